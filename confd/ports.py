@@ -1,0 +1,277 @@
+"""The only Protocols an adapter satisfies: `Store`, `Target` and its capabilities, `Clock`.
+
+Each has a real adapter and an in-memory one that ship together; one contract suite (tests/contract) runs on
+both. Errors that cross a port are `ConfdError` subclasses only.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from confd.keys import Container
+from confd.model import Entry
+
+__all__ = [
+    "Area",
+    "Batch",
+    "Clock",
+    "Delete",
+    "Event",
+    "Expect",
+    "Inspect",
+    "Lease",
+    "Listing",
+    "Lost",
+    "Operation",
+    "Put",
+    "Replaces",
+    "Replacement",
+    "Restarts",
+    "Resync",
+    "Signals",
+    "Store",
+    "Target",
+    "TargetEvent",
+    "Updates",
+    "Watched",
+]
+
+# --- the store ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """What a reader follows below one prefix.
+
+    Only keys whose rest behind the prefix starts with one of `parts` are listed or told of. With
+    `each_child` the prefix is a folder of folders: `parts` count from behind the child's name, so
+    `Area("/confd/envs/", ("heads/", "settings/"), each_child=True)` follows the settings and heads of every
+    env, and never reads the rest of an env, however large that is.
+    """
+
+    prefix: str
+    parts: tuple[str, ...] = ("",)
+    each_child: bool = False
+
+    def holds(self, key: str) -> bool:
+        """Whether the key is one that a reader of this area sees."""
+        if not key.startswith(self.prefix):
+            return False
+        rest = key[len(self.prefix) :]
+        if self.each_child:
+            child, slash, rest = rest.partition("/")
+            if not child or not slash:
+                return False
+        return rest.startswith(self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All entries of some areas at one revision, by key in ascending order."""
+
+    revision: int
+    entries: Mapping[str, Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A key was written (`entry`) or deleted (`entry` is None)."""
+
+    key: str
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """All events of one revision under one area's prefix; may be empty when only other keys changed."""
+
+    revision: int
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """History up to here is gone (compaction): the full state, to take the place of what was known."""
+
+    listing: Listing
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The stream ended and is being opened again; nothing is known to have changed, nothing is current."""
+
+    reason: str
+
+
+Watched: TypeAlias = Batch | Resync | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    key: str
+    text: str
+    lease: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    key: str
+
+
+Operation: TypeAlias = Put | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """A commit happens only when the key's mod revision is this one; 0 means that the key is absent."""
+
+    key: str
+    mod_revision: int
+
+
+class Lease(Protocol):
+    """A lease that is kept alive in the background until it is closed or lost."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def lost(self) -> threading.Event:
+        """Set once the store no longer grants the lease."""
+
+    def close(self) -> None:
+        """Revoke the lease; its keys are deleted. Never raises when the store is out of reach."""
+
+
+class Store(Protocol):
+    """Entries under a revision that only grows. Every call has a deadline."""
+
+    def snapshot(self, areas: Sequence[Area], *, keys_only: bool = False) -> Listing:
+        """Every entry of the areas at one revision, a linearizable read. Raises `Unavailable`.
+
+        With `keys_only` the entries' texts are empty.
+        """
+
+    def read(self, keys: Sequence[str]) -> Listing:
+        """These single keys at one revision, a linearizable read; absent ones are left out."""
+
+    def watch(
+        self, areas: Sequence[Area], after_revision: int, stop: threading.Event
+    ) -> Iterator[Watched]:
+        """What happens after a revision, in order of revision, until `stop` is set; blocks in between.
+
+        Any end of the stream is told as `Lost` and followed by a stream that goes on at the last revision
+        delivered + 1. The first item after a (re)connection is a `Batch` (maybe empty), so that a consumer
+        knows it is current again. Never raises.
+        """
+
+    def commit(self, operations: Sequence[Operation], expected: Sequence[Expect] = ()) -> int:
+        """Do all operations at one revision, or none. Returns that revision.
+
+        Raises `Conflict` when an expectation does not hold, `TooLarge`, `StoreFull`, `Unavailable`. After
+        `Unavailable` it is not known whether it happened: read before doing it again.
+        """
+
+    def lease(self, ttl_s: float) -> Lease:
+        """A new lease, kept alive until closed. Raises `Unavailable`."""
+
+    def close(self) -> None:
+        """Let go of all connections; watches end."""
+
+
+# --- the target -----------------------------------------------------------------------------------------
+
+Inspect: TypeAlias = Mapping[str, Any]
+"""A container as the engine's inspect call gives it (API 1.41 and later), or what stands in for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetEvent:
+    """A container appeared, changed or went; `action` is the engine's word (`start`, `die`, `destroy` ...).
+
+    `Lost`-like gaps are told as action `resync`: list everything again.
+    """
+
+    container: Container
+    action: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What a container is to be created from: the name, and the bodies of the engine's create and connect.
+
+    `networks` are connected after create and before start: network name -> endpoint settings. Made by pure
+    code from an inspect (`confd.actions.recreate`); a target only sends it.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    networks: Mapping[str, Mapping[str, Any]]
+
+
+class Target(Protocol):
+    """Where containers live. Raises `EngineUnavailable`, `EngineRefused`, `ContainerGone`."""
+
+    def engine(self) -> Mapping[str, Any]:
+        """The engine's facts: `id`, `name`, `version`, `api_version`, `cpus`, `memory_bytes`, `swap_limit` ..."""
+
+    def containers(self, label: str) -> Sequence[Inspect]:
+        """Every container, running or not, that carries the label, inspected; one gone meanwhile is left out."""
+
+    def inspect(self, container: str) -> Inspect:
+        """One container by id or name. Raises `ContainerGone`."""
+
+    def events(self, stop: threading.Event) -> Iterator[TargetEvent]:
+        """Events until `stop` is set; begins with `resync`, and again after each gap. Never raises."""
+
+    def close(self) -> None: ...
+
+
+class Signals(Protocol):
+    def signal(self, container: str, signal: str) -> None:
+        """Ask the engine to send the signal to the container's main process."""
+
+
+class Restarts(Protocol):
+    def restart(self, container: str, timeout_s: float | None) -> None: ...
+
+    def stop(self, container: str, timeout_s: float | None) -> None: ...
+
+    def start(self, container: str) -> None: ...
+
+
+class Updates(Protocol):
+    def update(self, container: str, fields: Mapping[str, Any]) -> Sequence[str]:
+        """Change limits in place; `fields` are HostConfig fields. Returns the engine's warnings."""
+
+
+class Replaces(Protocol):
+    def create(self, replacement: Replacement) -> Container: ...
+
+    def rename(self, container: str, name: str) -> None: ...
+
+    def remove(self, container: str) -> None:
+        """Remove a stopped container and never its volumes; one that is gone is fine."""
+
+    def logs(self, container: str, lines: int) -> str:
+        """The last lines of its output, as text."""
+
+    def image_id(self, image: str) -> str | None:
+        """The id an image name stands for now, or None."""
+
+
+class Clock(Protocol):
+    """Time, so that tests need none."""
+
+    def now(self) -> float:
+        """Seconds of a monotonic clock."""
+
+    def utc(self) -> str:
+        """Now as RFC 3339 UTC with milliseconds."""
+
+    def wait(self, event: threading.Event, timeout_s: float | None) -> bool:
+        """Wait for the event; True when it is set."""
