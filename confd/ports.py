@@ -158,9 +158,7 @@ class Store(Protocol):
     def read(self, keys: Sequence[str]) -> Listing:
         """These single keys at one revision, a linearizable read; absent ones are left out."""
 
-    def watch(
-        self, areas: Sequence[Area], after_revision: int, stop: threading.Event
-    ) -> Iterator[Watched]:
+    def watch(self, areas: Sequence[Area], after_revision: int, stop: threading.Event) -> Iterator[Watched]:
         """What happens after a revision, in order of revision, until `stop` is set; blocks in between.
 
         Any end of the stream is told as `Lost` and followed by a stream that goes on at the last revision
