@@ -29,7 +29,7 @@ class Number:
         return self.text
 
 
-Value: TypeAlias = "None | bool | str | int | float | Number | Sequence[Value] | Mapping[str, Value]"
+Value: TypeAlias = "bool | str | int | float | Number | Sequence[Value] | Mapping[str, Value] | None"
 
 
 def parse(text: str | bytes) -> Value:

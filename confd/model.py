@@ -247,6 +247,7 @@ class Rendered:
     run_digest: Digest
     problems: tuple[Problem, ...] = ()
     secret_keys: frozenset[Key] = frozenset()
+    arguments_digest: Digest | None = None
 
 
 # --- what runs ------------------------------------------------------------------------------------------
@@ -327,12 +328,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class ContainerPlan:
-    """The steps for one container, weakest first. `settles` are the key digests in effect when all are done."""
+    """The steps for one container, weakest first.
+
+    `settles` are the key digests in effect once all due steps are done, `spec` the spec digest then in effect
+    (None while something of the spec stays behind: a blocked step, or a key whose action is `none`).
+    """
 
     container: Container
     name: str
     steps: tuple[Step, ...]
     settles: Mapping[Key, Digest] = field(default_factory=lambda: EMPTY)
+    spec: Digest | None = None
     unchecked: tuple[str, ...] = ()
 
     @property

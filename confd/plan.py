@@ -1,0 +1,358 @@
+"""What has to be done to a container, from what differs between what it is due and what was observed.
+
+Pure over digests: the agent plans with it before any effect, the API with what agents last published, and both
+get the same value. Often the plan is empty. Each difference has a *required reach*; the binding's action for
+the key is a ceiling that only `auto` or `escalate` climbs over; what may not be done is a blocked step, which
+is visible, and not an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from confd.keys import Key, is_run_option, matches, option_of, specificity
+from confd.model import (
+    Binding,
+    ContainerPlan,
+    Effect,
+    Observed,
+    OnChange,
+    Plan,
+    Problem,
+    Reach,
+    Reason,
+    Rendered,
+    Step,
+    frozen,
+)
+from confd.options import OPTIONS, against_host
+from confd.secret import Digest
+
+__all__ = ["binding_problems", "effect_of", "make_plan", "rule_for"]
+
+CLEARS: Mapping[str, tuple[str, ...]] = {
+    "cpus": ("cpu-quota", "cpu-period"),
+    "cpu-quota": ("cpus",),
+    "cpu-period": ("cpus",),
+}
+"""Run options that the engine refuses beside each other: setting one removes the others of the base."""
+
+REMOVABLE_LIVE = frozenset({"pids-limit"})
+"""Run options that the engine can take away in place; for all others it answers 200 and changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """One difference: the key, what carries it, and how far one has to go at least."""
+
+    key: Key
+    kind: str  # variable, option, argument, file
+    name: str
+    required: Reach
+
+    @property
+    def reason(self) -> Reason:
+        word = {"option": "run option", "argument": "arguments"}.get(self.kind, self.kind)
+        return Reason(self.key, f"{word} {self.name}".rstrip())
+
+
+@dataclass(slots=True)
+class _Draft:
+    """The choices made so far: action (signals by name) to reasons; blocked ones by action and text."""
+
+    due: dict[tuple[str, str], dict[Reason, None]] = field(default_factory=dict)
+    blocked: dict[tuple[str, str], dict[Reason, None]] = field(default_factory=dict)
+    behind: set[Key] = field(default_factory=set)
+    spec_behind: bool = False
+
+    def choose(self, action: str, reason: Reason, signal: str = "") -> None:
+        self.due.setdefault((action, signal), {})[reason] = None
+
+    def block(self, action: str, why: str, need: _Need) -> None:
+        self.blocked.setdefault((action, why), {})[need.reason] = None
+        self.leave(need)
+
+    def leave(self, need: _Need) -> None:
+        self.behind.add(need.key)
+        self.spec_behind = self.spec_behind or need.kind != "file"
+
+
+def make_plan(
+    rendered: Rendered, binding: Binding, observed: Sequence[Observed], reaches: Mapping[str, Reach]
+) -> Plan:
+    """The plan for all containers of an app in an env. `reaches` are the registered actions'."""
+    containers = tuple(_plan_container(rendered, binding, one, reaches) for one in observed)
+    return Plan(rendered.app, rendered.env, rendered.revision, rendered.spec_digest, containers)
+
+
+def rule_for(binding: Binding, key: Key) -> OnChange:
+    """What a change of the key does: the most specific pattern that matches, then the first; else `auto`."""
+    fitting = [rule for rule in binding.on_change if matches(rule.keys, key)]
+    if not fitting:
+        return OnChange("**", "auto")
+    return max(fitting, key=lambda rule: specificity(rule.keys))
+
+
+def effect_of(
+    key: Key, rendered: Rendered, binding: Binding, observed: Observed, reaches: Mapping[str, Reach]
+) -> Effect:
+    """What a change of this one key would cause in one container."""
+    draft = _Draft()
+    for need in _carriers(key, rendered, observed):
+        _decide(need, rule_for(binding, key), rendered, observed, draft)
+    _combine(draft)
+    steps = _steps(draft, rendered, observed, reaches)
+    due = [step for step in steps if step.blocked is None]
+    blocked = next((step.blocked for step in steps if step.blocked is not None), None)
+    strongest = max(due, key=lambda step: step.reach, default=None)
+    if strongest is None:
+        return Effect(observed.id, observed.name, "none", Reach.NONE, blocked)
+    return Effect(observed.id, observed.name, strongest.action, strongest.reach, blocked)
+
+
+def binding_problems(binding: Binding, rendered: Rendered) -> list[Problem]:
+    """Rules that can never take effect for the settings there are: to be refused at write time."""
+    in_files = {key for file in rendered.files for key in file.keys}
+    carried = {*rendered.variable_keys.values(), *rendered.argument_keys}
+    problems: list[Problem] = []
+    for key in sorted(carried - in_files):
+        rule = rule_for(binding, key)
+        if rule.action in ("signal", "update", "restart") and not rule.escalate:
+            detail = (
+                f"on_change {rule.keys!r}: {rule.action} can never bring {key} into effect, since only variables "
+                "or arguments carry it and they need a new container; use recreate or auto, set escalate: true, "
+                "or render the key into a file"
+            )
+            problems.append(Problem("binding", (key,), detail))
+    return problems
+
+
+def _plan_container(
+    rendered: Rendered, binding: Binding, observed: Observed, reaches: Mapping[str, Reach]
+) -> ContainerPlan:
+    draft = _Draft()
+    needs = [*_spec_needs(rendered, observed), *_file_needs(rendered, observed)]
+    if rendered.problems and observed.applied.revision > 0 and needs:
+        _block_all(needs, rendered.problems[0], draft)
+    else:
+        for need in needs:
+            _decide(need, rule_for(binding, need.key), rendered, observed, draft)
+        _combine(draft)
+    steps = _steps(draft, rendered, observed, reaches)
+    settles = {key: digest for key, digest in rendered.key_digests.items() if key not in draft.behind}
+    return ContainerPlan(
+        container=observed.id,
+        name=observed.name,
+        steps=steps,
+        settles=frozen(settles),
+        spec=None if draft.spec_behind else _target(rendered, observed),
+    )
+
+
+def _target(rendered: Rendered, observed: Observed) -> Digest:
+    return rendered.run_digest if observed.shim else rendered.spec_digest
+
+
+# --- what differs ---------------------------------------------------------------------------------------
+
+
+def _spec_needs(rendered: Rendered, observed: Observed) -> list[_Need]:
+    in_effect = observed.applied.spec or observed.label_digest
+    if in_effect == _target(rendered, observed):
+        return []
+    needs = [] if observed.shim else list(_variable_needs(rendered, observed))
+    needs += _option_needs(rendered, observed)
+    if rendered.arguments_digest != observed.arguments:
+        keys = rendered.argument_keys or (Key("arguments"),)
+        changed = [key for key in keys if _changed(key, rendered, observed)]
+        needs += [_Need(key, "argument", "", Reach.NEW_CONTAINER) for key in changed or keys[:1]]
+    return needs
+
+
+def _variable_needs(rendered: Rendered, observed: Observed) -> Iterable[_Need]:
+    desired = {**observed.base_variables, **rendered.variable_digests}
+    for name in sorted(desired.keys() | observed.variables.keys()):
+        if desired.get(name) != observed.variables.get(name):
+            key = rendered.variable_keys.get(name, Key(name))
+            yield _Need(key, "variable", name, Reach.NEW_CONTAINER)
+
+
+def _option_needs(rendered: Rendered, observed: Observed) -> Iterable[_Need]:
+    desired = _desired_options(rendered, observed)
+    for name in sorted(desired.keys() | observed.options.keys()):
+        if desired.get(name) != observed.options.get(name):
+            cleared = any(other in rendered.options for other, names in CLEARS.items() if name in names)
+            if not (cleared and name not in desired):
+                yield _Need(Key(f"run/{name}"), "option", name, _option_reach(name, desired, observed))
+
+
+def _desired_options(rendered: Rendered, observed: Observed) -> dict[str, str]:
+    cleared = {name for option in rendered.options for name in CLEARS.get(option, ())}
+    base = {name: text for name, text in observed.base_options.items() if name not in cleared}
+    return {**base, **rendered.options}
+
+
+def _option_reach(name: str, desired: Mapping[str, str], observed: Observed) -> Reach:
+    option = OPTIONS.get(name)
+    if option is None or not option.live:
+        return Reach.NEW_CONTAINER
+    if name not in desired and name not in REMOVABLE_LIVE:
+        return Reach.NEW_CONTAINER
+    if any(other in observed.options for other in CLEARS.get(name, ())):
+        return Reach.NEW_CONTAINER
+    return Reach.IN_PLACE
+
+
+def _file_needs(rendered: Rendered, observed: Observed) -> Iterable[_Need]:
+    for file in rendered.files:
+        differs = observed.files.get(file.path) != file.digest
+        changed = [key for key in file.keys if _changed(key, rendered, observed)]
+        if differs or (changed and observed.applied.revision > 0):
+            for key in changed or file.keys or (Key(file.path.strip("/")),):
+                yield _Need(key, "file", file.path, Reach.IN_PLACE)
+
+
+def _changed(key: Key, rendered: Rendered, observed: Observed) -> bool:
+    return rendered.key_digests.get(key) != observed.applied.keys.get(key)
+
+
+def _carriers(key: Key, rendered: Rendered, observed: Observed) -> Iterable[_Need]:
+    """All that would differ if this key did."""
+    if is_run_option(key):
+        name = option_of(key)
+        desired = {**_desired_options(rendered, observed), name: ""}
+        yield _Need(key, "option", name, _option_reach(name, desired, observed))
+        return
+    for name, carried in rendered.variable_keys.items():
+        if carried == key and not observed.shim:
+            yield _Need(key, "variable", name, Reach.NEW_CONTAINER)
+    if key in rendered.argument_keys:
+        yield _Need(key, "argument", "", Reach.NEW_CONTAINER)
+    for file in rendered.files:
+        if key in file.keys:
+            yield _Need(key, "file", file.path, Reach.IN_PLACE)
+
+
+# --- what is done about it ------------------------------------------------------------------------------
+
+
+def _decide(need: _Need, rule: OnChange, rendered: Rendered, observed: Observed, draft: _Draft) -> None:
+    if need.kind == "file":
+        _decide_file(need, rule, observed, draft)
+    elif rule.action == "none":
+        draft.leave(need)
+    elif need.required is Reach.NEW_CONTAINER:
+        _decide_new_container(need, rule, rendered, draft)
+    else:
+        _decide_live_option(need, rule, draft)
+
+
+def _decide_file(need: _Need, rule: OnChange, observed: Observed, draft: _Draft) -> None:
+    why = observed.unreachable_files.get(need.name)
+    if why is not None:
+        draft.block("files", f"{need.name}: {why}", need)
+        return
+    draft.choose("files", need.reason)
+    action = "restart" if rule.action == "auto" else rule.action
+    if action == "recreate":
+        draft.choose("recreate", need.reason)
+    elif action in ("signal", "restart") and observed.running:
+        draft.choose(action, need.reason, rule.signal if action == "signal" else "")
+
+
+def _decide_new_container(need: _Need, rule: OnChange, rendered: Rendered, draft: _Draft) -> None:
+    if rule.action in ("auto", "recreate") or rule.escalate:
+        draft.choose("recreate", need.reason)
+        return
+    if rule.action in ("signal", "restart") and any(need.key in file.keys for file in rendered.files):
+        draft.leave(need)  # the file brings the value in; the variable follows with the next new container
+        draft.behind.discard(need.key)
+        return
+    why = (
+        f"{need.key} needs a new container and the binding allows no more than {rule.action}; "
+        "set its action to recreate or auto, or escalate: true"
+    )
+    draft.block("recreate", why, need)
+
+
+def _decide_live_option(need: _Need, rule: OnChange, draft: _Draft) -> None:
+    if rule.action == "recreate":
+        draft.choose("recreate", need.reason)
+        return
+    draft.choose("update", need.reason)
+    if rule.action == "restart":
+        draft.choose("restart", need.reason)
+
+
+def _block_all(needs: Iterable[_Need], problem: Problem, draft: _Draft) -> None:
+    for need in needs:
+        draft.block("recreate", f"invalid: {problem.detail}", need)
+
+
+def _combine(draft: _Draft) -> None:
+    """In-place actions add up, a restart replaces signals, a new container replaces all but the files."""
+    actions = {action for action, _ in draft.due}
+    if "recreate" in actions:
+        draft.due = {pair: reasons for pair, reasons in draft.due.items() if pair[0] in ("files", "recreate")}
+    elif "restart" in actions:
+        draft.due = {pair: reasons for pair, reasons in draft.due.items() if pair[0] != "signal"}
+
+
+ORDER = ("files", "update", "signal", "restart", "recreate")
+
+
+def _steps(draft: _Draft, rendered: Rendered, observed: Observed, reaches: Mapping[str, Reach]) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    for (action, signal), reasons in sorted(draft.due.items(), key=lambda item: ORDER.index(item[0][0])):
+        parameters: dict[str, str] = {"signal": signal} if action == "signal" else {}
+        if action == "update":
+            parameters = _update_parameters(reasons, rendered, observed)
+        reach = reaches.get(action, Reach.IN_PLACE)
+        blocked = _obstacle(action, reach, rendered, observed, reasons)
+        if blocked is not None:
+            _stay_behind(action, reasons, draft)
+        steps.append(Step(action, reach, tuple(reasons), frozen(parameters), blocked))
+    for (action, why), reasons in draft.blocked.items():
+        steps.append(Step(action, reaches.get(action, Reach.IN_PLACE), tuple(reasons), blocked=why))
+    return tuple(steps)
+
+
+def _stay_behind(action: str, reasons: Iterable[Reason], draft: _Draft) -> None:
+    draft.behind.update(reason.key for reason in reasons)
+    draft.spec_behind = draft.spec_behind or action in ("update", "recreate")
+
+
+def _update_parameters(reasons: Iterable[Reason], rendered: Rendered, observed: Observed) -> dict[str, str]:
+    desired = _desired_options(rendered, observed)
+    names = {option_of(reason.key) for reason in reasons if is_run_option(reason.key)}
+    return {name: desired.get(name, "-1") for name in sorted(names)}
+
+
+def _obstacle(
+    action: str, reach: Reach, rendered: Rendered, observed: Observed, reasons: Iterable[Reason]
+) -> str | None:
+    """Why this host or container does not let the action be done, or None."""
+    if reach > observed.max_reach:
+        return f"the container's label max-reach allows no more than {observed.max_reach.word}"
+    if action not in ("update", "recreate"):
+        return None
+    names = {option_of(reason.key) for reason in reasons if is_run_option(reason.key)}
+    options = {name: text for name, text in rendered.options.items() if action == "recreate" or name in names}
+    refused = _host_refuses(options, observed)
+    if refused is not None or action == "update":
+        return refused
+    if observed.applied.failed == _target(rendered, observed):
+        return f"failed: {observed.applied.failed_detail or 'the last try failed'}; change a setting to try again"
+    return observed.obstacles[0] if observed.obstacles else None
+
+
+def _host_refuses(options: Mapping[str, str], observed: Observed) -> str | None:
+    allowed = set(observed.facts.get("allow_run") or ())
+    for name, text in options.items():
+        if observed.options.get(name) == text:
+            continue
+        if not OPTIONS[name].limit and name not in allowed:
+            return f"this host does not let the store set run/{name}; add `--allow-run {name}` to its agent"
+    problems = against_host(options, observed.facts)
+    return problems[0].detail if problems else None

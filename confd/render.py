@@ -1,0 +1,203 @@
+"""What an app's containers are due: variables, run options, arguments and files, with their digests.
+
+Pure. What cannot be rendered is left out and told as a `Problem`, so that one unusable key never keeps a whole
+app from starting; the write path refuses a change that brings a new problem in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from confd import jsontext
+from confd.errors import ConfdError
+from confd.formats import FORMATS
+from confd.keys import Key, is_run_option, matches, option_of
+from confd.model import (
+    Binding,
+    BindingFile,
+    Problem,
+    Rendered,
+    RenderedFile,
+    Resolved,
+    Setting,
+    VariablesRule,
+    frozen,
+)
+from confd.options import OPTIONS, conflicts
+from confd.secret import Digest, DigestKey
+
+__all__ = ["render", "selected", "text_of", "variable_name"]
+
+_VALID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_RESERVED = re.compile(r"PATH|HOME|LD_.*|CONFD_.*")
+
+
+def variable_name(key: Key, rule: VariablesRule) -> str:
+    """The variable's name of a key: renamed, else verbatim where valid, else upper case with `_`; prefixed."""
+    if key in rule.rename:
+        return rule.rename[key]
+    name = key if _VALID.fullmatch(key) else re.sub(r"[^A-Z0-9_]", "_", key.upper())
+    if name[0].isdigit() and not rule.prefix:
+        name = "_" + name
+    return rule.prefix + name
+
+
+def text_of(text: str) -> str:
+    """A value's text as a variable or argument: a string as it is, all else as compact JSON text."""
+    if text.startswith('"'):
+        value = jsontext.parse(text)
+        return value if isinstance(value, str) else text
+    return text
+
+
+def selected(key: Key, include: Iterable[str], exclude: Iterable[str] = ()) -> bool:
+    """Whether include and exclude globs choose the key."""
+    return any(matches(p, key) for p in include) and not any(matches(p, key) for p in exclude)
+
+
+@dataclass(slots=True)
+class _Draft:
+    variables: dict[str, str] = field(default_factory=dict)
+    variable_keys: dict[str, Key] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def render(resolved: Resolved, binding: Binding, digest_key: DigestKey) -> Rendered:
+    """Render effective settings as the binding says. Raises nothing for data."""
+    draft = _Draft(problems=list(resolved.problems))
+    settings = resolved.settings
+    _render_variables(settings, resolved, binding.variables, draft)
+    _render_options(settings, draft)
+    arguments, argument_keys = _render_arguments(settings, binding)
+    files = tuple(_render_files(settings, binding, digest_key, draft))
+    digest = digest_key.digest
+    run = ["run", *_flat(draft.options), "arguments", *arguments]
+    variables = dict(sorted(draft.variables.items()))
+    return Rendered(
+        app=resolved.app,
+        env=resolved.env,
+        host=resolved.host,
+        revision=resolved.revision,
+        variables=frozen(variables),
+        variable_keys=frozen(draft.variable_keys),
+        variable_digests=frozen({name: digest("variable", text) for name, text in variables.items()}),
+        options=frozen(dict(sorted(draft.options.items()))),
+        arguments=arguments,
+        argument_keys=argument_keys,
+        files=files,
+        key_digests=frozen({key: digest("key", s.text) for key, s in settings.items()}),
+        spec_digest=digest("spec", *_flat(variables), *run),
+        run_digest=digest(*run),
+        problems=tuple(draft.problems),
+        arguments_digest=digest("arguments", *arguments) if arguments else None,
+        secret_keys=frozenset(key for key, setting in settings.items() if setting.secret),
+    )
+
+
+def _flat(mapping: Mapping[str, str]) -> Iterable[str]:
+    for name in sorted(mapping):
+        yield name
+        yield mapping[name]
+
+
+def _render_variables(
+    settings: Mapping[Key, Setting], resolved: Resolved, rule: VariablesRule, draft: _Draft
+) -> None:
+    names: dict[str, list[Key]] = {}
+    for key in settings:
+        if not is_run_option(key) and selected(key, rule.include, rule.exclude):
+            names.setdefault(variable_name(key, rule), []).append(key)
+    for name, keys in names.items():
+        problem = _name_problem(name, keys, rule)
+        if problem is not None:
+            draft.problems.append(problem)
+            continue
+        draft.variables[name] = text_of(settings[keys[0]].text)
+        draft.variable_keys[name] = keys[0]
+    for key in resolved.removed:
+        name = variable_name(key, rule)
+        if not is_run_option(key) and _RESERVED.fullmatch(name):
+            draft.problems.append(Problem("reserved", (key,), f"{key}: null on the reserved variable {name}"))
+
+
+def _name_problem(name: str, keys: list[Key], rule: VariablesRule) -> Problem | None:
+    if len(keys) > 1:
+        listed = " and ".join(keys)
+        detail = (
+            f"the keys {listed} all give the variable {name}; keep one of them, "
+            "or exclude or rename the others in the binding"
+        )
+        return Problem("collision", tuple(keys), detail)
+    if not _VALID.fullmatch(name):
+        detail = f"{keys[0]} gives {name!r}, which is no variable name: use A-Z, a-z, 0-9 and _"
+        return Problem("name", tuple(keys), detail)
+    if _RESERVED.fullmatch(name) and name not in rule.allow_reserved:
+        detail = (
+            f"{keys[0]} gives the reserved variable {name}; use another key, "
+            "or list it in variables.allow_reserved of the binding"
+        )
+        return Problem("reserved", tuple(keys), detail)
+    return None
+
+
+def _render_options(settings: Mapping[Key, Setting], draft: _Draft) -> None:
+    for key, setting in settings.items():
+        if not is_run_option(key):
+            continue
+        option = OPTIONS.get(option_of(key))
+        if option is None:
+            known = ", ".join(sorted(OPTIONS))
+            draft.problems.append(Problem("run-option", (key,), f"{key} is no run option; known are: {known}"))
+            continue
+        try:
+            draft.options[option.name] = option.parse(jsontext.parse(setting.text))
+        except ConfdError as error:
+            draft.problems.append(Problem("run-option", (key,), error.detail))
+    for problem in conflicts(draft.options):
+        draft.problems.append(problem)
+        for name in problem.keys:
+            draft.options.pop(option_of(Key(name)), None)
+
+
+def _render_arguments(settings: Mapping[Key, Setting], binding: Binding) -> tuple[tuple[str, ...], tuple[Key, ...]]:
+    arguments: list[str] = []
+    keys: list[Key] = []
+    for flag, name in binding.arguments.items():
+        setting = settings.get(Key(name))
+        if setting is not None:
+            arguments += [flag, text_of(setting.text)]
+            keys.append(setting.key)
+    return tuple(arguments), tuple(keys)
+
+
+def _render_files(
+    settings: Mapping[Key, Setting], binding: Binding, digest_key: DigestKey, draft: _Draft
+) -> Iterable[RenderedFile]:
+    for file in binding.files:
+        keys = tuple(
+            key for key in settings if not is_run_option(key) and selected(key, file.include, file.exclude)
+        )
+        try:
+            content = FORMATS[file.format].dump(_members(file, keys, settings, binding.variables))
+        except ConfdError as error:
+            draft.problems.append(Problem("file", keys, f"{file.path}: {error.detail}"))
+            continue
+        digest: Digest = digest_key.digest("file", content)
+        yield RenderedFile(file.path, content, int(file.mode, 8), _owner(file), digest, keys)
+
+
+def _members(
+    file: BindingFile, keys: Iterable[Key], settings: Mapping[Key, Setting], rule: VariablesRule
+) -> dict[str, jsontext.Value]:
+    names = {key: variable_name(key, rule) if file.format == "env" else key for key in keys}
+    return {names[key]: jsontext.parse(settings[key].text) for key in keys}
+
+
+def _owner(file: BindingFile) -> tuple[int, int] | None:
+    if not file.owner:
+        return None
+    uid, _, gid = file.owner.partition(":")
+    return int(uid), int(gid or uid)
