@@ -1,0 +1,30 @@
+"""Keyed digests."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from confd.secret import DigestKey, is_known
+
+KEY = DigestKey(b"k" * 32)
+
+
+def test_digest_carries_its_version() -> None:
+    digest = KEY.digest("a")
+    assert digest.startswith("v1:")
+    assert is_known(digest)
+    assert not is_known("v0:" + digest[3:])
+
+
+def test_another_key_gives_another_digest() -> None:
+    assert DigestKey(b"x" * 32).digest("a") != KEY.digest("a")
+
+
+def test_the_key_never_prints() -> None:
+    assert "kkk" not in repr(KEY)
+
+
+@given(st.lists(st.text()), st.lists(st.text()))
+def test_only_equal_sequences_have_equal_digests(left: list[str], right: list[str]) -> None:
+    assert (KEY.digest(*left) == KEY.digest(*right)) == (left == right)
