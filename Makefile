@@ -1,0 +1,24 @@
+# Every target can be run again; none asks a question.
+.PHONY: help setup check test lock
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+
+help: ## this list
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+setup: ## .venv with the console scripts, from the lock file
+	@scripts/setup.sh
+
+check: setup ## format, lint, types, import contracts, unit tests: under a minute
+	@echo "== format and lint"; $(BIN)/ruff format --check . && $(BIN)/ruff check .
+	@echo "== types"; $(BIN)/mypy
+	@echo "== import contracts"; $(BIN)/lint-imports
+	@echo "== unit tests"; $(BIN)/pytest -q -n 2 tests/unit
+
+test: check ## everything, on a fresh machine too
+	@scripts/need.sh etcd
+	@echo "== all tests"; $(BIN)/pytest -q tests
+
+lock: ## write requirements.lock anew from pyproject.toml
+	@scripts/lock.sh
