@@ -1,31 +1,48 @@
-"""From the store's entries to a `Snapshot`, whole or by the events of one more revision.
+"""From a store's entries to a `Snapshot`, and from one revision's events to the next.
 
-Pure. Says which areas of the store a reader follows, and turns etcd keys back into layers, bindings and hosts.
-`advance` shares everything untouched with the snapshot before, so that a change of one app costs the same
-however many others there are. Must not know of values: text is kept as it stands in the store.
+Snapshots share what did not change, so that one change costs the same with ten apps as with a thousand.
+Pure: entries in, values out. What stands under our prefix and is none of ours is passed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from confd import jsontext
 from confd.errors import Malformed
 from confd.keys import App, Container, Env, Host, Keyspace, Layer, parse_app, parse_env, parse_host
-from confd.model import EMPTY, Entry, Head, HostState, Snapshot, frozen
+from confd.model import Entry, Head, HostState, Snapshot, frozen
 from confd.ports import Area, Batch, Event, Listing
 
-__all__ = ["Touched", "advance", "all_areas", "env_areas", "from_listing"]
+__all__ = ["Touched", "advance", "all_areas", "env_area", "from_listing", "meta_area"]
 
-K = TypeVar("K")
-V = TypeVar("V")
+ENV_PARTS = ("settings/", "heads/", "bindings/")
+HOST_PARTS = ("about", "alive", "status/")
+
+
+def env_area(keyspace: Keyspace, env: Env, host: Host | None = None) -> Area:
+    """What an agent follows of one env: never its change records, and only its own host's overrides."""
+    overrides = (f"overrides/{host}/",) if host else ("overrides/",)
+    return Area(keyspace.env(env), ENV_PARTS + overrides)
+
+
+def meta_area(keyspace: Keyspace) -> Area:
+    return Area(keyspace.meta)
+
+
+def all_areas(keyspace: Keyspace) -> tuple[Area, ...]:
+    """What the API follows: every env, every host's state, and the store's meta."""
+    return (
+        Area(keyspace.envs, (*ENV_PARTS, "overrides/"), each_child=True),
+        Area(keyspace.hosts, HOST_PARTS, each_child=True),
+        meta_area(keyspace),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """What the events of one revision concern; for anything else nothing changed."""
+    """What the events between two snapshots touched."""
 
     layers: frozenset[Layer] = frozenset()
     bindings: frozenset[tuple[Env, App]] = frozenset()
@@ -33,179 +50,118 @@ class Touched:
     meta: bool = False
 
 
-def env_areas(keyspace: Keyspace, env: Env, host: Host) -> Area:
-    """What an agent follows of one env: settings, heads and bindings, and its own host's overrides."""
-    return Area(keyspace.env(env), ("settings/", "heads/", "bindings/", f"overrides/{host}/"))
-
-
-def all_areas(keyspace: Keyspace) -> tuple[Area, ...]:
-    """What an API process follows: every env without its history, every host without its ledger, and meta."""
-    return (
-        Area(keyspace.envs, ("settings/", "heads/", "bindings/", "overrides/"), each_child=True),
-        Area(keyspace.hosts, ("about", "alive", "status/"), each_child=True),
-        Area(keyspace.meta),
-    )
-
-
 def from_listing(keyspace: Keyspace, listing: Listing) -> Snapshot:
-    """The snapshot of a full listing. Entries that stand where nothing of ours may stand are passed over."""
+    """The snapshot of a listing."""
     events = (Event(key, entry) for key, entry in listing.entries.items())
-    draft = _draw(keyspace, Snapshot(), events)
-    return draft.snapshot(listing.revision)
+    snapshot, _ = _apply(keyspace, Snapshot(listing.revision), listing.revision, events)
+    return snapshot
 
 
 def advance(keyspace: Keyspace, snapshot: Snapshot, batch: Batch) -> tuple[Snapshot, Touched]:
-    """The snapshot after the events of one revision, and what they touched."""
-    revision = max(snapshot.revision, batch.revision)
-    if not batch.events:
-        return replace(snapshot, revision=revision), Touched()
-    draft = _draw(keyspace, snapshot, batch.events)
-    return draft.snapshot(revision), draft.touched()
+    """The snapshot after one revision's events, and what they touched.
+
+    A batch that the snapshot already holds (its revision is not newer) changes nothing.
+    """
+    if batch.revision <= snapshot.revision:
+        return snapshot, Touched()
+    return _apply(keyspace, snapshot, batch.revision, batch.events)
 
 
-@dataclass(slots=True)
 class _Draft:
-    """A snapshot in the making: each mapping is copied the first time that it is written to."""
+    """Copies of what is touched, made once each."""
 
-    base: Snapshot
-    layers: dict[Layer, dict[str, Entry]] = field(default_factory=dict)
-    heads: dict[Layer, Head | None] = field(default_factory=dict)
-    bindings: dict[tuple[Env, App], Entry | None] = field(default_factory=dict)
-    hosts: dict[Host, HostState] = field(default_factory=dict)
-    statuses: dict[Host, dict[Container, str]] = field(default_factory=dict)
-    meta: str | None = None
-    meta_touched: bool = False
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.layers = dict(snapshot.layers)
+        self.heads = dict(snapshot.heads)
+        self.bindings = dict(snapshot.bindings)
+        self.hosts = dict(snapshot.hosts)
+        self.meta = snapshot.meta
+        self.own_layers: dict[Layer, dict[str, Entry]] = {}
+        self.own_status: dict[Host, dict[Container, str]] = {}
+        self.touched_bindings: set[tuple[Env, App]] = set()
+        self.touched_hosts: set[Host] = set()
+        self.touched_meta = False
 
     def layer(self, layer: Layer) -> dict[str, Entry]:
-        if layer not in self.layers:
-            self.layers[layer] = dict(self.base.layers.get(layer, EMPTY))
-        return self.layers[layer]
-
-    def host(self, host: Host) -> HostState:
-        if host not in self.hosts:
-            self.hosts[host] = self.base.hosts.get(host, HostState())
-        return self.hosts[host]
+        if layer not in self.own_layers:
+            self.own_layers[layer] = dict(self.layers.get(layer, {}))
+            self.layers[layer] = self.own_layers[layer]
+        return self.own_layers[layer]
 
     def status(self, host: Host) -> dict[Container, str]:
-        if host not in self.statuses:
-            self.statuses[host] = dict(self.host(host).status)
-        return self.statuses[host]
-
-    def snapshot(self, revision: int) -> Snapshot:
-        hosts = {
-            host: replace(state, status=frozen(self.statuses[host])) if host in self.statuses else state
-            for host, state in self.hosts.items()
-        }
-        layers = {layer: frozen(entries) for layer, entries in self.layers.items()}
-        return Snapshot(
-            revision=revision,
-            layers=_overlaid(self.base.layers, layers, bool),
-            heads=_overlaid(self.base.heads, self.heads, _stands),
-            bindings=_overlaid(self.base.bindings, self.bindings, _stands),
-            hosts=_overlaid(self.base.hosts, hosts, _is_known),
-            meta=self.meta if self.meta_touched else self.base.meta,
-        )
-
-    def touched(self) -> Touched:
-        return Touched(
-            frozenset(self.layers) | frozenset(self.heads),
-            frozenset(self.bindings),
-            frozenset(self.hosts),
-            self.meta_touched,
-        )
+        if host not in self.own_status:
+            self.own_status[host] = dict(self.hosts.get(host, HostState()).status)
+        return self.own_status[host]
 
 
-def _overlaid(
-    base: Mapping[K, V], changed: Mapping[K, V | None], stays: Callable[[V | None], bool]
-) -> Mapping[K, V]:
-    if not changed:
-        return base
-    merged = dict(base)
-    for key, value in changed.items():
-        if stays(value) and value is not None:
-            merged[key] = value
-        else:
-            merged.pop(key, None)
-    return frozen(merged)
-
-
-def _stands(value: object) -> bool:
-    return value is not None
-
-
-def _is_known(state: HostState | None) -> bool:
-    return state is not None and (state.about != "{}" or state.alive is not None or bool(state.status))
-
-
-def _draw(keyspace: Keyspace, base: Snapshot, events: Iterable[Event]) -> _Draft:
-    draft = _Draft(base)
+def _apply(
+    keyspace: Keyspace, snapshot: Snapshot, revision: int, events: Iterable[Event]
+) -> tuple[Snapshot, Touched]:
+    draft = _Draft(snapshot)
     for event in events:
+        _apply_one(keyspace, draft, event)
+    for layer, entries in draft.own_layers.items():
+        if not entries:
+            del draft.layers[layer]
+    for host in draft.touched_hosts:
+        if host in draft.own_status and host in draft.hosts:
+            draft.hosts[host] = replace(draft.hosts[host], status=frozen(draft.own_status[host]))
+    advanced = Snapshot(
+        revision=revision,
+        layers=frozen(draft.layers),
+        heads=frozen(draft.heads),
+        bindings=frozen(draft.bindings),
+        hosts=frozen(draft.hosts),
+        meta=draft.meta,
+    )
+    touched = Touched(
+        frozenset(draft.own_layers),
+        frozenset(draft.touched_bindings),
+        frozenset(draft.touched_hosts),
+        draft.touched_meta,
+    )
+    return advanced, touched
+
+
+def _apply_one(keyspace: Keyspace, draft: _Draft, event: Event) -> None:
+    if event.key == keyspace.meta:
+        draft.meta = event.entry.text if event.entry else None
+        draft.touched_meta = True
+        return
+    try:
         if event.key.startswith(keyspace.envs):
-            _draw_env(draft, event.key[len(keyspace.envs) :], event.entry)
+            _apply_env(draft, event, event.key[len(keyspace.envs) :])
         elif event.key.startswith(keyspace.hosts):
-            _draw_host(draft, event.key[len(keyspace.hosts) :], event.entry)
-        elif event.key == keyspace.meta:
-            draft.meta = event.entry.text if event.entry else None
-            draft.meta_touched = True
-    return draft
-
-
-def _draw_env(draft: _Draft, rest: str, entry: Entry | None) -> None:
-    env_name, _, rest = rest.partition("/")
-    part, _, rest = rest.partition("/")
-    draw = _PARTS.get(part)
-    if draw is None:
-        return
-    try:
-        draw(draft, parse_env(env_name), rest, entry)
+            _apply_host(draft, event, event.key[len(keyspace.hosts) :])
     except Malformed:
-        return  # no app, env or host can have such a name, so nothing can ask for it
+        return  # not a name of ours: somebody else's key under our prefix
 
 
-def _draw_setting(draft: _Draft, env: Env, rest: str, entry: Entry | None) -> None:
-    app, slash, key = rest.partition("/")
-    if slash:
-        _put(draft.layer(Layer(env, parse_app(app))), key, entry)
-
-
-def _draw_override(draft: _Draft, env: Env, rest: str, entry: Entry | None) -> None:
-    host, _, rest = rest.partition("/")
-    app, slash, key = rest.partition("/")
-    if slash:
-        _put(draft.layer(Layer(env, parse_app(app), parse_host(host))), key, entry)
-
-
-def _draw_head(draft: _Draft, env: Env, slot: str, entry: Entry | None) -> None:
-    app, at, host = slot.partition("@")
-    layer = Layer(env, parse_app(app), parse_host(host) if at else None)
-    draft.heads[layer] = _head(entry) if entry else None
-
-
-def _draw_binding(draft: _Draft, env: Env, app: str, entry: Entry | None) -> None:
-    draft.bindings[(env, parse_app(app))] = entry
-
-
-_PARTS: Mapping[str, Callable[[_Draft, Env, str, Entry | None], None]] = {
-    "settings": _draw_setting,
-    "overrides": _draw_override,
-    "heads": _draw_head,
-    "bindings": _draw_binding,
-}
-
-
-def _draw_host(draft: _Draft, rest: str, entry: Entry | None) -> None:
+def _apply_env(draft: _Draft, event: Event, rest: str) -> None:
     name, _, rest = rest.partition("/")
-    try:
-        host = parse_host(name)
-    except Malformed:
-        return
-    text = entry.text if entry else None
-    if rest == "about":
-        draft.hosts[host] = replace(draft.host(host), about="{}" if text is None else text)
-    elif rest == "alive":
-        draft.hosts[host] = replace(draft.host(host), alive=text)
-    elif rest.startswith("status/"):
-        _put_text(draft.status(host), Container(rest.removeprefix("status/")), text)
+    kind, _, rest = rest.partition("/")
+    env = parse_env(name)
+    if kind == "settings":
+        app, _, key = rest.partition("/")
+        _put(draft.layer(Layer(env, parse_app(app))), key, event.entry)
+    elif kind == "overrides":
+        host, _, rest = rest.partition("/")
+        app, _, key = rest.partition("/")
+        _put(draft.layer(Layer(env, parse_app(app), parse_host(host))), key, event.entry)
+    elif kind == "heads":
+        app, _, host = rest.partition("@")
+        layer = Layer(env, parse_app(app), parse_host(host) if host else None)
+        if event.entry is None:
+            draft.heads.pop(layer, None)
+        else:
+            draft.heads[layer] = _head(event.entry)
+    elif kind == "bindings":
+        pair = (env, parse_app(rest))
+        draft.touched_bindings.add(pair)
+        if event.entry is None:
+            draft.bindings.pop(pair, None)
+        else:
+            draft.bindings[pair] = event.entry
 
 
 def _put(entries: dict[str, Entry], key: str, entry: Entry | None) -> None:
@@ -215,19 +171,29 @@ def _put(entries: dict[str, Entry], key: str, entry: Entry | None) -> None:
         entries[key] = entry
 
 
-def _put_text(texts: dict[Container, str], container: Container, text: str | None) -> None:
-    if text is None:
-        texts.pop(container, None)
-    else:
-        texts[container] = text
-
-
 def _head(entry: Entry) -> Head:
-    """A head whose text is damaged counts as number 0 at its revision, so that writers still compare it."""
-    try:
-        value = jsontext.plain(jsontext.parse(entry.text))
-    except Malformed:
-        value = None
-    members = value if isinstance(value, dict) else {}
-    number, id_ = members.get("number"), members.get("id")
-    return Head(number if isinstance(number, int) else 0, id_ if isinstance(id_, str) else "", entry.mod_revision)
+    value = jsontext.plain(jsontext.parse(entry.text))
+    if not isinstance(value, dict) or not isinstance(value.get("number"), int):
+        raise Malformed("a head without a number")
+    return Head(value["number"], str(value.get("id", "")), entry.mod_revision)
+
+
+def _apply_host(draft: _Draft, event: Event, rest: str) -> None:
+    name, _, rest = rest.partition("/")
+    host = parse_host(name)
+    state = draft.hosts.get(host, HostState())
+    text = event.entry.text if event.entry else None
+    if rest == "about":
+        state = replace(state, about=text or "{}")
+    elif rest == "alive":
+        state = replace(state, alive=text)
+    elif rest.startswith("status/"):
+        container = Container(rest.removeprefix("status/"))
+        if text is None:
+            draft.status(host).pop(container, None)
+        else:
+            draft.status(host)[container] = text
+    else:
+        return
+    draft.hosts[host] = state
+    draft.touched_hosts.add(host)

@@ -1,0 +1,35 @@
+"""Import and export formats. To add one: a pure module with NAME, load and dump, and one entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from confd.formats import dotenv, jsonfile
+from confd.jsontext import Value
+
+__all__ = ["FORMATS", "Format"]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A registered format.
+
+    `load` gives key and value pairs in file order and raises `Malformed` with the line; `dump` gives the file's
+    text and raises `Invalid` where the format cannot hold a value.
+    """
+
+    name: str
+    doc: str
+    load: Callable[[str], list[tuple[str, Value]]]
+    dump: Callable[[Mapping[str, Value]], str]
+
+
+FORMATS: Mapping[str, Format] = {
+    format.name: format
+    for format in (
+        Format(dotenv.NAME, "the .env dialect of dotenv and Compose readers", dotenv.load, dotenv.dump),
+        Format(dotenv.DOCKER, "the dialect of docker run --env-file", dotenv.load_docker, dotenv.dump_docker),
+        Format(jsonfile.NAME, "one JSON object; nested members are segments", jsonfile.load, jsonfile.dump),
+    )
+}

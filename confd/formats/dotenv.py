@@ -1,0 +1,130 @@
+"""The .env files: the dialect of dotenv and Compose readers (`env`), and that of `docker run --env-file`.
+
+`env` knows quotes, escapes in double quotes, comments and `export`; nothing is interpolated, so a `$` stays a
+`$`. `docker` takes everything behind the first `=` as it is. Values are strings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from confd import jsontext
+from confd.errors import Invalid, Malformed
+from confd.jsontext import Value
+
+__all__ = ["DOCKER", "NAME", "dump", "dump_docker", "load", "load_docker"]
+
+NAME = "env"
+DOCKER = "docker-env"
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*|[0-9][A-Za-z0-9_./-]*")
+_START = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[^\s=#'\"]+)[ \t]*=[ \t]*")
+_DOUBLE = re.compile(r'"(?P<body>(?:[^"\\]|\\.)*)"', re.DOTALL)
+_SINGLE = re.compile(r"'(?P<body>(?:[^'\\]|\\.)*)'", re.DOTALL)
+_REST = re.compile(r"[ \t]*(#[^\n]*)?(?:\n|\Z)")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "b": "\b", "v": "\v", "a": "\a"}
+_PLAIN = re.compile(r"[A-Za-z0-9_./:,@%+=-]+")
+
+
+def load(text: str) -> list[tuple[str, Value]]:
+    """Names and values of the dotenv dialect. Raises `Malformed` with the line's number; never half a file."""
+    text = _clean(text)
+    pairs: list[tuple[str, Value]] = []
+    at = 0
+    while at < len(text):
+        blank = re.compile(r"[ \t]*(#[^\n]*)?\n|[ \t]*(#[^\n]*)?\Z").match(text, at)
+        if blank is not None:
+            at = max(blank.end(), at + 1)
+            continue
+        start = _START.match(text, at)
+        if start is None or not _NAME.fullmatch(start["name"]):
+            raise Malformed(f"line {_line(text, at)}: expected NAME=VALUE, a comment or nothing")
+        value, at = _value(text, start.end(), start["name"])
+        pairs.append((start["name"], value))
+    return _unique(pairs)
+
+
+def _value(text: str, at: int, name: str) -> tuple[str, int]:
+    quote = text[at : at + 1]
+    if quote not in ("'", '"'):
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        raw = text[at:end]
+        raw = "" if raw.startswith("#") and text[at - 1] in " \t" else re.split(r"[ \t]#", raw, maxsplit=1)[0]
+        return raw.rstrip(" \t"), end + 1
+    quoted = (_DOUBLE if quote == '"' else _SINGLE).match(text, at)
+    rest = _REST.match(text, quoted.end()) if quoted else None
+    if quoted is None or rest is None:
+        raise Malformed(f"line {_line(text, at)}: the value of {name} has no closing {quote} where the line ends")
+    return _unescape(quoted["body"], quote), max(rest.end(), at + 1)
+
+
+def _unescape(body: str, quote: str) -> str:
+    if quote == "'":
+        return re.sub(r"\\([\\'])", r"\1", body)
+    return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1] if m[1] in '"\\$' else m[0]), body, flags=re.DOTALL)
+
+
+def load_docker(text: str) -> list[tuple[str, Value]]:
+    """Names and values of the docker dialect. A line without `=` would take the caller's variable: refused."""
+    pairs: list[tuple[str, Value]] = []
+    for number, line in enumerate(_clean(text).split("\n"), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        name = name.lstrip()
+        if not equals:
+            raise Malformed(f"line {number}: {name!r} has no =; a value from your own environment is never taken")
+        if not _NAME.fullmatch(name):
+            raise Malformed(f"line {number}: {name!r} is no name of a variable")
+        pairs.append((name, value))
+    return _unique(pairs)
+
+
+def dump(values: Mapping[str, Value]) -> str:
+    """The dotenv dialect: every string without NUL and with a name that a reader takes comes back unchanged."""
+    return "".join(f"{_checked(name)}={_quote(_text(name, value))}\n" for name, value in values.items())
+
+
+def dump_docker(values: Mapping[str, Value]) -> str:
+    """The docker dialect. Raises `Invalid` for a value with a line end, which it cannot hold."""
+    lines: list[str] = []
+    for name, value in values.items():
+        text = _text(name, value)
+        if "\n" in text or "\r" in text:
+            raise Invalid(f"{name} holds a line end, which docker's --env-file cannot carry; use the format {NAME}")
+        lines.append(f"{_checked(name)}={text}\n")
+    return "".join(lines)
+
+
+def _quote(text: str) -> str:
+    if not text or _PLAIN.fullmatch(text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    return '"' + escaped.replace("\n", "\\n").replace("\r", "\\r") + '"'
+
+
+def _text(name: str, value: Value) -> str:
+    text = value if isinstance(value, str) else jsontext.dump(value)
+    if "\x00" in text:
+        raise Invalid(f"{name} holds a NUL character, which a .env file cannot carry")
+    return text
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise Invalid(f"{name!r} cannot stand as a name in a .env file")
+    return name
+
+
+def _clean(text: str) -> str:
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+
+
+def _line(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
+
+
+def _unique(pairs: list[tuple[str, Value]]) -> list[tuple[str, Value]]:
+    return list(dict(pairs).items())
