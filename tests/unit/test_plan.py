@@ -1,0 +1,305 @@
+"""The cheapest sufficient action per changed key, once per container, as a table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from confd.keys import App, Container, Env, Key, Layer
+from confd.model import (
+    Applied,
+    Binding,
+    BindingFile,
+    ContainerPlan,
+    Entry,
+    Observed,
+    OnChange,
+    Reach,
+    Rendered,
+    Snapshot,
+    Step,
+)
+from confd.plan import binding_problems, effect_of, make_plan, rule_for
+from confd.render import render
+from confd.resolve import resolve
+from confd.secret import Digest, DigestKey
+
+KEY = DigestKey(b"k" * 32)
+PROD, WEB = Env("prod"), App("web")
+REACHES = {
+    "signal": Reach.IN_PLACE,
+    "update": Reach.IN_PLACE,
+    "restart": Reach.NEW_PROCESS,
+    "recreate": Reach.NEW_CONTAINER,
+}
+FILE = BindingFile("/etc/web/app.json", "json", include=("file/**",))
+WITH_FILE = Binding(files=(FILE,))
+
+
+def rendered(binding: Binding = Binding(), **settings: str) -> Rendered:  # noqa: B008 - frozen
+    entries = {name.replace("__", "/").replace("_m_", "-"): text for name, text in settings.items()}
+    layer = Layer(PROD, WEB)
+    snapshot = Snapshot(7, {layer: {key: Entry(key, text, 5) for key, text in entries.items()}})
+    return render(resolve(snapshot, PROD, WEB), binding, KEY)
+
+
+def container(due: Rendered | None = None, **changes: Any) -> Observed:
+    """A container in which `due` is in effect."""
+    one = Observed(Container("c1"), "web", WEB, PROD, running=True)
+    if due is not None:
+        one = replace(
+            one,
+            variables=dict(due.variable_digests),
+            options=dict(due.options),
+            arguments=due.arguments_digest,
+            files={file.path: file.digest for file in due.files},
+            applied=Applied(revision=3, spec=due.spec_digest, keys=dict(due.key_digests)),
+        )
+    return replace(one, **changes)
+
+
+def plan(due: Rendered, observed: Observed, binding: Binding = Binding()) -> ContainerPlan:  # noqa: B008
+    return make_plan(due, binding, [observed], REACHES).containers[0]
+
+
+def words(steps: tuple[Step, ...]) -> list[str]:
+    return [step.action for step in steps]
+
+
+def on(action: str, keys: str = "**", escalate: bool = False, **more: Any) -> Binding:
+    signal = "HUP" if action == "signal" else ""
+    return Binding(on_change=(OnChange(keys, action, signal, escalate),), **more)
+
+
+def test_nothing_differs_nothing_is_due() -> None:
+    due = rendered(A="1", run__memory='"256m"')
+    assert plan(due, container(due)).steps == ()
+    assert plan(due, container(due)).spec == due.spec_digest
+
+
+def test_a_variable_needs_a_new_container() -> None:
+    steps = plan(rendered(A="2"), container(rendered(A="1"))).steps
+    assert [(s.action, s.reach, s.blocked) for s in steps] == [("recreate", Reach.NEW_CONTAINER, None)]
+    assert [(r.key, r.why) for r in steps[0].reasons] == [("A", "variable A")]
+
+
+def test_a_memory_limit_is_updated_live() -> None:
+    due = rendered(run__memory='"512m"')
+    steps = plan(due, container(rendered(run__memory='"256m"'))).steps
+    assert [(s.action, dict(s.parameters)) for s in steps] == [("update", {"memory": due.options["memory"]})]
+
+
+def test_a_new_container_replaces_all_in_place_actions() -> None:
+    old = rendered(WITH_FILE, A="1", run__memory='"256m"', file__x="1")
+    new = rendered(WITH_FILE, A="2", run__memory='"512m"', file__x="2")
+    binding = replace(WITH_FILE, on_change=(OnChange("file/**", "signal", "HUP"), OnChange("**", "auto")))
+    assert words(plan(new, container(old), binding).steps) == ["files", "recreate"]
+
+
+def test_in_place_actions_add_up_each_once() -> None:
+    binding = replace(
+        WITH_FILE,
+        variables=replace(Binding().variables, exclude=("**",)),
+        on_change=(OnChange("**", "signal", "HUP"),),
+    )
+    old = rendered(binding, run__memory='"256m"', file__x="1", file__y="1")
+    new = rendered(binding, run__memory='"512m"', file__x="2", file__y="2")
+    steps = plan(new, container(old), binding).steps
+    assert words(steps) == ["files", "update", "signal"]
+    assert [r.key for r in steps[2].reasons] == ["file/x", "file/y"]
+
+
+def test_a_restart_follows_an_update_and_replaces_signals() -> None:
+    binding = replace(
+        WITH_FILE,
+        variables=replace(Binding().variables, exclude=("**",)),
+        on_change=(OnChange("file/**", "signal", "HUP"), OnChange("**", "restart")),
+    )
+    old = rendered(binding, run__memory='"256m"', file__x="1")
+    new = rendered(binding, run__memory='"512m"', file__x="2")
+    assert words(plan(new, container(old), binding).steps) == ["files", "update", "restart"]
+
+
+def test_auto_restarts_for_a_file() -> None:
+    binding = replace(WITH_FILE, variables=replace(Binding().variables, exclude=("**",)))
+    steps = plan(rendered(binding, file__x="2"), container(rendered(binding, file__x="1")), binding).steps
+    assert words(steps) == ["files", "restart"]
+
+
+@pytest.mark.parametrize(
+    ("binding", "actions", "blocked"),
+    [
+        (on("recreate"), ["recreate"], False),
+        (on("auto"), ["recreate"], False),
+        (on("signal", escalate=True), ["recreate"], False),
+        (on("signal"), ["recreate"], True),
+        (on("restart"), ["recreate"], True),
+        (on("update"), ["recreate"], True),
+        (on("none"), [], False),
+    ],
+)
+def test_a_named_action_is_a_ceiling(binding: Binding, actions: list[str], blocked: bool) -> None:
+    one = plan(rendered(A="2"), container(rendered(A="1")), binding)
+    assert words(one.steps) == actions
+    assert bool(one.blocked) is blocked
+    settled = "A" in one.settles
+    assert settled is (actions == ["recreate"] and not blocked)
+
+
+def test_a_shims_variables_are_its_own_business() -> None:
+    old, new = rendered(A="1"), rendered(A="2")
+    shim = container(old, shim="http", applied=Applied(3, old.run_digest, old.key_digests))
+    assert plan(new, shim).steps == ()
+
+
+def test_unset_brings_the_base_back() -> None:
+    base = {"A": Digest("v1:base")}
+    old = container(rendered(A="1"), base_variables=base)
+    steps = plan(rendered(B="1"), old).steps
+    assert [r.why for s in steps for r in s.reasons] == ["variable A", "variable B"]
+    back = container(None, base_variables=base, variables=base)
+    assert plan(rendered(), back).steps == ()
+
+
+def test_removing_a_limit_needs_a_new_container() -> None:
+    assert words(plan(rendered(), container(rendered(run__memory='"256m"'))).steps) == ["recreate"]
+
+
+def test_cpus_over_a_quota_of_the_base_clears_it_b61() -> None:
+    base = {"cpu-quota": "50000"}
+    one = container(None, options=base, base_options=base, facts={"cpus": 2})
+    steps = plan(rendered(run__cpus='"0.7"'), one).steps
+    assert words(steps) == ["recreate"]
+
+
+def test_a_host_refuses_what_it_cannot_give_b62() -> None:
+    one = plan(rendered(run__cpus='"1000"'), container(rendered(), facts={"cpus": 2}))
+    assert one.due == ()
+    assert "2" in (one.blocked[0].blocked or "")
+    assert one.spec is None
+
+
+def test_options_beyond_limits_need_the_hosts_word() -> None:
+    due = rendered(run__read_m_only="true")
+    due = rendered(**{"run__read-only": "true"})
+    assert "--allow-run read-only" in (plan(due, container(rendered())).blocked[0].blocked or "")
+    assert plan(due, container(rendered(), facts={"allow_run": ["read-only"]})).blocked == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"max_reach": Reach.NEW_PROCESS}, "max-reach"),
+        ({"obstacles": ("it was started with --rm",)}, "--rm"),
+    ],
+)
+def test_what_the_container_does_not_allow_is_blocked(changes: dict[str, Any], says: str) -> None:
+    one = plan(rendered(A="2"), container(rendered(A="1"), **changes))
+    assert one.due == ()
+    assert says in (one.blocked[0].blocked or "")
+
+
+def test_a_failed_recreate_is_not_tried_again_until_a_setting_changes_b109() -> None:
+    old, new = rendered(A="1"), rendered(A="2")
+    applied = Applied(3, old.spec_digest, old.key_digests, failed=new.spec_digest, failed_detail="exited 1")
+    assert "exited 1" in (plan(new, container(old, applied=applied)).blocked[0].blocked or "")
+    assert words(plan(rendered(A="3"), container(old, applied=applied)).due) == ["recreate"]
+
+
+def test_an_invalid_key_holds_a_running_container_b56() -> None:
+    old, new = rendered(A="1", B="1"), rendered(A='"\\u0000"', B="2")
+    one = plan(new, container(old))
+    assert one.due == ()
+    assert "invalid" in (one.blocked[0].blocked or "")
+
+
+def test_an_invalid_key_is_left_out_of_a_first_start_b57() -> None:
+    assert words(plan(rendered(A='"\\u0000"', B="2"), container(None)).due) == ["recreate"]
+
+
+def test_a_signal_that_was_not_sent_is_sent_again() -> None:
+    binding = replace(
+        WITH_FILE, variables=replace(Binding().variables, exclude=("**",)), on_change=on("signal").on_change
+    )
+    old, new = rendered(binding, file__x="1"), rendered(binding, file__x="2")
+    written = container(old, files={f.path: f.digest for f in new.files})
+    assert words(plan(new, written, binding).due) == ["files", "signal"]
+
+
+def test_a_file_out_of_reach_is_blocked_b158() -> None:
+    binding = replace(WITH_FILE, variables=replace(Binding().variables, exclude=("**",)))
+    one = container(None, unreachable_files={FILE.path: "it is no mounted directory"})
+    blocked = plan(rendered(binding, file__x="2"), one, binding).blocked
+    assert [(s.action, s.blocked) for s in blocked] == [("files", f"{FILE.path}: it is no mounted directory")]
+
+
+def test_a_stopped_container_is_neither_signalled_nor_restarted() -> None:
+    binding = replace(WITH_FILE, variables=replace(Binding().variables, exclude=("**",)))
+    old = container(rendered(binding, file__x="1"), running=False)
+    assert words(plan(rendered(binding, file__x="2"), old, binding).due) == ["files"]
+
+
+def test_the_most_specific_rule_wins_then_the_first() -> None:
+    binding = Binding(
+        on_change=(OnChange("**", "auto"), OnChange("log/**", "restart"), OnChange("log/level", "none"))
+    )
+    assert [rule_for(binding, Key(k)).action for k in ("a", "log/x", "log/level")] == ["auto", "restart", "none"]
+    assert rule_for(Binding(on_change=()), Key("a")).action == "auto"
+
+
+def test_a_signal_that_only_variables_carry_is_refused() -> None:
+    due = rendered(A="1")
+    assert [p.keys for p in binding_problems(on("signal"), due)] == [("A",)]
+    assert binding_problems(on("signal", escalate=True), due) == []
+    assert binding_problems(Binding(), due) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "action"),
+    [("A", "recreate"), ("run/memory", "update"), ("file/x", "restart"), ("internal", "none")],
+)
+def test_what_a_change_would_cause(key: str, action: str) -> None:
+    binding = replace(WITH_FILE, variables=replace(Binding().variables, include=("A",)))
+    due = rendered(binding, A="1", run__memory='"256m"', file__x="1", internal="1")
+    effect = effect_of(Key(key), due, binding, container(due), REACHES)
+    assert (effect.action, effect.blocked) == (action, None)
+
+
+def test_effect_tells_what_blocks_it() -> None:
+    due = rendered(A="1")
+    effect = effect_of(Key("A"), due, on("signal"), container(due), REACHES)
+    assert effect.action == "none"
+    assert "new container" in (effect.blocked or "")
+
+
+SETTINGS = st.dictionaries(
+    st.sampled_from(["A", "B", "file__x", "file__y", "run__memory", "run__cpus"]),
+    st.sampled_from(['"64m"', '"128m"', "1", "2"]),
+).map(
+    lambda s: {
+        k: v for k, v in s.items() if not ((k == "run__memory" and "m" not in v) or (k == "run__cpus" and "m" in v))
+    }
+)
+
+
+@given(SETTINGS, SETTINGS, st.sampled_from(["auto", "recreate", "restart", "signal"]), st.booleans())
+def test_planning_after_applying_finds_nothing(
+    before: dict[str, str], after: dict[str, str], action: str, escalate: bool
+) -> None:
+    binding = replace(WITH_FILE, on_change=on(action, escalate=escalate).on_change)
+    old, new = rendered(binding, **before), rendered(binding, **after)
+    one = plan(new, container(old), binding)
+    if one.blocked:
+        return
+    applied = Applied(new.revision, one.spec, dict(one.settles))
+    done = words(one.due)
+    observed = container(old, files={f.path: f.digest for f in new.files}, applied=applied)
+    if "update" in done:
+        observed = replace(observed, options=dict(new.options))
+    if "recreate" in done or one.spec:
+        observed = container(new, applied=applied)
+    assert plan(new, observed, binding).due == ()
