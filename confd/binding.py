@@ -1,0 +1,126 @@
+"""A binding from its document: checked, with the unit of every time turned into seconds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from confd import jsontext
+from confd.errors import ConfdError, Invalid
+from confd.formats import FORMATS
+from confd.jsontext import Value
+from confd.keys import DEFAULT, App, Env
+from confd.model import Binding, BindingFile, OnChange, Problem, Snapshot, VariablesRule, frozen
+from confd.schema import check
+
+__all__ = ["ACTIONS", "binding_of", "parse_binding", "seconds"]
+
+ACTIONS = ("none", "signal", "update", "restart", "recreate", "auto")
+"""The words that `on_change` may name, beside which `confd.actions` registers what is done."""
+
+LATER = ("select", "secrets", "on_failure", "rollout", "depends_on")
+"""Fields of the contract that this release does not act on yet: refused, so that nobody relies on them."""
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Binding:
+    """A binding from its parsed document. Raises `Invalid` with a pointer for anything that cannot take effect."""
+    if isinstance(document, Mapping):
+        for name in LATER:
+            if name in document:
+                raise Invalid(f"binding: {name} is not supported in this release; leave it out", pointer=f"/{name}")
+    check("binding", document)
+    fields: Any = jsontext.plain(document)
+    _check_scope(fields, scope)
+    wait, stop, health = fields.get("wait", {}), fields.get("stop", {}), fields.get("health", {})
+    on_change = tuple(_on_change(fields.get("on_change", ())))
+    return Binding(
+        variables=_variables(fields.get("variables", {})),
+        arguments=frozen(dict(fields.get("arguments", {}))),
+        files=tuple(_files(fields.get("files", ()))),
+        on_change=on_change or (OnChange("**", "auto"),),
+        wait_min_s=seconds(wait.get("min", 0)),
+        wait_max_s=seconds(wait.get("max", 10)),
+        stop_signal=stop.get("signal", ""),
+        stop_timeout_s=seconds(stop["timeout"]) if "timeout" in stop else None,
+        monitor_s=seconds(health.get("monitor", 5)),
+        timeout_s=seconds(health.get("timeout", 60)),
+    )
+
+
+def binding_of(snapshot: Snapshot, env: Env, app: App) -> tuple[Binding, Problem | None]:
+    """The binding that serves an app in an env: its own, else that of env `_default`, else the default one.
+
+    A document in the store that is no binding is told as a problem, and the default binding is given.
+    """
+    for place in ((env, app), (Env(DEFAULT), app)):
+        entry = snapshot.bindings.get(place)
+        if entry is not None:
+            try:
+                return parse_binding(jsontext.parse(entry.text)), None
+            except ConfdError as error:
+                return Binding(), Problem("binding", (), f"the binding of {place[0]}/{app}: {error.detail}")
+    return Binding(), None
+
+
+def seconds(duration: str | float) -> float:
+    """Seconds of a duration like `10s`, `500ms`, `1m`, or of a number of seconds. Raises `Invalid`."""
+    if isinstance(duration, (int, float)):
+        return float(duration)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", duration)
+    if found is None:
+        raise Invalid(f"{duration!r} is no duration: use 10s, 500ms, 1m or 1h")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _check_scope(fields: Mapping[str, Any], scope: tuple[Env, App] | None) -> None:
+    if scope is None:
+        return
+    for name, due in (("env", scope[0]), ("app", scope[1])):
+        if fields.get(name, due) != due:
+            raise Invalid(
+                f"binding: {name} is {fields[name]!r}, and this is the binding of {due!r}", pointer=f"/{name}"
+            )
+
+
+def _variables(fields: Mapping[str, Any]) -> VariablesRule:
+    return VariablesRule(
+        include=tuple(fields.get("include", ("**",))),
+        exclude=tuple(fields.get("exclude", ())),
+        prefix=fields.get("prefix", ""),
+        rename=frozen(dict(fields.get("rename", {}))),
+        allow_reserved=tuple(fields.get("allow_reserved", ())),
+    )
+
+
+def _files(items: Iterable[Mapping[str, Any]]) -> Iterable[BindingFile]:
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        path = item["path"]
+        if "/../" in path or path.endswith("/..") or path in seen:
+            raise Invalid(f"binding: the path {path!r} stands twice or goes up", pointer=f"/files/{index}/path")
+        if item["format"] not in FORMATS:
+            known = ", ".join(sorted(FORMATS))
+            raise Invalid(
+                f"binding: format {item['format']!r} is unknown; known are: {known}", pointer=f"/files/{index}"
+            )
+        seen.add(path)
+        lists = {name: tuple(item[name]) for name in ("include", "exclude") if name in item}
+        texts = {name: item[name] for name in ("mode", "owner") if name in item}
+        yield BindingFile(path=path, format=item["format"], **lists, **texts)
+
+
+def _on_change(items: Iterable[Mapping[str, Any]]) -> Iterable[OnChange]:
+    for index, item in enumerate(items):
+        action, signal = item["action"], item.get("signal", "")
+        if action not in ACTIONS:
+            known = ", ".join(ACTIONS)
+            raise Invalid(
+                f"binding: action {action!r} is unknown; known are: {known}", pointer=f"/on_change/{index}"
+            )
+        if (action == "signal") != bool(signal):
+            detail = "binding: the action signal needs a signal, like HUP, and no other action takes one"
+            raise Invalid(detail, pointer=f"/on_change/{index}/signal")
+        yield OnChange(item["keys"], action, signal.removeprefix("SIG"), bool(item.get("escalate", False)))

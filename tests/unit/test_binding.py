@@ -1,0 +1,80 @@
+"""Bindings: what is accepted, and what is refused with the field named."""
+
+from __future__ import annotations
+
+import pytest
+
+from confd import jsontext
+from confd.binding import binding_of, parse_binding, seconds
+from confd.errors import Invalid
+from confd.keys import App, Env
+from confd.model import Binding, Entry, OnChange, Snapshot
+
+PROD, WEB = Env("prod"), App("web")
+
+
+def test_the_empty_document_is_the_default_binding() -> None:
+    assert parse_binding({}) == Binding()
+
+
+def test_a_whole_binding() -> None:
+    text = """{"app": "web", "env": "prod",
+      "variables": {"include": ["**"], "exclude": ["internal/**"], "prefix": "", "rename": {"db/url": "DATABASE_URL"},
+                    "allow_reserved": []},
+      "arguments": {"--log-level": "log/level"},
+      "files": [{"path": "/etc/web/app.json", "format": "json", "include": ["web/**"], "mode": "0440", "owner": "1:2"}],
+      "on_change": [{"keys": "log/**", "action": "signal", "signal": "SIGHUP"},
+                    {"keys": "**", "action": "auto", "escalate": false}],
+      "wait": {"min": "0s", "max": "10s"}, "stop": {"signal": "TERM", "timeout": "1m"},
+      "health": {"monitor": "500ms", "timeout": 60}}"""
+    binding = parse_binding(jsontext.parse(text), (PROD, WEB))
+    assert binding.on_change == (OnChange("log/**", "signal", "HUP"), OnChange("**", "auto"))
+    assert (binding.monitor_s, binding.stop_timeout_s, binding.files[0].owner) == (0.5, 60.0, "1:2")
+
+
+@pytest.mark.parametrize(
+    ("document", "says", "pointer"),
+    [
+        ('{"colour": 1}', "unknown field 'colour'", ""),
+        ('{"files": [{"path": "/a"}]}', "path, format", "/files/0"),
+        ('{"files": [{"path": "a", "format": "json"}]}', "matches", "/files/0/path"),
+        ('{"files": [{"path": "/a/../b", "format": "json"}]}', "goes up", "/files/0/path"),
+        ('{"files": [{"path": "/a", "format": "ini"}]}', "known are", "/files/0"),
+        ('{"on_change": [{"keys": "**", "action": "reload"}]}', "known are: none, signal", "/on_change/0"),
+        ('{"on_change": [{"keys": "**", "action": "signal"}]}', "needs a signal", "/on_change/0/signal"),
+        ('{"wait": {"min": "soon"}}', "a duration like", "/wait/min"),
+        ('{"select": {}}', "not supported in this release", "/select"),
+        ('{"app": "other"}', "'other'", "/app"),
+        ('{"variables": []}', "expected object", "/variables"),
+        ("1", "expected object", ""),
+    ],
+)
+def test_what_cannot_be_is_refused_naming_the_field(document: str, says: str, pointer: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        parse_binding(jsontext.parse(document), (PROD, WEB))
+    assert says in refused.value.detail
+    assert refused.value.pointer == pointer
+
+
+def test_the_envs_own_binding_wins_over_the_default_envs() -> None:
+    own = Entry("b", '{"wait": {"min": 1}}', 1)
+    every = Entry("b", '{"wait": {"min": 2}}', 1)
+    both = Snapshot(1, bindings={(PROD, WEB): own, (Env("_default"), WEB): every})
+    assert binding_of(both, PROD, WEB)[0].wait_min_s == 1
+    assert binding_of(Snapshot(1, bindings={(Env("_default"), WEB): every}), PROD, WEB)[0].wait_min_s == 2
+    assert binding_of(Snapshot(1), PROD, WEB) == (Binding(), None)
+
+
+def test_a_document_that_is_no_binding_is_told() -> None:
+    broken = Snapshot(1, bindings={(PROD, WEB): Entry("b", '{"x": 1}', 1)})
+    binding, problem = binding_of(broken, PROD, WEB)
+    assert binding == Binding()
+    assert problem is not None
+    assert problem.code == "binding"
+
+
+@pytest.mark.parametrize(("text", "expected"), [("10s", 10.0), ("500ms", 0.5), ("1m", 60.0), (3, 3.0)])
+def test_durations(text: str | float, expected: float) -> None:
+    assert seconds(text) == expected
+    with pytest.raises(Invalid):
+        seconds("10 parsecs")
