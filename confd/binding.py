@@ -107,9 +107,14 @@ def _files(items: Iterable[Mapping[str, Any]]) -> Iterable[BindingFile]:
                 f"binding: format {item['format']!r} is unknown; known are: {known}", pointer=f"/files/{index}"
             )
         seen.add(path)
-        lists = {name: tuple(item[name]) for name in ("include", "exclude") if name in item}
-        texts = {name: item[name] for name in ("mode", "owner") if name in item}
-        yield BindingFile(path=path, format=item["format"], **lists, **texts)
+        yield BindingFile(
+            path=path,
+            format=item["format"],
+            include=tuple(item.get("include", ("**",))),
+            exclude=tuple(item.get("exclude", ())),
+            mode=item.get("mode", "0644"),
+            owner=item.get("owner", ""),
+        )
 
 
 def _on_change(items: Iterable[Mapping[str, Any]]) -> Iterable[OnChange]:

@@ -19,10 +19,11 @@ def test_the_empty_document_is_the_default_binding() -> None:
 
 def test_a_whole_binding() -> None:
     text = """{"app": "web", "env": "prod",
-      "variables": {"include": ["**"], "exclude": ["internal/**"], "prefix": "", "rename": {"db/url": "DATABASE_URL"},
-                    "allow_reserved": []},
+      "variables": {"include": ["**"], "exclude": ["internal/**"], "prefix": "",
+                    "rename": {"db/url": "DATABASE_URL"}, "allow_reserved": []},
       "arguments": {"--log-level": "log/level"},
-      "files": [{"path": "/etc/web/app.json", "format": "json", "include": ["web/**"], "mode": "0440", "owner": "1:2"}],
+      "files": [{"path": "/etc/web/app.json", "format": "json", "include": ["web/**"],
+                 "mode": "0440", "owner": "1:2"}],
       "on_change": [{"keys": "log/**", "action": "signal", "signal": "SIGHUP"},
                     {"keys": "**", "action": "auto", "escalate": false}],
       "wait": {"min": "0s", "max": "10s"}, "stop": {"signal": "TERM", "timeout": "1m"},

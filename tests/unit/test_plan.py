@@ -185,7 +185,6 @@ def test_a_host_refuses_what_it_cannot_give_b62() -> None:
 
 def test_options_beyond_limits_need_the_hosts_word() -> None:
     due = rendered(run__read_m_only="true")
-    due = rendered(**{"run__read-only": "true"})
     assert "--allow-run read-only" in (plan(due, container(rendered())).blocked[0].blocked or "")
     assert plan(due, container(rendered(), facts={"allow_run": ["read-only"]})).blocked == ()
 
