@@ -4,8 +4,8 @@
     confd-entrypoint [OPTIONS] [--] COMMAND [ARGUMENT ...]
 
 For images: it is one file, needs the standard library only, runs as `python3 -I -S entrypoint.py`, and serves as
-PID 1. A thread fetches (`Feed`); signals and its answers meet in one pipe; `Supervisor` alone starts, signals, stops
-and reaps the child. Start-up time and memory are budgeted, so no dataclasses, typing, argparse, http.client or
+PID 1. A thread fetches (`Feed`); signals and its answers meet in one pipe; `Supervisor` alone starts, signals,
+stops and reaps the child. Start-up time and memory are budgeted, so no dataclasses, typing, argparse, http.client or
 subprocess here, and ssl only for https. It must not know anything else of confd, and never prints a value.
 
 Exit codes: the child's own; 128+n when signal n ended it; 126 and 127 when the command cannot be executed or is not
@@ -47,7 +47,7 @@ PRISTINE_KEEPS = (b"PATH", b"HOME", b"HOSTNAME", b"TERM")
 NEVER_FORWARDED = frozenset({
     signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD,  # not catchable, or ours
     signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS,
-    signal.SIGPIPE, signal.SIGXFSZ,  # raised by the shim's own writes; Python ignores them, the child gets them back
+    signal.SIGPIPE, signal.SIGXFSZ,  # the shim's own writes raise them; Python ignores them, the child does not
 })  # fmt: skip
 SUSPENDS = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 SHUTS_DOWN = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
@@ -523,7 +523,7 @@ class Feed:
 
 
 def read_limits() -> dict[bytes, bytes]:
-    """CONFD_LIMIT_... from the cgroup (version 1 or 2), the CPU set and the resource limits; only what is limited."""
+    """CONFD_LIMIT_... from the cgroup (version 1 or 2), CPU set and resource limits; only what is limited."""
     limits: dict[str, str] = {}
     memory = _least(["memory.max", "memory/memory.limit_in_bytes"], "memory")
     pids = _least(["pids.max", "pids/pids.max"], "pids")
@@ -585,7 +585,7 @@ def _read(path: str) -> str:
 
 
 def child_environment(options: Options, base: Base, variables: Variables) -> dict[bytes, bytes]:
-    """The base, overlaid with limits and variables: one entry a name; what is set no longer shows the base again."""
+    """The base, overlaid with limits and variables: one entry a name; what is unset shows the base again."""
     environment = {name: base[name] for name in PRISTINE_KEEPS if name in base} if options.pristine else dict(base)
     if options.limits:
         environment.update(read_limits())
@@ -636,7 +636,7 @@ def _noted(_number: int, _frame: object) -> None:
 
 
 class Terminal:
-    """The controlling terminal, when we own its foreground: the child's group gets it, at the end we take it back."""
+    """The terminal, when we own its foreground: the child's group gets it, at the end we take it back."""
 
     __slots__ = ("ours",)
 
@@ -661,8 +661,8 @@ class Terminal:
             self.give(os.getpgrp())
 
 
-def spawn(command: Sequence[str], environment: Base, signals: Signals, terminal: Terminal) -> int:
-    """Start the command in a process group of its own and return its id. Raises OSError when it cannot be executed."""
+def spawn(command: list[str], environment: Base, signals: Signals, terminal: Terminal) -> int:
+    """Start the command in a process group of its own; its id. Raises OSError when it cannot be executed."""
     reads, writes = os.pipe()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # none may hit the child half made
     pid = os.fork()
@@ -749,16 +749,19 @@ class Supervisor:
                 if number in self._shutdown_signals or number == signal.SIGHUP:
                     self._exit_code = 128 + number
                     return None
-                if number == signal.SIGCHLD:
-                    self._reap()
+            self._reap()
             while self._feed.inbox:
                 news = self._feed.inbox.pop(0)
                 if isinstance(news, Settings):
                     return news
-                failure = news
-                if news.final_code is not None:
-                    raise ShimError(news.final_code, news.detail)
-                self._tell_failure(news)
+                failure = self._bear(news)
+
+    def _bear(self, failure: FetchError) -> FetchError:
+        """Tell of a failure before the start; raises ShimError when another try is of no use."""
+        if failure.final_code is not None:
+            raise ShimError(failure.final_code, failure.detail)
+        self._tell_failure(failure)
+        return failure
 
     def _start(self, settings: Settings) -> None:
         """Start the child. Where it cannot be executed, the exit code says so."""
