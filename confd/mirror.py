@@ -1,0 +1,136 @@
+"""A process's one view of the store: list, then watch, and hand out immutable snapshots.
+
+Readers take `snapshot`; followers subscribe. Whatever ends a stream, the mirror goes on where it was; after
+a compaction it takes the full state. It never hands out a state that never existed, and `current` says
+whether the stream is up.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from confd.errors import ConfdError, Unavailable
+from confd.keys import Keyspace
+from confd.model import Snapshot
+from confd.ports import Area, Batch, Lost, Resync, Store, Watched
+from confd.snapshot import Touched, advance, from_listing
+
+__all__ = ["Mirror"]
+
+log = logging.getLogger(__name__)
+
+Follower = Callable[[Snapshot, Touched | None], None]
+"""Called with each new snapshot and what it touched; None: everything may have changed."""
+
+
+class Mirror:
+    """See the module. Start it once; `stop` ends its thread."""
+
+    def __init__(self, store: Store, keyspace: Keyspace, areas: Sequence[Area]) -> None:
+        self._store = store
+        self._keyspace = keyspace
+        self._areas = tuple(areas)
+        self._state = threading.Condition()
+        self._snapshot = Snapshot()
+        self._current = False
+        self._listed = False
+        self._followers: list[Follower] = []
+        self._stop = threading.Event()
+        self._turn = threading.Event()  # ends the present watch: stop, or other areas
+        self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest state known; empty until the first listing."""
+        return self._snapshot
+
+    @property
+    def current(self) -> bool:
+        """Whether the stream is up, so that the snapshot follows the store."""
+        return self._current
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._turn.set()
+        if self._thread.is_alive():
+            self._thread.join(2.0)
+
+    def subscribe(self, follower: Follower) -> None:
+        """Tell the follower of each new snapshot, from the mirror's own thread; it must be quick."""
+        self._followers.append(follower)
+
+    def follow(self, areas: Sequence[Area]) -> None:
+        """Follow other areas from now on; followers get the full state."""
+        with self._state:
+            if tuple(areas) != self._areas:
+                self._areas = tuple(areas)
+                self._turn.set()
+
+    def wait_current(self, timeout_s: float) -> bool:
+        """Wait until the first listing is there and the stream is up."""
+        with self._state:
+            return self._state.wait_for(lambda: self._current, timeout_s)
+
+    def wait(self, revision: int, timeout_s: float) -> Snapshot:
+        """A snapshot not older than a revision.
+
+        When the stream does not bring it in time, a fresh listing does. Raises `Unavailable`.
+        """
+        with self._state:
+            if self._state.wait_for(lambda: self._snapshot.revision >= revision and self._listed, timeout_s):
+                return self._snapshot
+            areas = self._areas
+        listing = self._store.snapshot(areas)
+        if listing.revision < revision:
+            raise Unavailable(f"the store has not reached revision {revision} yet; try again")
+        return from_listing(self._keyspace, listing)
+
+    def _run(self) -> None:
+        pause_s = 0.1
+        while not self._stop.is_set():
+            self._turn.clear()
+            with self._state:
+                areas = self._areas
+            try:
+                listing = self._store.snapshot(areas)
+            except ConfdError as error:
+                log.warning("cannot list the store: %s", error.detail)
+                self._set_current(False)
+                self._stop.wait(pause_s)
+                pause_s = min(pause_s * 2, 5.0)
+                continue
+            pause_s = 0.1
+            self._take(from_listing(self._keyspace, listing), None)
+            for item in self._store.watch(areas, listing.revision, self._turn):
+                self._see(item)
+
+    def _see(self, item: Watched) -> None:
+        if isinstance(item, Lost):
+            log.warning("the watch ended, opening it again: %s", item.reason)
+            self._set_current(False)
+        elif isinstance(item, Resync):
+            self._take(from_listing(self._keyspace, item.listing), None)
+        elif isinstance(item, Batch):
+            snapshot, touched = advance(self._keyspace, self._snapshot, item)
+            if snapshot is not self._snapshot:
+                self._take(snapshot, touched)
+            self._set_current(True)
+
+    def _take(self, snapshot: Snapshot, touched: Touched | None) -> None:
+        with self._state:
+            self._snapshot = snapshot
+            self._listed = True
+            self._state.notify_all()
+        for follower in self._followers:
+            follower(snapshot, touched)
+
+    def _set_current(self, current: bool) -> None:
+        with self._state:
+            if self._current != current:
+                self._current = current
+                self._state.notify_all()
