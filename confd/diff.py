@@ -1,30 +1,33 @@
-"""What differs between two sets of settings, key by key."""
+"""What differs between two sets of settings, key by key.
+
+Pure, over JSON text: equality of values is equality of their text. Must not know of layers or stores.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Literal, TypedDict
 
 __all__ = ["Difference", "diff"]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One key: its JSON text before and after, `None` for absent; `action` is add, change or remove."""
+class Difference(TypedDict):
+    """One key that differs; `None` where it is absent."""
 
     key: str
     before: str | None
     after: str | None
-
-    @property
-    def action(self) -> str:
-        if self.before is None:
-            return "add"
-        return "remove" if self.after is None else "change"
+    action: Literal["add", "change", "remove"]
 
 
 def diff(before: Mapping[str, str | None], after: Mapping[str, str | None]) -> list[Difference]:
-    """The keys whose text differs, sorted; a key that is absent on one side counts as `None` there."""
-    keys = sorted(before.keys() | after.keys())
-    pairs = ((key, before.get(key), after.get(key)) for key in keys)
-    return [Difference(key, old, new) for key, old, new in pairs if old != new]
+    """The keys that differ, sorted; a key that is absent and one that is `None` are the same."""
+    found: list[Difference] = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if old != new:
+            action: Literal["add", "change", "remove"] = (
+                "add" if old is None else "remove" if new is None else "change"
+            )
+            found.append({"key": key, "before": old, "after": new, "action": action})
+    return found
