@@ -5,8 +5,8 @@
 
 For images: it is one file, needs the standard library only, runs as `python3 -I -S entrypoint.py`, and serves as
 PID 1. A thread fetches (`Feed`); signals and its answers meet in one pipe; `Supervisor` alone starts, signals,
-stops and reaps the child. Start-up time and memory are budgeted, so no dataclasses, typing, argparse, http.client or
-subprocess here, and ssl only for https. It must not know anything else of confd, and never prints a value.
+stops and reaps the child. Start-up time and memory are budgeted, so no dataclasses, typing, argparse, http.client
+or subprocess here, and ssl only for https. It must not know anything else of confd, and never prints a value.
 
 Exit codes: the child's own; 128+n when signal n ended it; 126 and 127 when the command cannot be executed or is not
 found; before a child ran: 64 usage, 69 no settings to be had, 77 refused, 78 configuration.

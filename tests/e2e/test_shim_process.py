@@ -1,0 +1,313 @@
+"""The shim as a process: its child, signals, exit codes and changes, against a small server of the config route."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.shim import PYTHON, SHIM, ConfigServer, await_text, await_that, shim
+
+
+@pytest.fixture
+def server() -> Iterator[ConfigServer]:
+    with ConfigServer() as running:
+        running.variables = {"GREETING": "one"}
+        yield running
+
+
+def ends(process: subprocess.Popen[str], timeout_s: float = 20) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=timeout_s)
+    return process.returncode, out, err
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def child_of(pid: int) -> int:
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    await_that(lambda: bool(children.read_text().split()))
+    return int(children.read_text().split()[0])
+
+
+def script(log: Path, body: str = "") -> list[str]:
+    """A shell child that notes each start with its variable and its id."""
+    return ["/bin/sh", "-c", f'{body}\necho "start $GREETING $$" >> {log}\nwhile :; do sleep 0.05; done']
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_child_gets_exactly_one_entry_a_variable_b51(server: ConfigServer, chunked: bool) -> None:
+    server.chunked = chunked
+    with shim(server.url, ["env"], environ={"GREETING": "default", "OTHER": "base"}) as process:
+        code, out, err = ends(process)
+    lines = out.splitlines()
+    assert [line for line in lines if line.startswith("GREETING=")] == ["GREETING=one"]
+    assert "OTHER=base" in lines
+    assert (code, err) == (0, "")
+
+
+def test_settings_come_over_a_unix_socket_with_the_token(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3same\n")
+    with ConfigServer(tmp_path / "api.sock") as server:
+        server.variables = {"A": "1"}
+        with shim(server.url, ["env"], "--token-file", str(tmp_path / "token"), "--pristine") as process:
+            code, out, _ = ends(process)
+    assert code == 0
+    assert "A=1" in out.splitlines()
+    assert server.requests[0][2] == "Bearer s3same"
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, 77), (403, 77), (404, 78), (503, 69)])
+def test_an_answer_that_refuses_ends_the_start(server: ConfigServer, status: int, code: int) -> None:
+    server.status = status
+    with shim(server.url, ["true"], "--start-timeout", "500ms") as process:
+        assert ends(process)[0] == code
+
+
+def test_no_server_within_the_start_timeout_is_69() -> None:
+    with shim("unix:/nonexistent/socket", ["true"], "--start-timeout", "300ms") as process:
+        assert ends(process)[0] == 69
+
+
+@pytest.mark.parametrize("pid1", [False, True])
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (["sh", "-c", "exit 7"], 7),
+        (["sh", "-c", "kill -TERM $$"], 143),
+        (["sh", "-c", "kill -KILL $$"], 137),
+        (["sh", "-c", "kill -SEGV $$"], 139),
+        (["no-such-command"], 127),
+        (["/etc/passwd"], 126),
+        (["/"], 126),
+    ],
+)
+def test_the_exit_code_tells_how_the_child_ended_b124(
+    server: ConfigServer, command: list[str], code: int, pid1: bool
+) -> None:
+    with shim(server.url, command, "--once", pid1=pid1) as process:
+        assert ends(process)[0] == code
+
+
+def test_the_reaper_never_takes_the_exit_code_b122(server: ConfigServer) -> None:
+    for _ in range(50):
+        with shim(server.url, ["sh", "-c", "(true &) ; (exit 3 &) ; exit 7"], "--once", pid1=True) as process:
+            assert ends(process)[0] == 7
+
+
+@pytest.mark.parametrize("pid1", [False, True])
+def test_no_child_left_to_wait_for_is_silent_b137(server: ConfigServer, pid1: bool) -> None:
+    with shim(server.url, ["true"], pid1=pid1) as process:
+        assert ends(process) == (0, "", "")
+
+
+def test_as_pid_1_orphans_are_reaped_and_others_zombies_left_alone_b121(server: ConfigServer) -> None:
+    body = "(sleep 0.1 &) ; sleep 1; ps -eo stat= | grep -c Z; true"
+    with shim(server.url, ["sh", "-c", body], "--once", pid1=True) as process:
+        code, out, err = ends(process)
+    assert (code, out.strip(), err) == (0, "0", "")
+
+
+def test_under_another_init_exit_codes_pass_b134(server: ConfigServer) -> None:
+    with shim(
+        server.url,
+        ["sh", "-c", "(sleep 0.1 &); exit 5"],
+        wrapper=["unshare", "-fp", "sh", "-c", '"$@"; exit $?', "sh"],
+    ) as p:
+        code, _, err = ends(p)
+    assert (code, err) == (5, "")
+
+
+def test_a_change_respawns_the_child_and_an_unset_brings_the_base_back(
+    server: ConfigServer, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with shim(server.url, script(log), environ={"GREETING": "base"}) as process:
+        await_text(log, "start one")
+        server.set(GREETING="two")
+        await_text(log, "start two")
+        server.unset("GREETING")
+        await_text(log, "start base")
+        process.terminate()
+        code, _, err = ends(process)
+    assert code == 143
+    assert "two" not in err
+
+
+def test_the_same_values_again_do_nothing(server: ConfigServer, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with shim(server.url, script(log)):
+        await_text(log, "start one")
+        server.set(GREETING="one")
+        await_that(lambda: server.requests[-1][1].get("index") == [str(server.revision)])
+        server.set(GREETING="two")
+        await_text(log, "start two")
+    assert len(log.read_text().splitlines()) == 2
+
+
+def test_on_change_signal_reaches_the_same_child(server: ConfigServer, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with shim(server.url, script(log, f"trap 'echo hup >> {log}' HUP"), "--on-change", "signal:HUP"):
+        await_text(log, "start one")
+        server.set(GREETING="two")
+        await_text(log, "hup")
+    assert "two" not in log.read_text()
+
+
+def test_on_change_exit_ends_with_the_childs_code(server: ConfigServer, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with shim(server.url, script(log, "trap 'exit 4' TERM"), "--on-change", "exit") as process:
+        await_text(log, "start one")
+        server.set(GREETING="two")
+        assert ends(process)[0] == 4
+
+
+def test_a_new_child_starts_only_after_the_whole_group_is_gone_b117(server: ConfigServer, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    worker = f"(trap '' TERM; sleep 1; echo released >> {log}) &"
+    with shim(server.url, script(log, worker), pid1=True):
+        await_text(log, "start one")
+        server.set(GREETING="two")
+        await_text(log, "start two")
+    words = [line.split()[0] for line in log.read_text().splitlines()]
+    assert words[:3] == ["start", "released", "start"]
+
+
+def test_a_child_that_will_not_end_is_killed_after_the_stop_timeout(server: ConfigServer, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with shim(server.url, script(log, "trap '' TERM"), "--stop-timeout", "300ms"):
+        await_text(log, "start one")
+        server.set(GREETING="two")
+        await_text(log, "start two")
+
+
+def test_the_shim_waits_for_the_childs_clean_up_b130(server: ConfigServer, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    trap = f"trap 'echo term >> {log}; n=$((n+1)); [ $n = 2 ] && {{ sleep 1; exit 0; }}' TERM"
+    with shim(server.url, script(log, trap)) as process:
+        await_text(log, "start one")
+        process.terminate()
+        await_text(log, "term")
+        process.terminate()
+        assert ends(process)[0] == 0
+    assert log.read_text().count("term") == 2
+
+
+def test_term_during_a_restart_starts_no_new_child_b131(server: ConfigServer, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    trap = f"trap 'echo term >> {log}' TERM"
+    with shim(server.url, script(log, trap), "--stop-timeout", "2s") as process:
+        await_text(log, "start one")
+        server.set(GREETING="two")
+        await_text(log, "term")
+        process.terminate()
+        assert ends(process)[0] == 137
+    assert "two" not in log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_while_settings_are_fetched_ends_at_once_b131(server: ConfigServer, number: int) -> None:
+    server.status = 503
+    with shim(server.url, ["true"]) as process:
+        await_that(lambda: bool(server.requests))
+        began = time.monotonic()
+        process.send_signal(number)
+        assert ends(process)[0] == 128 + number
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("tail", ["", " $ARG"])
+def test_one_string_runs_with_no_shell_in_between_b133(server: ConfigServer, tmp_path: Path, tail: str) -> None:
+    program = tmp_path / "app"
+    program.write_text(
+        f"#!{PYTHON} -IS\nimport signal, sys\nsignal.signal(10, lambda *_: print('usr1') or sys.exit(3))\n"
+        f"open('{tmp_path}/up', 'w').write('up')\nwhile True: signal.pause()\n"
+    )
+    program.chmod(0o755)
+    with shim(server.url, [f"{program} --x 1{tail}"]) as process:
+        await_text(tmp_path / "up", "up")
+        process.send_signal(signal.SIGUSR1)
+        code, out, _ = ends(process)
+    assert (code, out) == (3, "usr1\n")
+
+
+@pytest.mark.parametrize("name", ["HUP", "USR1", "USR2", "WINCH", "INT", "QUIT", "RTMIN", "ALRM"])
+def test_signals_are_forwarded(server: ConfigServer, tmp_path: Path, name: str) -> None:
+    log = tmp_path / "log"
+    number = signal.Signals[f"SIG{name}"]
+    body = ["bash", "-c", f"trap 'exit 9' {int(number)}; echo start > {log}; while :; do sleep 0.05; done"]
+    with shim(server.url, body) as process:
+        await_text(log, "start")
+        process.send_signal(number)
+        assert ends(process)[0] == 9
+
+
+def test_a_suspended_child_goes_on_and_term_still_works_b128(server: ConfigServer, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with shim(server.url, script(log)) as process:
+        await_text(log, "start one")
+        child = child_of(process.pid)
+        process.send_signal(signal.SIGTSTP)
+        await_that(lambda: state_of(child) == "T")
+        process.send_signal(signal.SIGCONT)
+        await_that(lambda: state_of(child) != "T")
+        process.send_signal(signal.SIGTSTP)
+        await_that(lambda: state_of(child) == "T")
+        process.terminate()
+        assert ends(process)[0] == 143
+
+
+def test_a_crash_while_the_store_is_away_ends_the_shim_b95(server: ConfigServer, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with shim(server.url, script(log)) as process:
+        await_text(log, "start one")
+        server.stop()
+        os.kill(int(log.read_text().split()[2]), signal.SIGKILL)
+        began = time.monotonic()
+        assert ends(process)[0] == 137
+    assert time.monotonic() - began < 1
+
+
+def test_no_state_is_kept_so_no_pid_can_be_stale_b136(server: ConfigServer, tmp_path: Path) -> None:
+    with shim(server.url, ["sh", "-c", f"ls -A {tmp_path}"], environ={"HOME": str(tmp_path)}) as process:
+        assert ends(process) == (0, "", "")
+
+
+def in_terminal(server: ConfigServer, command: list[str], *before: str) -> tuple[int, bytes]:
+    """Run the shim as leader of a session with a terminal; its exit code and the output."""
+    words = [PYTHON, "-I", "-S", str(SHIM), "--app", "web", "--env", "dev", "--server", server.url]
+    line = [*words, "--", *command]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv("/bin/sh", ["sh", "-c", "".join(before) + 'exec "$@"', "sh", *line])
+    out = b""
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        out += part
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(status), out
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_with_a_terminal_no_spurious_signal_reaches_the_child_b125(server: ConfigServer) -> None:
+    child = [PYTHON, "-ISc", "import signal, time; signal.signal(18, lambda *_: [][1]); time.sleep(0.05)"]
+    assert {in_terminal(server, child)[0] for _ in range(20)} == {0}
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_the_child_may_print_on_a_terminal_with_tostop_b127(server: ConfigServer) -> None:
+    code, out = in_terminal(server, ["sh", "-c", "echo printed; exit 6"], "stty tostop;")
+    assert (code, b"printed" in out) == (6, True)
