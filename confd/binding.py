@@ -1,133 +1,91 @@
-"""Bindings: read from JSON, checked, and found for an app in an env.
-
-Pure. The shape stands in schemas/binding.schema.json; what a schema cannot say (known actions and formats,
-signals, durations) is checked here against the registries. Must not know of containers.
-"""
+"""A binding from its document: checked, with the unit of every time turned into seconds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from confd import jsontext, schema
+from confd import jsontext
 from confd.errors import ConfdError, Invalid
 from confd.formats import FORMATS
 from confd.jsontext import Value
-from confd.keys import DEFAULT, App, Env, parse_key, show
+from confd.keys import DEFAULT, App, Env
 from confd.model import Binding, BindingFile, OnChange, Problem, Snapshot, VariablesRule, frozen
-from confd.options import grammar
+from confd.schema import check
 
-__all__ = ["ACTION_NAMES", "binding_of", "dump_binding", "parse_binding"]
+__all__ = ["ACTIONS", "binding_of", "parse_binding", "seconds"]
 
-ACTION_NAMES = ("auto", "none", "signal", "update", "restart", "recreate")
-"""What `on_change` may name: the registered actions, and `auto` and `none`."""
+ACTIONS = ("none", "signal", "update", "restart", "recreate", "auto")
+"""The words that `on_change` may name, beside which `confd.actions` registers what is done."""
 
-LATER = ("secrets", "rollout", "depends_on")
+LATER = ("select", "secrets", "on_failure", "rollout", "depends_on")
+"""Fields of the contract that this release does not act on yet: refused, so that nobody relies on them."""
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def parse_binding(text_or_value: Value, *, env: Env | None = None, app: App | None = None) -> Binding:
-    """A binding from its JSON text or its value; `env` and `app` are the scope that it is for.
-
-    Raises `Malformed` for text that is no JSON, `Invalid` with a pointer for all else.
-    """
-    value = jsontext.parse(text_or_value) if isinstance(text_or_value, str) else text_or_value
-    schema.check(value, "binding", "binding")
-    fields: Mapping[str, Any] = value  # type: ignore[assignment]  # the schema has said that it is an object
-    _check_scope(fields, env, app)
-    _check_later(fields, app)
-    wait, stop, health = (fields.get(name, {}) for name in ("wait", "stop", "health"))
-    default = Binding()
-    binding = Binding(
+def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Binding:
+    """A binding from its parsed document. Raises `Invalid` with a pointer for anything that cannot take effect."""
+    if isinstance(document, Mapping):
+        for name in LATER:
+            if name in document:
+                raise Invalid(f"binding: {name} is not supported in this release; leave it out", pointer=f"/{name}")
+    check("binding", document)
+    fields: Any = jsontext.plain(document)
+    _check_scope(fields, scope)
+    wait, stop, health = fields.get("wait", {}), fields.get("stop", {}), fields.get("health", {})
+    on_change = tuple(_on_change(fields.get("on_change", ())))
+    return Binding(
         variables=_variables(fields.get("variables", {})),
-        arguments=_arguments(fields.get("arguments", {})),
-        files=tuple(_file(file, f"/files/{i}") for i, file in enumerate(fields.get("files", ()))),
-        on_change=tuple(_rule(rule, f"/on_change/{i}") for i, rule in enumerate(fields.get("on_change", ())))
-        or default.on_change,
-        wait_min_s=_seconds(wait, "/wait/min", default.wait_min_s),
-        wait_max_s=_seconds(wait, "/wait/max", max(default.wait_max_s, _seconds(wait, "/wait/min", 0.0))),
-        stop_signal=_at("/stop/signal", grammar.signal, stop["signal"]) if "signal" in stop else "",
-        stop_timeout_s=_seconds(stop, "/stop/timeout", 0.0) if "timeout" in stop else None,
-        monitor_s=_seconds(health, "/health/monitor", default.monitor_s),
-        timeout_s=_seconds(health, "/health/timeout", default.timeout_s),
+        arguments=frozen(dict(fields.get("arguments", {}))),
+        files=tuple(_files(fields.get("files", ()))),
+        on_change=on_change or (OnChange("**", "auto"),),
+        wait_min_s=seconds(wait.get("min", 0)),
+        wait_max_s=seconds(wait.get("max", 10)),
+        stop_signal=stop.get("signal", ""),
+        stop_timeout_s=seconds(stop["timeout"]) if "timeout" in stop else None,
+        monitor_s=seconds(health.get("monitor", 5)),
+        timeout_s=seconds(health.get("timeout", 60)),
     )
-    if binding.wait_min_s > binding.wait_max_s:
-        raise Invalid("binding wait/max: has to be at least wait/min", pointer="/wait/max")
-    paths = [file.path for file in binding.files]
-    for i, path in enumerate(paths):
-        if path in paths[:i]:
-            raise Invalid(f"binding files/{i}/path: {show(path)} stands twice", pointer=f"/files/{i}/path")
-    return binding
 
 
 def binding_of(snapshot: Snapshot, env: Env, app: App) -> tuple[Binding, Problem | None]:
-    """The env's own binding of the app, else the one of env `_default`, else the default binding.
+    """The binding that serves an app in an env: its own, else that of env `_default`, else the default one.
 
-    One that stands in the store and is invalid gives the default binding and the problem.
+    A document in the store that is no binding is told as a problem, and the default binding is given.
     """
-    entry = snapshot.bindings.get((env, app)) or snapshot.bindings.get((Env(DEFAULT), app))
-    if entry is None:
-        return Binding(), None
-    try:
-        return _parsed(entry.text), None
-    except ConfdError as error:
-        return Binding(), Problem("binding", (), error.detail)
+    for place in ((env, app), (Env(DEFAULT), app)):
+        entry = snapshot.bindings.get(place)
+        if entry is not None:
+            try:
+                return parse_binding(jsontext.parse(entry.text)), None
+            except ConfdError as error:
+                return Binding(), Problem("binding", (), f"the binding of {place[0]}/{app}: {error.detail}")
+    return Binding(), None
 
 
-def dump_binding(binding: Binding) -> str:
-    """The binding as JSON text, every field written out; `parse_binding` gives the same binding back."""
-    rule = binding.variables
-    fields: dict[str, Any] = {
-        "variables": {
-            "include": list(rule.include),
-            "exclude": list(rule.exclude),
-            "prefix": rule.prefix,
-            "rename": dict(rule.rename),
-            "allow_reserved": list(rule.allow_reserved),
-        },
-        "arguments": dict(binding.arguments),
-        "files": [_file_fields(file) for file in binding.files],
-        "on_change": [_rule_fields(rule) for rule in binding.on_change],
-        "wait": {"min": _duration(binding.wait_min_s), "max": _duration(binding.wait_max_s)},
-        "health": {"monitor": _duration(binding.monitor_s), "timeout": _duration(binding.timeout_s)},
-    }
-    stop: dict[str, Any] = {"signal": binding.stop_signal} if binding.stop_signal else {}
-    if binding.stop_timeout_s is not None:
-        stop["timeout"] = _duration(binding.stop_timeout_s)
-    if stop:
-        fields["stop"] = stop
-    return jsontext.dump(fields)
+def seconds(duration: str | float) -> float:
+    """Seconds of a duration like `10s`, `500ms`, `1m`, or of a number of seconds. Raises `Invalid`."""
+    if isinstance(duration, (int, float)):
+        return float(duration)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", duration)
+    if found is None:
+        raise Invalid(f"{duration!r} is no duration: use 10s, 500ms, 1m or 1h")
+    return float(found[1]) * _UNITS[found[2]]
 
 
-@lru_cache(maxsize=4096)
-def _parsed(text: str) -> Binding:
-    return parse_binding(text)
-
-
-def _check_scope(fields: Mapping[str, Any], env: Env | None, app: App | None) -> None:
-    for name, scope in (("env", env), ("app", app)):
-        if scope is not None and name in fields and fields[name] != scope:
-            raise Invalid(f"binding {name}: has to be {scope}, the scope that it is set for", pointer=f"/{name}")
-
-
-def _check_later(fields: Mapping[str, Any], app: App | None) -> None:
-    for name in LATER:
-        if name in fields:
-            raise Invalid(f"binding {name}: not supported yet; leave it out", pointer=f"/{name}")
-    if fields.get("on_failure", "restore") != "restore":
-        raise Invalid("binding on_failure: only restore is supported yet", pointer="/on_failure")
-    if "select" in fields:
-        owner = app or fields.get("app")
-        label = fields["select"].get("label", "")
-        fits = label == f"confd.app={owner}" if owner else label.startswith("confd.app=")
-        if not fits or len(fields["select"]) != 1:
-            wanted = f"{{label: confd.app={owner or 'APP'}}}"
-            raise Invalid(f"binding select: only {wanted} is supported yet", pointer="/select")
+def _check_scope(fields: Mapping[str, Any], scope: tuple[Env, App] | None) -> None:
+    if scope is None:
+        return
+    for name, due in (("env", scope[0]), ("app", scope[1])):
+        if fields.get(name, due) != due:
+            raise Invalid(
+                f"binding: {name} is {fields[name]!r}, and this is the binding of {due!r}", pointer=f"/{name}"
+            )
 
 
 def _variables(fields: Mapping[str, Any]) -> VariablesRule:
-    for key in fields.get("rename", {}):
-        _key(key, "/variables/rename")
     return VariablesRule(
         include=tuple(fields.get("include", ("**",))),
         exclude=tuple(fields.get("exclude", ())),
@@ -137,85 +95,37 @@ def _variables(fields: Mapping[str, Any]) -> VariablesRule:
     )
 
 
-def _arguments(fields: Mapping[str, str]) -> Mapping[str, str]:
-    for flag, key in fields.items():
-        if not flag or "\x00" in flag:
-            raise Invalid("binding arguments: a flag may not be empty or hold NUL", pointer="/arguments")
-        _key(key, "/arguments")
-    return frozen(dict(fields))
+def _files(items: Iterable[Mapping[str, Any]]) -> Iterable[BindingFile]:
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        path = item["path"]
+        if "/../" in path or path.endswith("/..") or path in seen:
+            raise Invalid(f"binding: the path {path!r} stands twice or goes up", pointer=f"/files/{index}/path")
+        if item["format"] not in FORMATS:
+            known = ", ".join(sorted(FORMATS))
+            raise Invalid(
+                f"binding: format {item['format']!r} is unknown; known are: {known}", pointer=f"/files/{index}"
+            )
+        seen.add(path)
+        yield BindingFile(
+            path=path,
+            format=item["format"],
+            include=tuple(item.get("include", ("**",))),
+            exclude=tuple(item.get("exclude", ())),
+            mode=item.get("mode", "0644"),
+            owner=item.get("owner", ""),
+        )
 
 
-def _file(fields: Mapping[str, Any], at: str) -> BindingFile:
-    path = fields["path"]
-    parts = path.split("/")[1:]
-    clean = path.startswith("/") and all(part not in ("", ".", "..") for part in parts) and path.isprintable()
-    if not clean:
-        raise _invalid(f"{at}/path", "use an absolute path without empty, . and .. parts, like /etc/web/app.json")
-    _one_of(fields["format"], sorted(FORMATS), f"{at}/format")
-    return BindingFile(
-        path=path,
-        format=fields["format"],
-        include=tuple(fields.get("include", ("**",))),
-        exclude=tuple(fields.get("exclude", ())),
-        mode=fields.get("mode", "0644"),
-        owner=fields.get("owner", ""),
-    )
-
-
-def _rule(fields: Mapping[str, Any], at: str) -> OnChange:
-    action = fields["action"]
-    _one_of(action, ACTION_NAMES, f"{at}/action")
-    if (action == "signal") != ("signal" in fields):
-        raise _invalid(f"{at}/signal", "name a signal with the action signal, and with no other")
-    signal = _at(f"{at}/signal", grammar.signal, fields["signal"]) if "signal" in fields else ""
-    return OnChange(fields["keys"], action, signal, fields.get("escalate", False))
-
-
-def _seconds(fields: Mapping[str, Any], pointer: str, default: float) -> float:
-    name = pointer.rpartition("/")[2]
-    return _at(pointer, grammar.seconds, fields[name]) if name in fields else default
-
-
-def _at(pointer: str, parse: Any, value: Value) -> Any:
-    try:
-        return parse(value, "binding " + pointer.strip("/"))
-    except Invalid as error:
-        raise Invalid(error.detail, pointer=pointer) from error
-
-
-def _key(key: str, pointer: str) -> None:
-    try:
-        parse_key(key)
-    except ConfdError as error:
-        raise _invalid(pointer, error.detail) from error
-
-
-def _one_of(name: str, known: Sequence[str], pointer: str) -> None:
-    if name not in known:
-        raise _invalid(pointer, f"{show(name)} is unknown; known are: {', '.join(known)}")
-
-
-def _invalid(pointer: str, words: str) -> Invalid:
-    return Invalid(f"binding {pointer.strip('/')}: {words}", pointer=pointer)
-
-
-def _file_fields(file: BindingFile) -> dict[str, Any]:
-    fields = {
-        "path": file.path,
-        "format": file.format,
-        "include": list(file.include),
-        "exclude": list(file.exclude),
-        "mode": file.mode,
-    }
-    return {**fields, "owner": file.owner} if file.owner else fields
-
-
-def _rule_fields(rule: OnChange) -> dict[str, Any]:
-    fields: dict[str, Any] = {"keys": rule.keys, "action": rule.action}
-    if rule.signal:
-        fields["signal"] = rule.signal
-    return {**fields, "escalate": True} if rule.escalate else fields
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:g}s" if seconds == round(seconds) else f"{seconds * 1000:.0f}ms"
+def _on_change(items: Iterable[Mapping[str, Any]]) -> Iterable[OnChange]:
+    for index, item in enumerate(items):
+        action, signal = item["action"], item.get("signal", "")
+        if action not in ACTIONS:
+            known = ", ".join(ACTIONS)
+            raise Invalid(
+                f"binding: action {action!r} is unknown; known are: {known}", pointer=f"/on_change/{index}"
+            )
+        if (action == "signal") != bool(signal):
+            detail = "binding: the action signal needs a signal, like HUP, and no other action takes one"
+            raise Invalid(detail, pointer=f"/on_change/{index}/signal")
+        yield OnChange(item["keys"], action, signal.removeprefix("SIG"), bool(item.get("escalate", False)))

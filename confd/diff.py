@@ -1,33 +1,30 @@
-"""What differs between two sets of settings, key by key.
-
-Pure, over JSON text: equality of values is equality of their text. Must not know of layers or stores.
-"""
+"""What differs between two sets of settings, key by key."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypedDict
+from dataclasses import dataclass
 
 __all__ = ["Difference", "diff"]
 
 
-class Difference(TypedDict):
-    """One key that differs; `None` where it is absent."""
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One key: its JSON text before and after, `None` for absent; `action` is add, change or remove."""
 
     key: str
     before: str | None
     after: str | None
-    action: Literal["add", "change", "remove"]
+
+    @property
+    def action(self) -> str:
+        if self.before is None:
+            return "add"
+        return "remove" if self.after is None else "change"
 
 
 def diff(before: Mapping[str, str | None], after: Mapping[str, str | None]) -> list[Difference]:
-    """The keys that differ, sorted; a key that is absent and one that is `None` are the same."""
-    found: list[Difference] = []
-    for key in sorted(before.keys() | after.keys()):
-        old, new = before.get(key), after.get(key)
-        if old != new:
-            action: Literal["add", "change", "remove"] = (
-                "add" if old is None else "remove" if new is None else "change"
-            )
-            found.append({"key": key, "before": old, "after": new, "action": action})
-    return found
+    """The keys whose text differs, sorted; a key that is absent on one side counts as `None` there."""
+    keys = sorted(before.keys() | after.keys())
+    pairs = ((key, before.get(key), after.get(key)) for key in keys)
+    return [Difference(key, old, new) for key, old, new in pairs if old != new]

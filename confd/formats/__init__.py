@@ -1,7 +1,4 @@
-"""The registry of file formats: each reads text into names and values, and writes them.
-
-A format is pure: text in, text out. Adding one is a module here and a line below.
-"""
+"""Import and export formats. To add one: a pure module with NAME, load and dump, and one entry here."""
 
 from __future__ import annotations
 
@@ -11,32 +8,28 @@ from dataclasses import dataclass
 from confd.formats import dotenv, jsonfile
 from confd.jsontext import Value
 
-__all__ = ["FORMATS", "Format", "format_of"]
+__all__ = ["FORMATS", "Format"]
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """`extensions` are the ends of file names; `dialects`, the default first, are what `load` takes.
+    """A registered format.
 
-    `load` raises `Malformed` with the line or member, `dump` raises `Invalid` for what it cannot hold.
+    `load` gives key and value pairs in file order and raises `Malformed` with the line; `dump` gives the file's
+    text and raises `Invalid` where the format cannot hold a value.
     """
 
     name: str
-    extensions: tuple[str, ...]
-    dialects: tuple[str, ...]
-    load: Callable[[str, str], list[tuple[str, Value]]]
+    doc: str
+    load: Callable[[str], list[tuple[str, Value]]]
     dump: Callable[[Mapping[str, Value]], str]
 
 
 FORMATS: Mapping[str, Format] = {
-    module.NAME: Format(module.NAME, module.EXTENSIONS, module.DIALECTS, module.load, module.dump)
-    for module in (dotenv, jsonfile)
+    format.name: format
+    for format in (
+        Format(dotenv.NAME, "the .env dialect of dotenv and Compose readers", dotenv.load, dotenv.dump),
+        Format(dotenv.DOCKER, "the dialect of docker run --env-file", dotenv.load_docker, dotenv.dump_docker),
+        Format(jsonfile.NAME, "one JSON object; nested members are segments", jsonfile.load, jsonfile.dump),
+    )
 }
-
-
-def format_of(filename: str) -> Format | None:
-    """The format of a file by its name: the longest extension that fits."""
-    fitting = [
-        (len(end), name) for name, known in FORMATS.items() for end in known.extensions if filename.endswith(end)
-    ]
-    return FORMATS[max(fitting)[1]] if fitting else None

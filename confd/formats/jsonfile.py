@@ -1,70 +1,54 @@
-"""JSON files: nested objects are keys joined by `/`, in both directions. Lists and scalars are values."""
+"""JSON files: one object, nested members being the segments of a key. Numbers keep their text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from confd import jsontext
 from confd.errors import Invalid, Malformed
 from confd.jsontext import Value
-from confd.keys import show
 
-__all__ = ["DIALECTS", "EXTENSIONS", "NAME", "dump", "load"]
+__all__ = ["NAME", "dump", "load"]
 
 NAME = "json"
-EXTENSIONS = (".json",)
-DIALECTS = ("json",)
 
 
-def load(text: str, dialect: str = "") -> list[tuple[str, Value]]:
-    """Read one JSON object. Raises `Malformed`, also for a key that stands twice."""
+def load(text: str) -> list[tuple[str, Value]]:
+    """Keys and values of a JSON object. Raises `Malformed` for no object, and for two members of one key."""
     value = jsontext.parse(text.removeprefix("\ufeff"))
     if not isinstance(value, Mapping):
-        raise Malformed("the file has to hold one JSON object, {KEY: VALUE, ...}")
-    found: dict[str, Value] = {}
-    for key, item in _flat(value, ""):
-        if key in found:
-            raise Malformed(f"the key {show(key)} stands twice, once nested and once with slashes; keep one")
-        found[key] = item
-    return list(found.items())
+        raise Malformed("the file must hold one JSON object of keys and values")
+    paths: dict[str, str] = {}
+    pairs: list[tuple[str, Value]] = []
+    for path, member in _flatten(value, ()):
+        key = "/".join(path)
+        if key in paths:
+            raise Malformed(f"two members give the key {key!r}: {paths[key]} and {list(path)}; rename one of them")
+        paths[key] = str(list(path))
+        pairs.append((key, member))
+    return pairs
 
 
-def _flat(members: Mapping[str, Value], prefix: str) -> Iterator[tuple[str, Value]]:
-    for name, item in members.items():
-        if not name:
-            raise Malformed(f"a member of {show(prefix) if prefix else 'the file'} has an empty name; name it")
-        if isinstance(item, Mapping) and item:
-            yield from _flat(item, f"{prefix}{name}/")
+def _flatten(value: Mapping[str, Value], path: tuple[str, ...]) -> Iterable[tuple[tuple[str, ...], Value]]:
+    for name, member in value.items():
+        if isinstance(member, Mapping) and member:
+            yield from _flatten(member, (*path, name))
         else:
-            yield prefix + name, item
+            yield (*path, name), member
 
 
-def dump(mapping: Mapping[str, Value]) -> str:
-    """Write keys as nested objects, sorted. Raises `Invalid` when a key is also the folder of another."""
-    root: dict[str, Any] = {}
-    folders: set[str] = set()
-    for key in sorted(mapping):
-        node, path = root, ""
-        *parents, name = key.split("/")
-        for parent in parents:
-            path = f"{path}{parent}/"
-            if parent in node and path not in folders:
-                raise Invalid(
-                    f"{path[:-1]} and {key} cannot stand in one JSON file: the first is a value, for the second "
-                    "it would be an object; leave one of them out"
-                )
-            folders.add(path)
-            node = node.setdefault(parent, {})
-        if name in node:
-            raise Invalid(f"{key} cannot stand in a JSON file beside keys below it; leave one of them out")
-        node[name] = mapping[key]
-    return _pretty(root, "") + "\n"
-
-
-def _pretty(value: Value, indent: str) -> str:
-    if not isinstance(value, Mapping) or not value:
-        return jsontext.dump(value)
-    inner = indent + "  "
-    members = ",\n".join(f"{inner}{jsontext.dump(str(k))}: {_pretty(v, inner)}" for k, v in value.items())
-    return "{\n" + members + "\n" + indent + "}"
+def dump(values: Mapping[str, Value]) -> str:
+    """A JSON object with one line a top-level member. Raises `Invalid` where a key is also a folder of keys."""
+    tree: dict[str, Value] = {}
+    for key in sorted(values):
+        *folders, name = key.split("/")
+        node = tree
+        for folder in folders:
+            child = node.setdefault(folder, {})
+            if not isinstance(child, dict):
+                raise Invalid(f"{key!r} cannot stand in a JSON file beside {'/'.join(folders)!r}, which is a value")
+            node = child
+        node[name] = values[key]
+    if not tree:
+        return "{}\n"
+    return "{\n" + ",\n".join(f"  {jsontext.dump(k)}: {jsontext.dump(v)}" for k, v in tree.items()) + "\n}\n"
