@@ -1,0 +1,5 @@
+"""`python -m confd.cli` is `confctl`."""
+
+from confd.cli import main
+
+main()

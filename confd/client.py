@@ -1,0 +1,340 @@
+"""The typed HTTP client of the API, over TCP and unix sockets, on the standard library alone.
+
+    client = Client(HttpTransport("http://127.0.0.1:8700"), token="...")
+    client.change(Scope("web", "dev"), Edit(set={"LOG_LEVEL": "debug"}))
+
+A problem+json answer becomes the `ConfdError` subclass of its `code`. The transport is a parameter, so that
+tests and other programs bring their own. Must not know of terminals, files of settings or the store.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+from urllib.parse import quote, urlencode, urlsplit
+
+from confd.errors import ConfdError, Configuration, Malformed, Unavailable
+from confd.jsontext import Value, dump, parse
+
+__all__ = [
+    "DEFAULT_SERVER",
+    "Answer",
+    "Client",
+    "Document",
+    "Edit",
+    "HttpTransport",
+    "Request",
+    "Scope",
+    "Transport",
+    "integer",
+]
+
+DEFAULT_SERVER = "http://127.0.0.1:8700"
+DEFAULT_TIMEOUT_S = 30.0
+MAX_ANSWER_BYTES = 256 * 1024 * 1024
+
+Document: TypeAlias = Mapping[str, Any]
+"""A JSON object of the API; numbers are `confd.jsontext.Number`, see `integer`."""
+
+
+def integer(value: object, default: int = 0) -> int:
+    """A number of the API's own (a revision, a count) as a Python integer; `default` for anything else."""
+    text = str(value)
+    return int(text) if text.lstrip("-").isdigit() else default
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as a transport sends it; `target` is the path with its query."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def revision(self) -> int:
+        """The store revision that the answer reflects, 0 when it does not say."""
+        return integer(self.headers.get("x-confd-revision", ""))
+
+
+class Transport(Protocol):
+    """Brings a request to the server. Raises `Unavailable` when it cannot."""
+
+    def send(self, request: Request, timeout_s: float) -> Answer: ...
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class HttpTransport:
+    """One connection a request, to `http://HOST:PORT`, `https://HOST:PORT` or `unix:PATH`."""
+
+    def __init__(self, server: str = DEFAULT_SERVER) -> None:
+        self.server = server
+        self._base = ""
+        if server.startswith("unix:"):
+            if not server.removeprefix("unix:"):
+                raise Configuration("the server 'unix:' names no socket; write unix:/path/to/confd.sock")
+            return
+        parts = urlsplit(server)
+        if parts.scheme not in ("http", "https") or not parts.hostname or not _port_is_right(server):
+            raise Configuration(
+                f"the server {server!r} is no address; write http://HOST:PORT, https://HOST:PORT or unix:PATH"
+            )
+        self._base = parts.path.rstrip("/")
+
+    def send(self, request: Request, timeout_s: float) -> Answer:
+        connection = self._connection(timeout_s)
+        try:
+            connection.connect()
+        except (OSError, http.client.HTTPException) as exc:
+            connection.close()
+            raise Unavailable(
+                f"no server answers at {self.server} ({_reason(exc)}); start one with 'confd-server up', "
+                "or name another with --server or CONFD_SERVER"
+            ) from exc
+        try:
+            connection.request(request.method, self._base + request.target, request.body, dict(request.headers))
+            response = connection.getresponse()
+            body = response.read(MAX_ANSWER_BYTES)
+        except TimeoutError as exc:
+            raise Unavailable(
+                f"{self.server} did not answer within {timeout_s:g} s{_doubt(request)}; 'confctl doctor' looks for the cause"
+            ) from exc
+        except (OSError, http.client.HTTPException) as exc:
+            raise Unavailable(
+                f"{self.server} closed the connection ({_reason(exc)}){_doubt(request)}; try again"
+            ) from exc
+        finally:
+            connection.close()
+        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, body)
+
+    def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
+        if self.server.startswith("unix:"):
+            return _UnixConnection(self.server.removeprefix("unix:"), timeout_s)
+        parts = urlsplit(self.server)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        return kind(parts.hostname or "", parts.port, timeout=timeout_s)
+
+
+def _port_is_right(server: str) -> bool:
+    try:
+        urlsplit(server).port  # noqa: B018 - reading the port is what checks it
+    except ValueError:
+        return False
+    return True
+
+
+def _reason(exc: Exception) -> str:
+    return getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
+
+
+def _doubt(request: Request) -> str:
+    """A write whose answer was lost may be stored."""
+    return "" if request.method == "GET" else "; the write may or may not be stored, look with 'confctl history'"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """An app in an env, on one host where a host's layer is meant."""
+
+    app: str
+    env: str
+    host: str | None = None
+
+    @property
+    def path(self) -> str:
+        return f"/v1/apps/{_part(self.app)}/envs/{_part(self.env)}"
+
+    @property
+    def query(self) -> dict[str, str]:
+        return {"host": self.host} if self.host else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change of one layer, as it is asked for."""
+
+    set: Mapping[str, Value] = field(default_factory=dict)
+    unset: Sequence[str] = ()
+    secret: Sequence[str] = ()
+    message: str = ""
+    dry_run: bool = False
+    yes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The API's routes as methods. Every method raises `ConfdError` subclasses and nothing else."""
+
+    transport: Transport
+    token: str | None = None
+    author: str | None = None
+    timeout_s: float = DEFAULT_TIMEOUT_S
+
+    def apps(self) -> Document:
+        return self.get("/v1/apps")
+
+    def hosts(self) -> Document:
+        return self.get("/v1/hosts")
+
+    def settings(self, scope: Scope, *, own: bool = False, reveal: bool = False) -> Document:
+        query = scope.query | {"layer": "own" if own else "effective"} | ({"reveal": "true"} if reveal else {})
+        return self.get(f"{scope.path}/settings", query)
+
+    def setting(self, scope: Scope, key: str, *, own: bool = False, reveal: bool = False) -> Document:
+        query = scope.query | {"layer": "own" if own else "effective"} | ({"reveal": "true"} if reveal else {})
+        return self.get(f"{scope.path}/settings/{_path(key)}", query)
+
+    def change(self, scope: Scope, edit: Edit) -> Document:
+        body: dict[str, Value] = {"set": dict(edit.set), "unset": list(edit.unset), "secret": list(edit.secret)}
+        return self._edit("PATCH", f"{scope.path}/settings", scope, body, edit)
+
+    def rollback(self, scope: Scope, to: int | None, edit: Edit) -> Document:
+        """A new change that brings back the state after change `to`; without it the previous good state."""
+        body: dict[str, Value] = {} if to is None else {"to": to}
+        return self._edit("POST", f"{scope.path}/rollback", scope, body, edit)
+
+    def config(self, scope: Scope) -> Document:
+        return self.get(f"{scope.path}/config", scope.query)
+
+    def next_config(self, scope: Scope, index: int, wait_s: float = 55) -> Document | None:
+        """The configuration as soon as it differs from the one at revision `index`; None when it did not."""
+        query = scope.query | {"index": str(index), "wait": f"{wait_s:g}s"}
+        answer = self.call(
+            "GET", f"{scope.path}/config", query, timeout_s=wait_s + self.timeout_s, accept=(200, 304)
+        )
+        return None if answer.status == 304 else _document(answer)
+
+    def changes(self, scope: Scope) -> Document:
+        return self.get(f"{scope.path}/changes", scope.query)
+
+    def shown_change(self, scope: Scope, number: int) -> Document:
+        return self.get(f"{scope.path}/changes/{number}", scope.query)
+
+    def diff(self, scope: Scope, against: str) -> Document:
+        return self.get(f"{scope.path}/diff", scope.query | {"against": against})
+
+    def explain(self, scope: Scope, key: str, container: str | None = None) -> Document:
+        query = scope.query | ({"container": container} if container else {})
+        return self.get(f"{scope.path}/explain/{_path(key)}", query)
+
+    def binding(self, scope: Scope) -> Document:
+        return self.get(f"{scope.path}/binding")
+
+    def put_binding(self, scope: Scope, binding: Value, edit: Edit) -> Document:
+        query = {"message": edit.message} if edit.message else {}
+        query |= {name: "true" for name in ("dry_run", "yes") if getattr(edit, name)}
+        return self._send("PUT", f"{scope.path}/binding", binding, query)
+
+    def plan(self, scope: Scope) -> Document:
+        return self.get(f"{scope.path}/plan", scope.query)
+
+    def status(self, scope: Scope, min_revision: int = 0) -> Document:
+        query = scope.query | ({"min_revision": str(min_revision)} if min_revision else {})
+        return self.get(f"{scope.path}/status", query)
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Document:
+        """Any route that answers with a JSON object."""
+        return _document(self.call("GET", path, query))
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: Value = None,
+        timeout_s: float | None = None,
+        accept: Sequence[int] = (),
+    ) -> Answer:
+        """One request. Raises the answer's error unless its status is below 300 or in `accept`."""
+        headers = {"Accept": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        if self.author:
+            headers["X-Confd-Author"] = quote(self.author, safe=" @.-_")
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = dump(body).encode()
+        target = path + (f"?{urlencode(query)}" if query else "")
+        answer = self.transport.send(Request(method, target, headers, content), timeout_s or self.timeout_s)
+        if answer.status >= 300 and answer.status not in accept:
+            raise _error(answer)
+        return answer
+
+    def _edit(self, method: str, path: str, scope: Scope, body: dict[str, Value], edit: Edit) -> Document:
+        whole = body | {"message": edit.message, "dry_run": edit.dry_run, "yes": edit.yes}
+        return self._send(method, path, whole, scope.query)
+
+    def _send(self, method: str, path: str, body: Value, query: Mapping[str, str]) -> Document:
+        return _document(self.call(method, path, query, body=body))
+
+
+def _part(text: str) -> str:
+    """One path segment; `.` and `..` are escaped too, so that no hop normalises them away."""
+    return quote(text, safe="").replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
+
+
+def _path(key: str) -> str:
+    return "/".join(_part(segment) for segment in key.split("/"))
+
+
+def _document(answer: Answer) -> Document:
+    try:
+        document = parse(answer.body or b"{}")
+    except Malformed as exc:
+        raise Unavailable(f"what answers is no confd server: {exc.detail}; check --server") from exc
+    if not isinstance(document, Mapping):
+        raise Unavailable("what answers is no confd server: not a JSON object; check --server")
+    return document
+
+
+def _error(answer: Answer) -> ConfdError:
+    problem: Document = {}
+    if "json" in answer.headers.get("content-type", ""):
+        try:
+            problem = _document(answer)
+        except Unavailable:
+            problem = {}
+    code, detail = problem.get("code"), problem.get("detail")
+    kind = _kind(str(code), answer.status)
+    if not isinstance(detail, str):
+        detail = f"the server answered {answer.status} without a reason; check that --server is a confd server"
+    pointer = problem.get("pointer")
+    return kind(detail, pointer=pointer if isinstance(pointer, str) else None)
+
+
+def _kind(code: str, status: int) -> type[ConfdError]:
+    kinds = list(_kinds(ConfdError))
+    by_code = [kind for kind in kinds if kind.code == code]
+    by_status = [kind for kind in kinds if kind.status == status and status != 500]
+    return (by_code or by_status or [Unavailable if status > 500 else ConfdError])[0]
+
+
+def _kinds(kind: type[ConfdError]) -> Iterator[type[ConfdError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _kinds(child)
