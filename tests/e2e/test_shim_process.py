@@ -280,6 +280,23 @@ def test_no_state_is_kept_so_no_pid_can_be_stale_b136(server: ConfigServer, tmp_
         assert ends(process) == (0, "", "")
 
 
+def test_start_up_loads_nothing_heavy() -> None:
+    code = f"import sys; sys.path.insert(0, {str(SHIM.parent)!r}); import entrypoint; print(*sys.modules)"
+    loaded = subprocess.run(
+        [PYTHON, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    heavy = {"json", "ssl", "typing", "dataclasses", "argparse", "http.client", "subprocess", "threading", "ctypes"}
+    assert heavy.isdisjoint(loaded)
+
+
+def test_memory_stays_within_15_mib(server: ConfigServer, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with shim(server.url, script(log)) as process:
+        await_text(log, "start one")
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    assert int(status.partition("VmRSS:")[2].split()[0]) < 15 * 1024
+
+
 def in_terminal(server: ConfigServer, command: list[str], *before: str) -> tuple[int, bytes]:
     """Run the shim as leader of a session with a terminal; its exit code and the output."""
     words = [PYTHON, "-I", "-S", str(SHIM), "--app", "web", "--env", "dev", "--server", server.url]

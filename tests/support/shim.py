@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import socketserver
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Self
@@ -44,13 +43,11 @@ class ConfigServer:
         self.requests: list[tuple[str, Mapping[str, list[str]], str | None]] = []
         self.changed = threading.Condition()
         self._socket_path = socket_path
-        self._server = self._bind(0)
-        port = self._server.server_address[1] if socket_path is None else 0
-        self.port = int(port)
-        self.url = f"unix:{socket_path}" if socket_path else f"http://127.0.0.1:{self.port}"
-        self._open: set[socket.socket] = set()
+        self._server = self._bind()
+        name = self._server.socket.getsockname()
+        self.url = f"unix:{socket_path}" if socket_path else f"http://127.0.0.1:{name[1]}"
 
-    def _bind(self, port: int) -> _Tcp | _Unix:
+    def _bind(self) -> _Tcp | _Unix:
         outer = self
 
         class Handler(_Handler):
@@ -58,7 +55,7 @@ class ConfigServer:
 
         if self._socket_path is not None:
             return _Unix(str(self._socket_path), Handler)
-        return _Tcp(("127.0.0.1", port), Handler)
+        return _Tcp(("127.0.0.1", 0), Handler)
 
     def __enter__(self) -> Self:
         self._serve()
@@ -125,7 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
             }
         if status != 200:
             answer = {"code": "x", "detail": "told why"}
-        self._send(status, json.dumps(answer).encode())
+        with suppress(ConnectionError):  # the shim may have ended in the middle of its wait
+            self._send(status, json.dumps(answer).encode())
 
     def _send(self, status: int, body: bytes) -> None:
         self.send_response(status)
