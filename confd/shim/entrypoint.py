@@ -370,12 +370,15 @@ def quote(text: str) -> str:
 
 
 class Settings:
-    """What one answer said: the revision and digest to go on from, and the variables."""
+    """What one answer said: the revision to go on from, and the variables.
 
-    __slots__ = ("digest", "revision", "variables")
+    The digest is left alone: it also covers what is the agent's to do, and the child is due only its variables.
+    """
 
-    def __init__(self, revision: int, digest: str, variables: Variables) -> None:
-        self.revision, self.digest, self.variables = revision, digest, variables
+    __slots__ = ("revision", "variables")
+
+    def __init__(self, revision: int, variables: Variables) -> None:
+        self.revision, self.variables = revision, variables
 
 
 def parse_settings(body: bytes) -> Settings:
@@ -393,8 +396,8 @@ def parse_settings(body: bytes) -> Settings:
         if not name or "=" in name or not _passable(name) or not (value is None or _passable(value)):
             raise FetchError(f"the answer holds a variable that no process can be given: {name!r}")
         variables[name] = value
-    revision, digest = answer.get("revision"), answer.get("digest")
-    return Settings(revision if isinstance(revision, int) else 0, str(digest or ""), variables)
+    revision = answer.get("revision")
+    return Settings(revision if isinstance(revision, int) else 0, variables)
 
 
 def _passable(text: object) -> bool:
@@ -505,7 +508,7 @@ class Feed:
                 continue
             failures = 0
             if answer is not None:
-                unchanged = known is not None and answer.digest == known.digest
+                unchanged = known is not None and answer.variables == known.variables
                 known = answer
                 self._tell(answer)
                 if unchanged and time.monotonic() - began < BACKOFF_S[0]:
@@ -843,8 +846,7 @@ class Supervisor:
         if self._settings is None or self._replacing:
             self._next = news
             return
-        same = news.digest == self._settings.digest or news.variables == self._settings.variables
-        if same:
+        if news.variables == self._settings.variables:
             self._settings, self._next, self._act_at = news, None, None
             return
         self._next = news

@@ -178,7 +178,7 @@ def test_a_broken_answer_is_no_answer(raw: bytes) -> None:
 
 def test_settings_are_parsed() -> None:
     settings = parse_settings(b'{"revision": 7, "digest": "d", "variables": {"A": "\\u00e9", "B": null}}')
-    assert (settings.revision, settings.digest, settings.variables) == (7, "d", {"A": "\u00e9", "B": None})
+    assert (settings.revision, settings.variables) == (7, {"A": "\u00e9", "B": None})
 
 
 @pytest.mark.parametrize(
