@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from confd.errors import ConfdError, Unavailable
 from confd.keys import Keyspace
@@ -97,9 +98,7 @@ class Mirror:
             areas = self._areas
         fresh = from_listing(self._keyspace, self._store.snapshot(areas))
         if fresh.revision < revision:
-            raise Unavailable(
-                f"the store is at revision {fresh.revision} and has not reached {revision}; try again"
-            )
+            raise Unavailable(f"the store is at revision {fresh.revision} and below {revision}; try again")
         with self._changed:
             if areas == self._areas and fresh.revision > self._snapshot.revision:
                 self._publish(fresh, None)
@@ -155,7 +154,10 @@ class Mirror:
             logger.warning("the periodic comparison was left out: %s", exc.detail)
             return
         with self._changed:
-            if fresh != self._snapshot and fresh.revision >= self._snapshot.revision:
+            if (
+                replace(fresh, revision=0) != replace(self._snapshot, revision=0)
+                and fresh.revision >= self._snapshot.revision
+            ):
                 self.repairs += 1
                 self._publish(fresh, None, current=True)
 

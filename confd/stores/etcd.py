@@ -1,0 +1,235 @@
+"""The store in etcd, over the raw stubs of the client library (its own client forgets endpoints and tokens).
+
+Pages are read at one revision; a commit of more than 128 operations is nested, since etcd's limit is per
+level, and stays one transaction at one revision.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import etcd3.etcdrpc as rpc
+import grpc
+
+from confd.config import EtcdConfig
+from confd.errors import ConfdError, Conflict, TooLarge, Unavailable
+from confd.model import Entry, frozen
+from confd.ports import Area, Expect, Listing, Operation, Put, Watched
+from confd.stores.etcd_calls import MAX_REQUEST_BYTES, Calls
+from confd.stores.etcd_watch import Watcher, entry_of, range_end
+
+__all__ = ["EtcdStore"]
+
+logger = logging.getLogger(__name__)
+
+LEVEL = 128
+"""etcd's limit of operations per level of a transaction (`--max-txn-ops`)."""
+PAGE = 2_000
+
+
+class EtcdLease:
+    """Kept alive by a thread three times per life."""
+
+    def __init__(self, calls: Calls, number: int, ttl_s: float) -> None:
+        self._calls = calls
+        self._id = number
+        self._ttl_s = ttl_s
+        self._lost = threading.Event()
+        self._closed = threading.Event()
+        threading.Thread(target=self._keep, name=f"lease-{number}", daemon=True).start()
+
+    @property
+    def id(self) -> int:
+        return self._id
+
+    @property
+    def lost(self) -> threading.Event:
+        return self._lost
+
+    def close(self) -> None:
+        self._closed.set()
+        request = rpc.LeaseRevokeRequest(ID=self._id)
+        try:
+            self._calls.unary(lambda channel: rpc.LeaseStub(channel).LeaseRevoke, request, safe=True)
+        except ConfdError as exc:
+            logger.info("lease %d was not given back and ends by itself: %s", self._id, exc.detail)
+        self._lost.set()
+
+    def _keep(self) -> None:
+        deadline = time.monotonic() + self._ttl_s
+        while not self._closed.wait(self._ttl_s / 3):
+            asked = time.monotonic()
+            try:
+                left = self._calls.unary(_keep_alive, rpc.LeaseKeepAliveRequest(ID=self._id), safe=True)
+            except ConfdError:
+                left = None
+            if left is not None:
+                deadline = asked + left
+            if left == 0 or time.monotonic() > deadline:
+                self._lost.set()
+                return
+
+
+def _keep_alive(channel: grpc.Channel) -> Any:
+    def call(request: Any, timeout: float, metadata: Any) -> int:
+        stream = rpc.LeaseStub(channel).LeaseKeepAlive(iter([request]), timeout=timeout, metadata=metadata)
+        return int(next(stream).TTL)
+
+    return call
+
+
+class EtcdStore:
+    """`confd.ports.Store` on an etcd cluster. Make it after any fork."""
+
+    def __init__(self, config: EtcdConfig, *, check_s: float = 15.0) -> None:
+        self._calls = Calls(config)
+        self._check_s = check_s
+        self._closed = threading.Event()
+
+    def snapshot(self, areas: Sequence[Area], *, keys_only: bool = False) -> Listing:
+        for attempt in (1, 2):
+            try:
+                return self._snapshot(areas, keys_only)
+            except Unavailable as exc:
+                if attempt == 2 or "compacted" not in exc.detail:
+                    raise
+        raise AssertionError("not reached")
+
+    def read(self, keys: Sequence[str]) -> Listing:
+        entries: dict[str, Entry] = {}
+        revision = 0
+        wanted = sorted(set(keys))
+        for start in range(0, max(len(wanted), 1), LEVEL):
+            operations = [
+                rpc.RequestOp(request_range=rpc.RangeRequest(key=key.encode(), revision=revision))
+                for key in wanted[start : start + LEVEL]
+            ]
+            answer = self._txn(rpc.TxnRequest(success=operations), safe=True)
+            revision = revision or answer.header.revision
+            for part in answer.responses:
+                entries.update((kv.key.decode(errors="replace"), entry_of(kv)) for kv in part.response_range.kvs)
+        return Listing(revision, frozen(dict(sorted(entries.items()))))
+
+    def watch(self, areas: Sequence[Area], after_revision: int, stop: threading.Event) -> Iterator[Watched]:
+        watcher = Watcher(self._calls, tuple(areas), self.snapshot, self._check_s)
+        return watcher.run(after_revision, stop, self._closed)
+
+    def commit(self, operations: Sequence[Operation], expected: Sequence[Expect] = ()) -> int:
+        if len(expected) > LEVEL:
+            raise TooLarge(f"{len(expected)} expectations in one write; at most {LEVEL} are possible")
+        unique = list({operation.key: operation for operation in operations}.values())
+        compares = [
+            rpc.Compare(
+                result=rpc.Compare.EQUAL,
+                target=rpc.Compare.MOD,
+                key=expect.key.encode(),
+                mod_revision=expect.mod_revision,
+            )
+            for expect in expected
+        ]
+        request = rpc.TxnRequest(compare=compares, success=_nest([_request(op) for op in unique]))
+        size = request.ByteSize()
+        if size > MAX_REQUEST_BYTES:
+            raise TooLarge(f"this write has {size} bytes; etcd takes at most {MAX_REQUEST_BYTES} at once")
+        answer = self._txn(request, safe=False)
+        if not answer.succeeded:
+            keys = ", ".join(expect.key for expect in expected[:3])
+            raise Conflict(f"somebody else wrote in between ({keys}); read it again and retry")
+        return int(answer.header.revision)
+
+    def lease(self, ttl_s: float) -> EtcdLease:
+        request = rpc.LeaseGrantRequest(TTL=max(1, math.ceil(ttl_s)))
+        answer = self._calls.unary(lambda channel: rpc.LeaseStub(channel).LeaseGrant, request, safe=True)
+        return EtcdLease(self._calls, answer.ID, float(answer.TTL))
+
+    def close(self) -> None:
+        self._closed.set()
+        self._calls.close()
+
+    def _snapshot(self, areas: Sequence[Area], keys_only: bool) -> Listing:
+        reader = _Reader(self._calls, keys_only)
+        for area in areas:
+            roots = reader.children(area.prefix) if area.each_child else [area.prefix]
+            for root in roots:
+                for part in area.parts:
+                    reader.read(root + part)
+        if not areas:
+            reader.read("/", limit=1)
+            reader.entries.clear()
+        return Listing(reader.revision, frozen(dict(sorted(reader.entries.items()))))
+
+    def _txn(self, request: Any, *, safe: bool) -> Any:
+        return self._calls.unary(lambda channel: rpc.KVStub(channel).Txn, request, safe=safe)
+
+
+class _Reader:
+    """Ranges, page by page, all at the revision of the first."""
+
+    def __init__(self, calls: Calls, keys_only: bool) -> None:
+        self._calls = calls
+        self._keys_only = keys_only
+        self.revision = 0
+        self.entries: dict[str, Entry] = {}
+
+    def read(self, prefix: str, limit: int = PAGE) -> None:
+        key, end = prefix.encode(), range_end(prefix.encode())
+        while True:
+            answer = self._range(key, end, limit, self._keys_only)
+            for kv in answer.kvs:
+                entry = entry_of(kv)
+                self.entries[entry.key] = entry
+            if not answer.more or limit == 1:
+                return
+            key = answer.kvs[-1].key + b"\0"
+
+    def children(self, prefix: str) -> list[str]:
+        """The folders below a prefix, found by jumping from one to the next."""
+        found: list[str] = []
+        start, end = prefix.encode(), range_end(prefix.encode())
+        key = start
+        while True:
+            kvs = self._range(key, end, 1, True).kvs
+            if not kvs:
+                return found
+            child, slash, _ = bytes(kvs[0].key)[len(start) :].partition(b"/")
+            if slash:
+                found.append((start + child + b"/").decode(errors="replace"))
+                key = start + child + b"0"  # the byte behind the slash
+            else:
+                key = bytes(kvs[0].key) + b"\0"
+
+    def _range(self, key: bytes, end: bytes, limit: int, keys_only: bool) -> Any:
+        request = rpc.RangeRequest(
+            key=key or b"\0",
+            range_end=end,
+            limit=limit,
+            revision=self.revision,
+            sort_order=rpc.RangeRequest.ASCEND,
+            sort_target=rpc.RangeRequest.KEY,
+            keys_only=keys_only,
+        )
+        answer = self._calls.unary(lambda channel: rpc.KVStub(channel).Range, request, safe=True)
+        self.revision = self.revision or answer.header.revision
+        return answer
+
+
+def _request(operation: Operation) -> Any:
+    if isinstance(operation, Put):
+        put = rpc.PutRequest(key=operation.key.encode(), value=operation.text.encode(), lease=operation.lease)
+        return rpc.RequestOp(request_put=put)
+    return rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=operation.key.encode()))
+
+
+def _nest(operations: list[Any]) -> list[Any]:
+    """The same operations in a tree with at most `LEVEL` at each level."""
+    while len(operations) > LEVEL:
+        operations = [
+            rpc.RequestOp(request_txn=rpc.TxnRequest(success=operations[start : start + LEVEL]))
+            for start in range(0, len(operations), LEVEL)
+        ]
+    return operations
