@@ -120,7 +120,7 @@ class HttpTransport:
             body = response.read(MAX_ANSWER_BYTES)
         except TimeoutError as exc:
             raise Unavailable(
-                f"{self.server} did not answer within {timeout_s:g} s{_doubt(request)}; 'confctl doctor' looks for the cause"
+                f"{self.server} did not answer within {timeout_s:g} s{_doubt(request)}; see 'confctl doctor'"
             ) from exc
         except (OSError, http.client.HTTPException) as exc:
             raise Unavailable(
@@ -259,7 +259,7 @@ class Client:
         """Any route that answers with a JSON object."""
         return _document(self.call("GET", path, query))
 
-    def call(
+    def call(  # noqa: PLR0913 - one request has these parts
         self,
         method: str,
         path: str,

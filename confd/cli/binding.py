@@ -1,0 +1,66 @@
+"""`confctl binding set|get|check`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from confd.cli.files import read_text
+from confd.cli.output import emit, pretty, say
+from confd.cli.scope import Common, common_options
+from confd.cli.writing import WaitCommand, Writing, finish, write_options
+from confd.keys import App, Env
+
+__all__ = ["binding_command"]
+
+
+@click.group("binding")
+def binding_command() -> None:
+    """Read, check and store the binding of an app.
+
+    A binding says which containers settings reach, how they are rendered, and what a change does to them.
+
+    \b
+    Examples:
+      confctl binding get web -e dev
+      confctl binding check web web.binding.json -e dev
+      confctl binding set web web.binding.json -e dev
+    """
+
+
+@binding_command.command("set", cls=WaitCommand)
+@click.argument("app")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@write_options
+@common_options
+def set_binding(common: Common, app: str, file: str, **flags: Any) -> None:
+    """Store the binding of APP from a JSON FILE ('-' is stdin)."""
+    from confd.jsontext import parse
+
+    writing, scope, client = Writing(**flags), common.scope(app), common.client()
+    done = client.put_binding(scope, parse(read_text(file)), writing.edit())
+    finish(client, scope, done, writing, common.output)
+
+
+@binding_command.command("get")
+@click.argument("app")
+@common_options
+def get_binding(common: Common, app: str) -> None:
+    """Print the binding of APP."""
+    document = common.client().binding(common.scope(app))
+    emit(common.output, document, lambda: click.echo(pretty(document)))
+
+
+@binding_command.command("check")
+@click.argument("app")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@common_options
+def check_binding(common: Common, app: str, file: str) -> None:
+    """Check a binding's JSON FILE without a server; nothing is stored."""
+    from confd.binding import parse_binding
+    from confd.jsontext import parse
+
+    scope = common.scope(app)
+    parse_binding(parse(read_text(file)), (Env(scope.env), App(scope.app)))
+    say(f"{file}: a right binding")

@@ -1,0 +1,150 @@
+"""`confctl doctor`: the usual faults, each with how to mend it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import click
+
+from confd.cli.output import cell, emit, say, table
+from confd.cli.scope import Common, common_options
+from confd.client import Answer, Client
+from confd.errors import ConfdError, Malformed, Refused, Unauthenticated
+from confd.jsontext import parse
+
+__all__ = ["Finding", "doctor_command"]
+
+TESTED_ENGINES = ("20.10.",)
+TESTED_ETCD = ("3.4.",)
+MAX_SKEW_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found; `exit_code` is 0 unless it is a fault, `mend` says what to do."""
+
+    check: str
+    state: str
+    found: str
+    mend: str = ""
+    exit_code: int = 0
+
+
+@click.command("doctor")
+@common_options
+def doctor_command(common: Common) -> None:
+    """Look for the usual faults, and say how to mend them.
+
+    Looks at the server, etcd, the token, the clock, the agents and their engines.
+
+    \b
+    Example:
+      confctl doctor
+    """
+    findings = list(_examine(common))
+    document = [{"check": f.check, "state": f.state, "found": f.found, "mend": f.mend} for f in findings]
+    emit(common.output, document, lambda: _show(findings))
+    codes = [f.exit_code for f in findings if f.exit_code]
+    say(f"{len(codes)} faults" if codes else "no fault found")
+    click.get_current_context().exit(codes[0] if codes else 0)
+
+
+def _show(findings: Iterable[Finding]) -> None:
+    table(["CHECK", "STATE", "FOUND"], [[f.check, f.state, f.found] for f in findings])
+    for finding in findings:
+        if finding.mend:
+            say(f"{finding.check}: {finding.mend}")
+
+
+def _examine(common: Common) -> Iterator[Finding]:
+    try:
+        client = common.client()
+        live = client.call("GET", "/livez", timeout_s=5, accept=range(300, 600))
+    except ConfdError as exc:
+        yield Finding("server", "FAULT", exc.detail, "start it, or correct --server or the context", exc.exit_code)
+        return
+    yield Finding("server", "ok", common.find_server())
+    yield _clock(live)
+    yield from _store(client)
+    token = _token(client, common.find_token())
+    yield token
+    if not token.exit_code:
+        yield from _agents(client)
+
+
+def _clock(live: Answer) -> Finding:
+    try:
+        skew = parsedate_to_datetime(live.headers.get("date", "")).timestamp() - time.time()
+    except ValueError:
+        return Finding("clock", "unknown", "the server sends no Date")
+    if abs(skew) > MAX_SKEW_S:
+        mend = "set both clocks by NTP (timedatectl set-ntp true)"
+        return Finding("clock", "FAULT", f"the server's clock differs by {skew:.0f} s", mend, 78)
+    return Finding("clock", "ok", f"within {MAX_SKEW_S:g} s of the server's")
+
+
+def _store(client: Client) -> Iterator[Finding]:
+    try:
+        ready = client.call("GET", "/readyz", timeout_s=10, accept=range(300, 600))
+    except ConfdError as exc:
+        yield Finding("etcd", "FAULT", exc.detail, "the server hangs: see its log", exc.exit_code)
+        return
+    body = _body(ready)
+    if ready.status != 200:
+        found = cell(body.get("detail") or f"/readyz answers {ready.status}")
+        yield Finding(
+            "etcd", "FAULT", found, "start etcd, or correct the server's --etcd; its log names the endpoint", 69
+        )
+        return
+    yield _version("etcd", body.get("etcd_version"), TESTED_ETCD)
+
+
+def _body(answer: Answer) -> Mapping[str, Any]:
+    try:
+        body = parse(answer.body)
+    except Malformed:
+        return {}
+    return body if isinstance(body, Mapping) else {}
+
+
+def _version(what: str, version: object, tested: tuple[str, ...]) -> Finding:
+    if not isinstance(version, str):
+        return Finding(what, "ok", "works; its version is not reported")
+    if not version.removeprefix("v").startswith(tested):
+        mend = f"it may work; tested are {', '.join(t.rstrip('.') for t in tested)}"
+        return Finding(what, "untested", f"version {cell(version)}", mend)
+    return Finding(what, "ok", f"version {cell(version)}")
+
+
+def _token(client: Client, token: str | None) -> Finding:
+    try:
+        client.apps()
+    except (Unauthenticated, Refused) as exc:
+        found = "none given" if token is None else f"the server does not take it: {exc.detail}"
+        mend = "use the server's token file: CONFD_TOKEN_FILE=DATA/api/token (written by 'confd-server up')"
+        return Finding("token", "FAULT", found, mend, exc.exit_code)
+    except ConfdError as exc:
+        return Finding("token", "unknown", exc.detail, "mend the faults above first", exc.exit_code)
+    return Finding("token", "ok", "the server takes it")
+
+
+def _agents(client: Client) -> Iterator[Finding]:
+    hosts = client.hosts().get("hosts", [])
+    if not hosts:
+        yield Finding(
+            "agents", "FAULT", "no agent has reported", "start one on each host: confd-agent --env ENV", 3
+        )
+    for host in hosts:
+        name = f"agent {cell(host.get('host'))}"
+        if not host.get("alive"):
+            found = f"lost since {cell(host.get('lost_since'))}"
+            yield Finding(name, "FAULT", found, "start its confd-agent again; look at its log", 3)
+        elif not host.get("engine_version"):
+            mend = "start Docker there (systemctl start docker), or correct the agent's --docker-host"
+            yield Finding(name, "FAULT", "it reaches no Docker Engine", mend, 3)
+        else:
+            yield _version(f"engine {cell(host.get('host'))}", host["engine_version"], TESTED_ENGINES)

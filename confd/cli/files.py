@@ -1,0 +1,110 @@
+"""`confctl import` and `export`: settings from and to .env and JSON files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from confd.cli.output import say
+from confd.cli.scope import Common, common_options
+from confd.cli.writing import WaitCommand, Writing, finish, write_options
+from confd.jsontext import Value
+
+__all__ = ["export_command", "import_command", "read_settings", "read_text"]
+
+NAMES = ("env", "docker-env", "json")
+
+
+def read_text(file: str) -> str:
+    """A file's text; `-` is stdin. Raises `Malformed` when it is not UTF-8."""
+    from confd.errors import Malformed
+
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return content.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise Malformed(f"{file} is not UTF-8 (byte {exc.start}); convert it first") from exc
+    except OSError as exc:
+        raise click.UsageError(f"{file} cannot be read: {exc.strerror}") from exc
+
+
+def read_settings(file: str, format_name: str | None, prefix: str | None) -> Mapping[str, Value]:
+    """The settings of a file, each key checked. Raises `Malformed` for a key that stands twice."""
+    from confd.errors import Malformed
+    from confd.formats import FORMATS
+    from confd.keys import parse_key
+
+    name = format_name or ("json" if file.endswith(".json") else "env")
+    settings: dict[str, Value] = {}
+    for key, value in FORMATS[name].load(read_text(file)):
+        full = parse_key(f"{prefix.rstrip('/')}/{key}" if prefix else key)
+        if full in settings:
+            raise Malformed(f"{file}: {full} stands twice; keep one of them")
+        settings[full] = value
+    return settings
+
+
+@click.command("import", cls=WaitCommand)
+@click.argument("app")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--format", "format_name", type=click.Choice(NAMES), help="Else by the file's name.")
+@click.option("--prefix", metavar="P", help="Put every key below P/.")
+@click.option("--replace", is_flag=True, help="Take away keys (below P) that the file does not name.")
+@write_options
+@common_options
+def import_command(common: Common, app: str, file: str, **given: Any) -> None:
+    """Store the settings of a FILE in one change ('-' is stdin).
+
+    env is the dialect of dotenv and Compose, with quotes; docker-env that of 'docker run --env-file', without.
+    Nothing is expanded: ${HOST} stays as it is written. --replace leaves run options alone unless the file is JSON.
+
+    \b
+    Examples:
+      confctl import web .env -e dev --dry-run
+      confctl import web settings.json -e dev --replace
+    """
+    format_name, prefix, replace = given.pop("format_name"), given.pop("prefix"), given.pop("replace")
+    writing, scope, client = Writing(**given), common.scope(app), common.client()
+    settings = read_settings(file, format_name, prefix)
+    unset: list[str] = []
+    if replace:
+        holds_options = (format_name or ("json" if file.endswith(".json") else "env")) == "json"
+        below = f"{prefix.rstrip('/')}/" if prefix else ""
+        unset = [
+            key
+            for key in client.settings(scope, own=True)["settings"]
+            if key not in settings and key.startswith(below) and (holds_options or not key.startswith("run/"))
+        ]
+    finish(client, scope, client.change(scope, writing.edit(set=settings, unset=unset)), writing, common.output)
+
+
+@click.command("export")
+@click.argument("app")
+@click.option("--format", "format_name", type=click.Choice(NAMES), default="env", show_default=True)
+@click.option("--own", is_flag=True, help="JSON: only the app's own layer.")
+@common_options
+def export_command(common: Common, app: str, format_name: str, own: bool) -> None:
+    """Write the settings of APP to stdout.
+
+    Variables as .env, or keys as JSON. Secrets are left out.
+
+    \b
+    Examples:
+      confctl export web -e dev > .env
+      confctl export web -e prod --format json
+    """
+    from confd.formats import FORMATS
+
+    scope, client = common.scope(app), common.client()
+    if format_name == "json":
+        settings = client.settings(scope, own=own)["settings"]
+        values = {key: s["value"] for key, s in settings.items() if not s.get("secret")}
+        if len(values) < len(settings):
+            say(f"{len(settings) - len(values)} secrets are left out")
+    else:
+        values = dict(client.config(scope)["variables"])
+    click.echo(FORMATS[format_name].dump(values), nl=False)

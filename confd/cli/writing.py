@@ -1,0 +1,169 @@
+"""What every write has in common: its options, its echo, its dry run, and `--wait`."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from confd.cli.output import cell, emit, say, table, value_text
+from confd.client import Client, Document, Edit, Scope, integer
+from confd.errors import Unavailable
+
+__all__ = ["WaitCommand", "Writing", "finish", "parse_duration", "show_diff", "show_plan", "wait", "write_options"]
+
+DEFAULT_WAIT = "5m"
+POLL_S = 0.3
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
+_UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def parse_duration(text: str) -> float:
+    """`30s`, `500ms`, `5m`, `1h` or seconds. Raises `click.BadParameter`."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no duration; write 30s, 500ms, 5m or 1h")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+class WaitCommand(click.Command):
+    """A command whose `--wait` takes the next word only when that is a duration."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        for at, word in enumerate(args[:end]):
+            following = args[at + 1] if at + 1 < end else ""
+            if word == "--wait" and not _DURATION.fullmatch(following):
+                args[at] = f"--wait={DEFAULT_WAIT}"
+        return super().parse_args(ctx, args)
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """The options of a write."""
+
+    message: str
+    dry_run: bool
+    yes: bool
+    wait: str | None
+
+    def edit(self, **members: Any) -> Edit:
+        return Edit(message=self.message, dry_run=self.dry_run, yes=self.yes, **members)
+
+
+def write_options(function: F) -> F:
+    """Add the options of a write; the command takes them as `**flags` for `Writing`."""
+    for option in (
+        click.option("--wait", metavar="[DURATION]", help=f"Wait until it is in effect ({DEFAULT_WAIT} at most)."),
+        click.option("--yes", is_flag=True, help="Confirm a write that reaches further than usual."),
+        click.option("--dry-run", is_flag=True, help="Store nothing; print the difference and the plan."),
+        click.option("-m", "--message", default="", metavar="TEXT", help="Why; it stands in the history."),
+    ):
+        function = option(function)
+    return function
+
+
+def finish(client: Client, scope: Scope, done: Document, writing: Writing, output: str | None) -> None:
+    """Say what became of a write; with `--wait`, follow it and exit 3 unless it is in effect everywhere."""
+    timeout_s = parse_duration(writing.wait) if writing.wait else 0.0
+    difference = done.get("diff") or []
+    emit(output, done, lambda: show_diff(difference) if writing.dry_run else None)
+    where = f"{scope.app} in env {scope.env}" + (f" on host {scope.host}" if scope.host else "")
+    if writing.dry_run:
+        say(f"dry run for {where}: nothing is stored")
+        if isinstance(done.get("plan"), Mapping) and output in (None, "table"):
+            show_plan(done["plan"])
+        return
+    if not difference:
+        say(f"{where}: nothing to change, every value is already so")
+    else:
+        effect = "stored" if writing.wait else "stored, not yet in effect"
+        say(f"{where}: {effect} (change {integer(done.get('change'))}, revision {integer(done.get('revision'))})")
+    if writing.wait and not wait(client, scope, integer(done.get("revision")) if difference else 0, timeout_s):
+        click.get_current_context().exit(3)
+
+
+def show_diff(difference: Iterable[Document]) -> None:
+    """One line a key, as `diff` writes it: `+` added, `-` removed, `~` changed."""
+    signs = {"add": "+", "remove": "-", "change": "~"}
+    for entry in difference:
+        sign = signs.get(str(entry.get("action")), "~")
+        before, after = value_text(entry.get("before")), value_text(entry.get("after"))
+        values = {"+": after, "-": before}.get(sign, f"{before} -> {after}")
+        click.echo(f"{sign} {cell(entry['key'])} = {values}")
+
+
+def show_plan(plan: Document) -> None:
+    """A row a step, a row without action for a container that needs nothing."""
+    rows: list[list[Any]] = []
+    for container in plan.get("containers", []):
+        name, host = container.get("name") or container.get("container"), container.get("host")
+        for step in container.get("steps", []):
+            why = "; ".join(f"{r.get('key')}: {r.get('why')}" for r in step.get("reasons", []))
+            blocked = f"BLOCKED: {step['blocked']}" if step.get("blocked") else ""
+            rows.append([name, host, step.get("action"), step.get("reach"), " ".join(filter(None, [blocked, why]))])
+        if not container.get("steps"):
+            rows.append([name, host, "-", "-", "nothing to do"])
+    table(["CONTAINER", "HOST", "ACTION", "REACH", "WHY"], rows)
+
+
+def wait(client: Client, scope: Scope, revision: int, timeout_s: float) -> bool:
+    """Follow the containers that the scope reaches until each reports `revision`; a line at each step of each.
+
+    True when all are in sync. A lost host's containers count as not in effect once all others are through.
+    """
+    deadline, told = time.monotonic() + timeout_s, {}  # type: float, dict[str, str]
+    containers: list[Document] = []
+    while True:
+        try:
+            containers = list(client.status(scope, revision).get("containers", []))
+        except Unavailable as exc:
+            say(f"waiting: {exc.detail}")
+        else:
+            if not containers:
+                say("no container has these settings yet: nothing to wait for")
+                return True
+            _tell(containers, revision, told)
+            if all(_stands(container, revision) not in ("pending",) for container in containers):
+                break
+        if time.monotonic() > deadline:
+            break
+        time.sleep(POLL_S)
+    return _conclude(containers, revision, timeout_s)
+
+
+def _stands(container: Document, revision: int) -> str:
+    """in-sync, pending, blocked, failed or lost, as seen from a write at `revision`."""
+    state = str(container.get("state"))
+    if state == "in-sync" and integer(container.get("revision")) >= revision:
+        return state
+    if container.get("alive") is False:
+        return "lost"
+    return state if integer(container.get("revision")) >= revision and state != "in-sync" else "pending"
+
+
+def _tell(containers: Iterable[Document], revision: int, told: dict[str, str]) -> None:
+    for container in containers:
+        name = f"{container.get('name')} on {container.get('host')}"
+        line = f"{name}: {_stands(container, revision)}" + (f", {d}" if (d := container.get("detail")) else "")
+        if told.get(name) != line:
+            told[name] = line
+            say(cell(line))
+
+
+def _conclude(containers: Iterable[Document], revision: int, timeout_s: float) -> bool:
+    states = {f"{c.get('name')} on {c.get('host')}": _stands(c, revision) for c in containers}
+    late = {
+        name: "timed out" if state == "pending" else state for name, state in states.items() if state != "in-sync"
+    }
+    if states and not late:
+        say(f"in effect in {len(states)} of {len(states)} containers")
+        return True
+    which = ", ".join(f"{name} ({state})" for name, state in late.items()) or f"no answer within {timeout_s:g} s"
+    say(f"stored, but not in effect everywhere: {which}; 'confctl why CONTAINER' tells the reason")
+    return False
