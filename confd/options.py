@@ -177,7 +177,10 @@ def _command(value: Value) -> str:
             raise _refuse("command", "a command line with balanced quotes, or a list of words") from exc
     if not isinstance(value, Sequence) or not all(isinstance(item, (str, Number)) for item in value):
         raise _refuse("command", "a command line, or a list of words")
-    return jsontext.dump([str(item) for item in value])
+    words = [str(item) for item in value]
+    if any("\x00" in word for word in words):
+        raise _refuse("command", "words without a NUL character")
+    return jsontext.dump(words)
 
 
 _PORT = re.compile(r"(?:(?:(\d{1,3}(?:\.\d{1,3}){3}):)?(\d{0,5}):)?(\d{1,5})(?:/(tcp|udp|sctp))?")

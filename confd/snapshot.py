@@ -106,6 +106,8 @@ def _apply(
     for host in draft.touched_hosts:
         if host in draft.own_status and host in draft.hosts:
             draft.hosts[host] = replace(draft.hosts[host], status=frozen(draft.own_status[host]))
+        if draft.hosts.get(host) == HostState():
+            del draft.hosts[host]
     advanced = Snapshot(
         revision=revision,
         layers=frozen(draft.layers),
@@ -172,9 +174,13 @@ def _put(entries: dict[str, Entry], key: str, entry: Entry | None) -> None:
 
 
 def _head(entry: Entry) -> Head:
-    value = jsontext.plain(jsontext.parse(entry.text))
+    """A damaged head counts as number 0 at its own revision, so that writers still compare the right one."""
+    try:
+        value = jsontext.plain(jsontext.parse(entry.text))
+    except Malformed:
+        value = None
     if not isinstance(value, dict) or not isinstance(value.get("number"), int):
-        raise Malformed("a head without a number")
+        return Head(0, "", entry.mod_revision)
     return Head(value["number"], str(value.get("id", "")), entry.mod_revision)
 
 

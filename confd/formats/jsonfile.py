@@ -40,14 +40,21 @@ def _flatten(value: Mapping[str, Value], path: tuple[str, ...]) -> Iterable[tupl
 def dump(values: Mapping[str, Value]) -> str:
     """A JSON object with one line a top-level member. Raises `Invalid` where a key is also a folder of keys."""
     tree: dict[str, Value] = {}
+    folders_made: set[int] = {id(tree)}
     for key in sorted(values):
         *folders, name = key.split("/")
         node = tree
         for folder in folders:
-            child = node.setdefault(folder, {})
-            if not isinstance(child, dict):
+            if folder not in node:
+                made: dict[str, Value] = {}
+                folders_made.add(id(made))
+                node[folder] = made
+            child = node[folder]
+            if not isinstance(child, dict) or id(child) not in folders_made:
                 raise Invalid(f"{key!r} cannot stand in a JSON file beside {'/'.join(folders)!r}, which is a value")
             node = child
+        if name in node:
+            raise Invalid(f"{key!r} cannot stand in a JSON file beside keys below it")
         node[name] = values[key]
     if not tree:
         return "{}\n"

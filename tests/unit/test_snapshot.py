@@ -1,0 +1,123 @@
+"""Snapshots: a listing and the same entries one by one give the same, and nothing untouched is copied."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from confd.keys import App, Container, Env, Host, Keyspace, Layer
+from confd.model import Entry, Head
+from confd.ports import Batch, Event, Listing
+from confd.snapshot import Touched, advance, all_areas, env_area, from_listing
+
+SPACE = Keyspace("/confd")
+PROD, WEB, H1 = Env("prod"), App("web"), Host("h1")
+OWN, ON_HOST = Layer(PROD, WEB), Layer(PROD, WEB, H1)
+
+
+def entries(texts: dict[str, str]) -> dict[str, Entry]:
+    return {key: Entry(key, text, 5) for key, text in sorted(texts.items())}
+
+
+TEXTS = {
+    "/confd/meta": "{}",
+    "/confd/envs/prod/settings/web/db/url": '"x"',
+    "/confd/envs/prod/overrides/h1/web/a": "1",
+    "/confd/envs/prod/heads/web": '{"number":3,"id":"i"}',
+    "/confd/envs/prod/heads/web@h1": '{"number":4,"id":"j"}',
+    "/confd/envs/prod/bindings/web": "{}",
+    "/confd/hosts/h1/about": '{"cpus":2}',
+    "/confd/hosts/h1/alive": "{}",
+    "/confd/hosts/h1/status/c1": "{}",
+}
+
+
+def test_every_kind_of_entry_finds_its_place() -> None:
+    snapshot = from_listing(SPACE, Listing(9, entries(TEXTS)))
+    assert snapshot.revision == 9
+    assert snapshot.meta == "{}"
+    assert snapshot.layers[OWN]["db/url"].text == '"x"'
+    assert snapshot.layers[ON_HOST]["a"].text == "1"
+    assert snapshot.heads == {OWN: Head(3, "i", 5), ON_HOST: Head(4, "j", 5)}
+    assert snapshot.bindings[(PROD, WEB)].text == "{}"
+    assert snapshot.hosts[H1].about == '{"cpus":2}'
+    assert snapshot.hosts[H1].alive == "{}"
+    assert snapshot.hosts[H1].status == {Container("c1"): "{}"}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "/confd/envs/Not An Env/settings/web/a",
+        "/confd/envs/prod/settings/WEB/a",
+        "/confd/envs/prod/other/web",
+        "/confd/hosts/UP/alive",
+        "/confd/hosts/h1/ledger/c",
+        "/elsewhere",
+    ],
+)
+def test_what_is_none_of_ours_is_passed_over(key: str) -> None:
+    assert from_listing(SPACE, Listing(9, entries({key: "1"}))) == from_listing(SPACE, Listing(9, {}))
+
+
+def test_a_key_outside_the_grammar_is_kept_for_resolve_to_report_b57() -> None:
+    snapshot = from_listing(SPACE, Listing(9, entries({"/confd/envs/prod/settings/web/bad key": "1"})))
+    assert list(snapshot.layers[OWN]) == ["bad key"]
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "[]", '{"number":"x"}'])
+def test_a_damaged_head_still_has_the_revision_that_writers_compare(text: str) -> None:
+    snapshot = from_listing(SPACE, Listing(9, entries({"/confd/envs/prod/heads/web": text})))
+    assert snapshot.heads[OWN] == Head(0, "", 5)
+
+
+def test_advance_tells_what_it_touched_and_shares_the_rest() -> None:
+    before = from_listing(SPACE, Listing(9, entries(TEXTS)))
+    key = SPACE.settings(OWN) + "new"
+    after, touched = advance(SPACE, before, Batch(10, (Event(key, Entry(key, "2", 10)),)))
+    assert touched == Touched(layers=frozenset({OWN}))
+    assert set(after.layers[OWN]) == {"db/url", "new"}
+    assert set(before.layers[OWN]) == {"db/url"}
+    assert after.layers[ON_HOST] is before.layers[ON_HOST]
+    assert after.hosts[H1] is before.hosts[H1]
+
+
+def test_a_batch_that_is_already_in_changes_nothing() -> None:
+    before = from_listing(SPACE, Listing(9, entries(TEXTS)))
+    assert advance(SPACE, before, Batch(9, (Event("/confd/meta", None),))) == (before, Touched())
+
+
+def test_deleting_everything_leaves_an_empty_snapshot() -> None:
+    before = from_listing(SPACE, Listing(9, entries(TEXTS)))
+    after, touched = advance(SPACE, before, Batch(10, tuple(Event(key, None) for key in TEXTS)))
+    assert after == from_listing(SPACE, Listing(10, {}))
+    assert touched == Touched(frozenset({OWN, ON_HOST}), frozenset({(PROD, WEB)}), frozenset({H1}), True)
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(TEXTS)), st.booleans()), max_size=30))
+def test_advancing_event_by_event_equals_the_listing(steps: list[tuple[str, bool]]) -> None:
+    snapshot = from_listing(SPACE, Listing(1, {}))
+    state: dict[str, Entry] = {}
+    for revision, (key, put) in enumerate(steps, 2):
+        entry = Entry(key, TEXTS[key], revision) if put else None
+        state.pop(key, None)
+        if entry is not None:
+            state[key] = entry
+        snapshot, _ = advance(SPACE, snapshot, Batch(revision, (Event(key, entry),)))
+    assert snapshot == from_listing(SPACE, Listing(len(steps) + 1, state))
+
+
+def test_an_agent_never_follows_records_or_another_hosts_overrides() -> None:
+    area = env_area(SPACE, PROD, H1)
+    held = [key for key in TEXTS if area.holds(key)]
+    assert held == [key for key in TEXTS if key.startswith("/confd/envs/prod/")]
+    assert not area.holds("/confd/envs/prod/overrides/h2/web/a")
+    assert not area.holds("/confd/envs/prod/changes/web/000000000001")
+
+
+def test_the_api_follows_all_but_records_and_ledgers() -> None:
+    areas = all_areas(SPACE)
+    assert all(any(area.holds(key) for area in areas) for key in TEXTS)
+    for key in ("/confd/envs/prod/changes/web/000000000001", "/confd/hosts/h1/ledger/c1"):
+        assert not any(area.holds(key) for area in areas)
