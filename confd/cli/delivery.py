@@ -88,9 +88,7 @@ def status_command(common: Common, app: str, watch: bool) -> None:
         if containers != shown:
             emit(common.output, document, lambda now=containers: _show_status(now))  # type: ignore[misc]
         if not containers and shown is None:
-            say(
-                f"no container of {scope.app} has been seen in env {scope.env}; is it labelled confd.app={scope.app}?"
-            )
+            say(f"no container of {scope.app} has been seen in env {scope.env}; is it labelled confd.app?")
         if not watch:
             return
         shown = containers

@@ -56,10 +56,22 @@ class Writing:
         return Edit(message=self.message, dry_run=self.dry_run, yes=self.yes, **members)
 
 
+def _checked(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """Refuse a wrong duration before anything is stored."""
+    if text is not None:
+        parse_duration(text)
+    return text
+
+
 def write_options(function: F) -> F:
     """Add the options of a write; the command takes them as `**flags` for `Writing`."""
     for option in (
-        click.option("--wait", metavar="[DURATION]", help=f"Wait until it is in effect ({DEFAULT_WAIT} at most)."),
+        click.option(
+            "--wait",
+            metavar="[DURATION]",
+            callback=_checked,
+            help=f"Wait until it is in effect ({DEFAULT_WAIT} at most).",
+        ),
         click.option("--yes", is_flag=True, help="Confirm a write that reaches further than usual."),
         click.option("--dry-run", is_flag=True, help="Store nothing; print the difference and the plan."),
         click.option("-m", "--message", default="", metavar="TEXT", help="Why; it stands in the history."),

@@ -1,0 +1,290 @@
+"""confctl against a real HTTP server: what goes out, what is shown, which exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from confd.cli.program import COMMANDS, confctl
+from confd.client import Client, HttpTransport, Scope
+from confd.errors import Configuration, Conflict, NeedsYes, NotFound, Stale, Unavailable
+from tests.cli.conftest import Confctl, Server
+
+WEB = "/v1/apps/web/envs/dev"
+STORED = {"change": 1, "revision": 7, "diff": [{"key": "A", "before": None, "after": "b", "action": "add"}]}
+
+
+def _container(state: str, revision: int, **more: object) -> dict[str, object]:
+    return {
+        "container": "c1",
+        "name": "web-1",
+        "host": "h1",
+        "alive": True,
+        "state": state,
+        "revision": revision,
+    } | more
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_help_and_an_example(run: Confctl, name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert f"confctl {name}" in result.stdout
+
+
+def test_set_sends_one_change_and_says_it_is_not_yet_in_effect(run: Confctl, server: Server) -> None:
+    server.answers[f"PATCH {WEB}/settings"] = STORED
+    result = run("set", "web", "A=b", "C=x=y", "-e", "dev", "-m", "why", "--token", "t")
+    assert result.exit_code == 0, result.output
+    sent = server.seen[0]
+    assert json.loads(sent["body"]) == {
+        "set": {"A": "b", "C": "x=y"}, "unset": [], "secret": [], "message": "why", "dry_run": False, "yes": False
+    }  # fmt: skip
+    assert sent["headers"]["Authorization"] == "Bearer t"
+    assert result.stdout == ""
+    assert "env dev: stored, not yet in effect" in result.stderr
+
+
+def test_json_values_keep_their_number_text(run: Confctl, server: Server) -> None:
+    server.answers[f"PATCH {WEB}/settings"] = STORED
+    assert run("set", "web", "n=1.10", "--json", "-e", "dev").exit_code == 0
+    assert '"n":1.10' in server.seen[0]["body"]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("set", "web", "A=b"),
+        ("unset", "web", "A"),
+        ("set", "web", "A", "-e", "dev"),
+        ("set", "web", "A=1", "A=2", "-e", "dev"),
+        ("set", "web", "A=b", "-e", "dev", "--wait=soon"),
+        ("diff", "web", "-e", "dev"),
+        ("nonsense",),
+    ],
+)
+def test_wrong_usage_exits_2_and_sends_nothing(run: Confctl, server: Server, args: tuple[str, ...]) -> None:
+    result = run(*args)
+    assert result.exit_code == 2
+    assert [seen for seen in server.seen if not seen["route"].startswith("GET")] == []
+
+
+@pytest.mark.parametrize("key", ["../x", "a//b", "run", "a/../b", "-x"])
+def test_a_bad_key_exits_65_and_sends_nothing(run: Confctl, server: Server, key: str) -> None:
+    assert run("set", "web", "-e", "dev", "--", f"{key}=1").exit_code == 65
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "exit_code"),
+    [(401, "unauthenticated", 77), (403, "refused", 77), (404, "not-found", 66), (409, "conflict", 75),
+     (409, "needs-yes", 77), (412, "stale", 75), (422, "invalid", 65), (503, "unavailable", 69),
+     (507, "store-full", 69)],
+)  # fmt: skip
+def test_an_error_says_the_detail_and_gives_its_exit_code(
+    run: Confctl, server: Server, status: int, code: str, exit_code: int
+) -> None:
+    server.problem(f"PATCH {WEB}/settings", status, code, "do this instead")
+    result = run("set", "web", "A=b", "-e", "dev")
+    assert result.exit_code == exit_code
+    assert "do this instead" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_wait_shows_each_step_and_ends_when_the_write_is_in_effect(run: Confctl, server: Server) -> None:
+    server.answers[f"PATCH {WEB}/settings"] = STORED
+    server.answers[f"GET {WEB}/status"] = [
+        {"containers": [_container("in-sync", 6)]},
+        {"containers": [_container("pending", 7, detail="recreate")]},
+        {"containers": [_container("in-sync", 7)]},
+    ]
+    result = run("set", "web", "--wait", "A=b", "-e", "dev")
+    assert result.exit_code == 0, result.output
+    assert "web-1 on h1: pending, recreate" in result.stderr
+    assert "in effect in 1 of 1" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("container", "word"),
+    [
+        (_container("blocked", 7), "blocked"),
+        (_container("failed", 7), "failed"),
+        (_container("in-sync", 3, alive=False), "lost"),
+        (_container("in-sync", 3), "timed out"),
+    ],
+)
+def test_wait_exits_3_and_says_which(run: Confctl, server: Server, container: object, word: str) -> None:
+    server.answers[f"PATCH {WEB}/settings"] = STORED
+    server.answers[f"GET {WEB}/status"] = {"containers": [container]}
+    result = run("set", "web", "A=b", "-e", "dev", "--wait", "100ms")
+    assert result.exit_code == 3
+    assert f"web-1 on h1 ({word})" in result.stderr
+
+
+def test_get_prints_the_bare_value(run: Confctl, server: Server) -> None:
+    server.answers[f"GET {WEB}/settings/db/url"] = {"value": "x y", "layer": "dev/web"}
+    assert run("get", "web", "db/url", "-e", "dev").stdout == "x y\n"
+    server.answers[f"GET {WEB}/settings/n"] = '{"value": 1.10}'
+    assert run("-e", "dev", "get", "web", "n").stdout == "1.10\n"
+    assert run("get", "web", "n", "-e", "dev", "-o", "yaml").stdout == "value: 1.10\n"
+
+
+def test_export_writes_env_and_json(run: Confctl, server: Server) -> None:
+    server.answers[f"GET {WEB}/config"] = {"revision": 1, "variables": {"A": "x y"}}
+    settings = {
+        "revision": 1,
+        "settings": {"a/b": {"value": "1", "secret": False}, "s": {"value": "*", "secret": True}},
+    }
+    server.answers[f"GET {WEB}/settings"] = settings
+    assert run("export", "web", "-e", "dev").stdout == 'A="x y"\n'
+    result = run("export", "web", "-e", "dev", "--format", "json")
+    assert '"1"' in result.stdout
+    assert "*" not in result.stdout
+
+
+def test_import_replaces_but_leaves_run_options_alone(run: Confctl, server: Server) -> None:
+    server.answers[f"GET {WEB}/settings"] = {"settings": {"OLD": {"value": "1"}, "run/memory": {"value": "1g"}}}
+    server.answers[f"PATCH {WEB}/settings"] = STORED
+    result = run("import", "web", "-", "-e", "dev", "--replace", "--dry-run", text="URL=http://${HOST}\n")
+    assert result.exit_code == 0, result.output
+    body = json.loads(server.seen[-1]["body"])
+    assert body["set"] == {"URL": "http://${HOST}"}
+    assert body["unset"] == ["OLD"]
+    assert body["dry_run"]
+    assert result.stdout == "+ A = b\n"
+
+
+def test_diff_exits_1_only_when_something_differs(run: Confctl, server: Server) -> None:
+    server.answers["GET /v1/apps/web/envs/prod/diff"] = [{"diff": STORED["diff"]}, {"diff": []}]
+    assert run("diff", "web", "--from", "dev", "--to", "prod").exit_code == 1
+    assert server.seen[0]["query"] == "against=env%3Adev"
+    assert run("diff", "web", "--from", "dev", "--to", "prod").exit_code == 0
+
+
+def test_values_from_the_store_never_reach_the_terminal_raw(run: Confctl, server: Server) -> None:
+    server.answers[f"GET {WEB}/settings"] = {
+        "settings": {"A": {"value": "\x1b[2J", "layer": "dev/web", "change": 1}}
+    }
+    assert "\x1b" not in run("get", "web", "-e", "dev").stdout
+
+
+def test_a_context_names_server_token_and_env(run: Confctl, server: Server, tmp_path: Path) -> None:
+    folder = tmp_path / "config" / "confd"
+    folder.mkdir(parents=True)
+    (tmp_path / "token").write_text("secret-token\n")
+    (folder / "config.toml").write_text(
+        f'current = "local"\n[contexts.local]\nserver = "{server.address}"\n'
+        f'token_file = "{tmp_path}/token"\nenv = "dev"\n'
+    )
+    server.answers[f"GET {WEB}/status"] = {"containers": []}
+    assert run("status", "web").exit_code == 0
+    assert server.seen[0]["headers"]["Authorization"] == "Bearer secret-token"
+    (folder / "config.toml").write_text(
+        f'current = "local"\n[contexts.local]\nserver = "http://other:1"\ntoken_file = "{tmp_path}/token"\n'
+    )
+    assert run("status", "web", "-e", "dev").exit_code == 0
+    assert "Authorization" not in server.seen[1]["headers"]
+    (folder / "config.toml").write_text("current = [")
+    assert run("status", "web").exit_code == 78
+
+
+def test_doctor_finds_a_wrong_token_a_skewed_clock_and_no_etcd(run: Confctl, server: Server) -> None:
+    server.date = "Mon, 01 Jan 2024 00:00:00 GMT"
+    server.answers["GET /livez"] = {}
+    server.problem("GET /readyz", 503, "unavailable", "etcd is out of reach")
+    server.problem("GET /v1/apps", 401, "unauthenticated", "unknown token")
+    result = run("doctor")
+    assert result.exit_code == 78
+    assert "clock differs" in result.stdout
+    assert "etcd is out of reach" in result.stdout
+    assert "CONFD_TOKEN_FILE" in result.stderr
+
+
+def test_doctor_finds_lost_agents_and_untested_engines(run: Confctl, server: Server) -> None:
+    hosts = [{"host": "h1", "alive": True, "engine_version": "99.0"}, {"host": "h2", "alive": False}]
+    server.answers |= {"GET /livez": {}, "GET /readyz": {}, "GET /v1/apps": {}, "GET /v1/hosts": {"hosts": hosts}}
+    result = run("doctor")
+    assert result.exit_code == 3
+    assert "untested" in result.stdout
+    assert "confd-agent again" in result.stderr
+
+
+def test_why_finds_a_container_by_name(run: Confctl, server: Server) -> None:
+    step = {
+        "action": "recreate",
+        "reach": "new-container",
+        "blocked": "ceiling",
+        "reasons": [{"key": "A", "why": "differs"}],
+    }
+    server.answers["GET /v1/apps"] = {"apps": [{"app": "web", "envs": ["dev"]}]}
+    server.answers[f"GET {WEB}/status"] = {"containers": [_container("blocked", 7)]}
+    server.answers[f"GET {WEB}/plan"] = {"containers": [_container("blocked", 7, steps=[step])]}
+    result = run("why", "web-1")
+    assert "BLOCKED: ceiling A: differs" in result.stdout
+    assert run("why", "nobody").exit_code == 66
+
+
+def test_the_client_speaks_over_a_unix_socket(unix_server: Server) -> None:
+    unix_server.answers["GET /v1/apps"] = {"apps": []}
+    assert Client(HttpTransport(unix_server.address)).apps() == {"apps": []}
+
+
+def test_the_client_raises_the_class_of_the_code(server: Server) -> None:
+    client = Client(HttpTransport(server.address))
+    for status, code, kind in ((409, "conflict", Conflict), (409, "needs-yes", NeedsYes), (412, "?", Stale)):
+        server.problem("GET /v1/apps", status, code, "x")
+        with pytest.raises(kind):
+            client.apps()
+    with pytest.raises(NotFound):
+        client.status(Scope("web", ".."))
+    assert server.seen[-1]["route"] == "GET /v1/apps/web/envs/%2E%2E/status"
+
+
+@pytest.mark.parametrize("address", ["ftp://x", "http://", "http://h:port", "unix:", "localhost"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(Configuration):
+        HttpTransport(address)
+
+
+def test_a_server_out_of_reach_exits_69() -> None:
+    with pytest.raises(Unavailable):
+        Client(HttpTransport("unix:/nowhere/at/all")).apps()
+    result = CliRunner().invoke(confctl, ["hosts", "--server", "unix:/nowhere/at/all", "--token", "t"])
+    assert result.exit_code == 69
+    assert "confd-server up" in result.stderr
+
+
+def _process(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "confd.cli", *args]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=os.environ | env)
+
+
+def test_run_gives_the_command_its_variables_and_its_exit_code(server: Server) -> None:
+    server.answers[f"GET {WEB}/config"] = {"revision": 1, "variables": {"GREETING": "hello"}}
+    where = {"CONFD_SERVER": server.address, "CONFD_ENV": "dev", "CONFD_TOKEN": "t"}
+    done = _process("run", "web", "--", "sh", "-c", 'echo "$GREETING$CONFD_TOKEN"; exit 9', **where)
+    assert (done.stdout, done.returncode) == ("hello\n", 9)
+    assert _process("run", "web", "--", "/no/such/command", **where).returncode == 127
+
+
+def test_run_watch_starts_the_command_anew(server: Server) -> None:
+    server.answers[f"GET {WEB}/config"] = [
+        {"revision": 1, "variables": {"N": "1"}},
+        {"revision": 2, "variables": {"N": "2"}},
+    ]
+    script = 'echo $N; if [ "$N" = 1 ]; then exec sleep 60; fi; exit 5'
+    where = {"CONFD_SERVER": server.address, "CONFD_ENV": "dev", "CONFD_TOKEN": "t"}
+    done = _process("run", "web", "--watch", "--", "sh", "-c", script, **where)
+    assert done.stdout.split()[-1] == "2"
+    assert done.returncode == 5
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_completion_prints_a_script(run: Confctl, shell: str) -> None:
+    assert "_CONFCTL_COMPLETE" in run("completion", shell).stdout
