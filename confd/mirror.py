@@ -1,13 +1,13 @@
-"""A running copy of the store: list, then watch, then tell subscribers.
+"""A process's one view of the store: list, then watch, and hand out immutable snapshots.
 
-It never acts. While the store is away the last snapshot stays and `current` is False. A full listing every
-few minutes repairs what a watch may have missed. Must not know of containers or HTTP.
+Readers take `snapshot`; followers subscribe. Whatever ends a stream, the mirror goes on where it was; after
+a compaction it takes the full state. It never hands out a state that never existed, and `current` says
+whether the stream is up.
 """
 
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,159 +21,143 @@ from confd.snapshot import Touched, advance, from_listing
 
 __all__ = ["Mirror"]
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
-Subscriber = Callable[[Snapshot, Touched | None], None]
+Follower = Callable[[Snapshot, Touched | None], None]
+"""Called with each new snapshot and what it touched; None: everything may have changed."""
 
 
 class Mirror:
-    """One thread that keeps `snapshot` equal to the store's areas."""
+    """See the module. Start it once; `stop` ends its thread."""
 
     def __init__(self, store: Store, keyspace: Keyspace, areas: Sequence[Area], *, resync_s: float = 300.0) -> None:
+        self._resync_s = resync_s
+        self._compared_at = time.monotonic()
+        self.repairs = 0
         self._store = store
         self._keyspace = keyspace
         self._areas = tuple(areas)
-        self._resync_s = resync_s
-        self._listed_at = 0.0
+        self._state = threading.Condition()
         self._snapshot = Snapshot()
         self._current = False
-        self._changed = threading.Condition(threading.RLock())
-        self._subscribers: list[Subscriber] = []
-        self._stopped = threading.Event()
-        self._again = threading.Event()
-        self._thread: threading.Thread | None = None
-        self.repairs = 0
-        self.lost = 0
+        self._listed = False
+        self._followers: list[Follower] = []
+        self._stop = threading.Event()
+        self._turn = threading.Event()  # ends the present watch: stop, or other areas
+        self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
 
     @property
     def snapshot(self) -> Snapshot:
-        """The newest state known; revision 0 before the first listing."""
+        """The newest state known; empty until the first listing."""
         return self._snapshot
 
     @property
     def current(self) -> bool:
-        """Whether the watch runs, so that the snapshot is as new as the store within moments."""
+        """Whether the stream is up, so that the snapshot follows the store."""
         return self._current
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        self._stopped.set()
-        with self._changed:
-            self._again.set()
-            self._changed.notify_all()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(5)
+        self._stop.set()
+        self._turn.set()
+        if self._thread.is_alive():
+            self._thread.join(2.0)
 
-    def subscribe(self, callback: Subscriber) -> None:
-        """Call back with each new snapshot and what was touched; None: everything may have changed.
-
-        Called in the mirror's thread, in order; it must not block.
-        """
-        with self._changed:
-            self._subscribers.append(callback)
+    def subscribe(self, follower: Follower) -> None:
+        """Tell the follower of each new snapshot, from the mirror's own thread; it must be quick."""
+        self._followers.append(follower)
 
     def follow(self, areas: Sequence[Area]) -> None:
-        """Follow these areas instead; the snapshot is listed anew."""
-        with self._changed:
-            if tuple(areas) == self._areas:
-                return
-            self._areas = tuple(areas)
-            self._current = False
-            self._again.set()
+        """Follow other areas from now on; followers get the full state."""
+        with self._state:
+            if tuple(areas) != self._areas:
+                self._areas = tuple(areas)
+                self._current = False
+                self._turn.set()
 
     def wait_current(self, timeout_s: float) -> bool:
-        with self._changed:
-            return (
-                self._changed.wait_for(lambda: self._current or self._stopped.is_set(), timeout_s) and self._current
-            )
+        """Wait until the first listing is there and the stream is up."""
+        with self._state:
+            return self._state.wait_for(lambda: self._current, timeout_s)
 
-    def wait(self, revision: int, timeout_s: float = 5.0) -> Snapshot:
-        """A snapshot not older than the revision. Raises `Unavailable` when the store cannot be read."""
-        with self._changed:
-            if self._changed.wait_for(lambda: self._snapshot.revision >= revision, timeout_s):
+    def wait(self, revision: int, timeout_s: float) -> Snapshot:
+        """A snapshot not older than a revision.
+
+        When the stream does not bring it in time, a fresh listing does. Raises `Unavailable`.
+        """
+        with self._state:
+            if self._state.wait_for(lambda: self._snapshot.revision >= revision and self._listed, timeout_s):
                 return self._snapshot
             areas = self._areas
-        fresh = from_listing(self._keyspace, self._store.snapshot(areas))
-        if fresh.revision < revision:
-            raise Unavailable(f"the store is at revision {fresh.revision} and below {revision}; try again")
-        with self._changed:
-            if areas == self._areas and fresh.revision > self._snapshot.revision:
-                self._publish(fresh, None)
-            return fresh
+        listing = self._store.snapshot(areas)
+        if listing.revision < revision:
+            raise Unavailable(f"the store has not reached revision {revision} yet; try again")
+        return from_listing(self._keyspace, listing)
 
     def _run(self) -> None:
-        delay_s = 0.1
-        while not self._stopped.is_set():
-            with self._changed:
-                self._again = again = threading.Event()
+        pause_s = 0.1
+        while not self._stop.is_set():
+            with self._state:
+                self._turn.clear()
                 areas = self._areas
-                if self._stopped.is_set():
-                    return
+            if self._stop.is_set():
+                return
             try:
                 listing = self._store.snapshot(areas)
-            except ConfdError as exc:
-                self._lose(exc.detail)
-                again.wait(delay_s * random.uniform(0.8, 1.2))  # noqa: S311  jitter, no secret
-                delay_s = min(delay_s * 2, 5.0)
+            except ConfdError as error:
+                log.warning("cannot list the store: %s", error.detail)
+                self._set_current(False)
+                self._stop.wait(pause_s)
+                pause_s = min(pause_s * 2, 5.0)
                 continue
-            delay_s = 0.1
-            self._listed_at = time.monotonic()
-            self._publish(from_listing(self._keyspace, listing), None)
-            for item in self._store.watch(areas, listing.revision, again):
-                if again.is_set():
+            pause_s = 0.1
+            self._take(from_listing(self._keyspace, listing), None)
+            for item in self._store.watch(areas, listing.revision, self._turn):
+                if self._turn.is_set():
                     break
-                self._take(item, areas)
-            again.wait(0.05)
+                self._see(item)
+                self._compare(areas)
 
-    def _take(self, item: Watched, areas: tuple[Area, ...]) -> None:
+    def _see(self, item: Watched) -> None:
         if isinstance(item, Lost):
-            self._lose(item.reason)
+            log.warning("the watch ended, opening it again: %s", item.reason)
+            self._set_current(False)
         elif isinstance(item, Resync):
-            self._listed_at = time.monotonic()
-            self._publish(from_listing(self._keyspace, item.listing), None, current=True)
-        else:
-            self._advance(item)
-            self._compare(areas)
+            self._take(from_listing(self._keyspace, item.listing), None)
+        elif isinstance(item, Batch):
+            snapshot, touched = advance(self._keyspace, self._snapshot, item)
+            if snapshot is not self._snapshot:
+                self._take(snapshot, touched)
+            self._set_current(True)
 
-    def _advance(self, batch: Batch) -> None:
-        with self._changed:
-            snapshot, touched = advance(self._keyspace, self._snapshot, batch)
-            self._publish(snapshot, touched, current=True)
+    def _take(self, snapshot: Snapshot, touched: Touched | None) -> None:
+        with self._state:
+            self._snapshot = snapshot
+            self._listed = True
+            self._state.notify_all()
+        for follower in self._followers:
+            follower(snapshot, touched)
 
-    def _compare(self, areas: tuple[Area, ...]) -> None:
-        """Every few minutes: list all, and repair when it differs from what the watch made."""
-        if time.monotonic() - self._listed_at < self._resync_s:
+    def _compare(self, areas: Sequence[Area]) -> None:
+        """Every few minutes: list everything, and repair what the stream should have told and did not."""
+        if time.monotonic() - self._compared_at < self._resync_s:
             return
-        self._listed_at = time.monotonic()
+        self._compared_at = time.monotonic()
         try:
             fresh = from_listing(self._keyspace, self._store.snapshot(areas))
-        except ConfdError as exc:
-            logger.warning("the periodic comparison was left out: %s", exc.detail)
+        except ConfdError as error:
+            log.warning("the periodic comparison was left out: %s", error.detail)
             return
-        with self._changed:
-            if (
-                replace(fresh, revision=0) != replace(self._snapshot, revision=0)
-                and fresh.revision >= self._snapshot.revision
-            ):
-                self.repairs += 1
-                self._publish(fresh, None, current=True)
+        if fresh.revision >= self._snapshot.revision and replace(fresh, revision=0) != replace(
+            self._snapshot, revision=0
+        ):
+            self.repairs += 1
+            self._take(fresh, None)
 
-    def _publish(self, snapshot: Snapshot, touched: Touched | None, current: bool = False) -> None:
-        with self._changed:
-            changed = touched != Touched()
-            self._snapshot = snapshot
-            self._current = self._current or current
-            self._changed.notify_all()
-            for callback in tuple(self._subscribers) if changed else ():
-                callback(snapshot, touched)
-
-    def _lose(self, reason: str) -> None:
-        with self._changed:
-            if self._current:
-                logger.warning("the watch on the store ended and is opened again: %s", reason)
-            self._current = False
-            self.lost += 1
-            self._changed.notify_all()
+    def _set_current(self, current: bool) -> None:
+        with self._state:
+            if self._current != current:
+                self._current = current
+                self._state.notify_all()

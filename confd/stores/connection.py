@@ -110,7 +110,7 @@ class Connection:
         if not self._config.user:
             return ()
         if self._token is None:
-            request = rpc.AuthenticateRequest(name=self._config.user, password=self._config.password)
+            request = rpc.AuthenticateRequest(name=self._config.user, password=self._password())
             self._token = rpc.AuthStub(self.channel()).Authenticate(request, timeout=self._config.timeout_s).token
         return (("token", self._token),)
 
@@ -127,6 +127,13 @@ class Connection:
                 channel.close()
             self._channels.clear()
 
+    def _password(self) -> str:
+        path = Path(self._config.password_file or "")
+        try:
+            return path.read_text("utf-8").strip()
+        except OSError as exc:
+            raise Configuration(f"cannot read the etcd password in {path}: {exc.strerror}") from exc
+
     def _open(self, endpoint: str) -> Any:
         scheme, slashes, rest = endpoint.partition("://")
         target = rest if slashes else endpoint
@@ -135,7 +142,7 @@ class Connection:
         return grpc.insecure_channel(target, OPTIONS)
 
     def _credentials(self) -> Any:
-        def read(path: str) -> bytes | None:
+        def read(path: str | None) -> bytes | None:
             try:
                 return Path(path).read_bytes() if path else None
             except OSError as exc:

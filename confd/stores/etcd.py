@@ -20,23 +20,25 @@ from confd.config import EtcdConfig
 from confd.errors import ConfdError, Conflict, TooLarge, Unavailable
 from confd.model import Entry, frozen
 from confd.ports import Area, Expect, Listing, Operation, Put, Watched
-from confd.stores.etcd_calls import MAX_REQUEST_BYTES, Calls
-from confd.stores.etcd_watch import Watcher, entry_of, range_end
+from confd.stores import watching
+from confd.stores.connection import Compacted, Connection, translate
+from confd.stores.watching import entry_of, range_end
 
 __all__ = ["EtcdStore"]
 
 logger = logging.getLogger(__name__)
 
 LEVEL = 128
-"""etcd's limit of operations per level of a transaction (`--max-txn-ops`)."""
+"""etcd's limit of operations (`--max-txn-ops`); what one level takes is no longer there for those below it."""
 PAGE = 2_000
+MAX_REQUEST_BYTES = 1_500_000
 
 
 class EtcdLease:
     """Kept alive by a thread three times per life."""
 
-    def __init__(self, calls: Calls, number: int, ttl_s: float) -> None:
-        self._calls = calls
+    def __init__(self, connection: Connection, number: int, ttl_s: float) -> None:
+        self._connection = connection
         self._id = number
         self._ttl_s = ttl_s
         self._lost = threading.Event()
@@ -55,7 +57,7 @@ class EtcdLease:
         self._closed.set()
         request = rpc.LeaseRevokeRequest(ID=self._id)
         try:
-            self._calls.unary(lambda channel: rpc.LeaseStub(channel).LeaseRevoke, request, safe=True)
+            self._connection.call("Lease", "LeaseRevoke", request)
         except ConfdError as exc:
             logger.info("lease %d was not given back and ends by itself: %s", self._id, exc.detail)
         self._lost.set()
@@ -65,7 +67,7 @@ class EtcdLease:
         while not self._closed.wait(self._ttl_s / 3):
             asked = time.monotonic()
             try:
-                left = self._calls.unary(_keep_alive, rpc.LeaseKeepAliveRequest(ID=self._id), safe=True)
+                left = _keep_alive(self._connection, self._id, self._ttl_s)
             except ConfdError:
                 left = None
             if left is not None:
@@ -75,29 +77,35 @@ class EtcdLease:
                 return
 
 
-def _keep_alive(channel: grpc.Channel) -> Any:
-    def call(request: Any, timeout: float, metadata: Any) -> int:
-        stream = rpc.LeaseStub(channel).LeaseKeepAlive(iter([request]), timeout=timeout, metadata=metadata)
-        return int(next(stream).TTL)
-
-    return call
+def _keep_alive(connection: Connection, number: int, ttl_s: float) -> int:
+    """The seconds the lease has left, 0 when it is gone. Raises `Unavailable` or another `ConfdError`."""
+    request = rpc.LeaseKeepAliveRequest(ID=number)
+    at = connection.at
+    try:
+        stub = rpc.LeaseStub(connection.channel())
+        answers = stub.LeaseKeepAlive(iter([request]), timeout=ttl_s / 3, metadata=connection.metadata())
+        return int(next(answers).TTL)
+    except (StopIteration, ValueError) as exc:
+        raise Unavailable("etcd ended the call") from exc
+    except grpc.RpcError as exc:
+        if not connection.forget_token(exc):
+            connection.next_endpoint(at)
+        raise translate(exc) from exc
 
 
 class EtcdStore:
     """`confd.ports.Store` on an etcd cluster. Make it after any fork."""
 
-    def __init__(self, config: EtcdConfig, *, check_s: float = 15.0) -> None:
-        self._calls = Calls(config)
-        self._check_s = check_s
-        self._closed = threading.Event()
+    def __init__(self, config: EtcdConfig) -> None:
+        self._connection = Connection(config)
 
     def snapshot(self, areas: Sequence[Area], *, keys_only: bool = False) -> Listing:
         for attempt in (1, 2):
             try:
                 return self._snapshot(areas, keys_only)
-            except Unavailable as exc:
-                if attempt == 2 or "compacted" not in exc.detail:
-                    raise
+            except Compacted as exc:
+                if attempt == 2:
+                    raise Unavailable("etcd is compacted faster than it can be read; try again") from exc
         raise AssertionError("not reached")
 
     def read(self, keys: Sequence[str]) -> Listing:
@@ -112,12 +120,13 @@ class EtcdStore:
             answer = self._txn(rpc.TxnRequest(success=operations), safe=True)
             revision = revision or answer.header.revision
             for part in answer.responses:
-                entries.update((kv.key.decode(errors="replace"), entry_of(kv)) for kv in part.response_range.kvs)
+                entries.update(
+                    (kv.key.decode(errors="surrogateescape"), entry_of(kv)) for kv in part.response_range.kvs
+                )
         return Listing(revision, frozen(dict(sorted(entries.items()))))
 
     def watch(self, areas: Sequence[Area], after_revision: int, stop: threading.Event) -> Iterator[Watched]:
-        watcher = Watcher(self._calls, tuple(areas), self.snapshot, self._check_s)
-        return watcher.run(after_revision, stop, self._closed)
+        return watching.watch(self._connection, self.snapshot, areas, after_revision, stop)
 
     def commit(self, operations: Sequence[Operation], expected: Sequence[Expect] = ()) -> int:
         if len(expected) > LEVEL:
@@ -144,15 +153,14 @@ class EtcdStore:
 
     def lease(self, ttl_s: float) -> EtcdLease:
         request = rpc.LeaseGrantRequest(TTL=max(1, math.ceil(ttl_s)))
-        answer = self._calls.unary(lambda channel: rpc.LeaseStub(channel).LeaseGrant, request, safe=True)
-        return EtcdLease(self._calls, answer.ID, float(answer.TTL))
+        answer = self._connection.call("Lease", "LeaseGrant", request)
+        return EtcdLease(self._connection, answer.ID, float(answer.TTL))
 
     def close(self) -> None:
-        self._closed.set()
-        self._calls.close()
+        self._connection.close()
 
     def _snapshot(self, areas: Sequence[Area], keys_only: bool) -> Listing:
-        reader = _Reader(self._calls, keys_only)
+        reader = _Reader(self._connection, keys_only)
         for area in areas:
             roots = reader.children(area.prefix) if area.each_child else [area.prefix]
             for root in roots:
@@ -164,14 +172,14 @@ class EtcdStore:
         return Listing(reader.revision, frozen(dict(sorted(reader.entries.items()))))
 
     def _txn(self, request: Any, *, safe: bool) -> Any:
-        return self._calls.unary(lambda channel: rpc.KVStub(channel).Txn, request, safe=safe)
+        return self._connection.call("KV", "Txn", request, again=safe)
 
 
 class _Reader:
     """Ranges, page by page, all at the revision of the first."""
 
-    def __init__(self, calls: Calls, keys_only: bool) -> None:
-        self._calls = calls
+    def __init__(self, connection: Connection, keys_only: bool) -> None:
+        self._connection = connection
         self._keys_only = keys_only
         self.revision = 0
         self.entries: dict[str, Entry] = {}
@@ -213,7 +221,7 @@ class _Reader:
             sort_target=rpc.RangeRequest.KEY,
             keys_only=keys_only,
         )
-        answer = self._calls.unary(lambda channel: rpc.KVStub(channel).Range, request, safe=True)
+        answer = self._connection.call("KV", "Range", request)
         self.revision = self.revision or answer.header.revision
         return answer
 
@@ -226,10 +234,13 @@ def _request(operation: Operation) -> Any:
 
 
 def _nest(operations: list[Any]) -> list[Any]:
-    """The same operations in a tree with at most `LEVEL` at each level."""
-    while len(operations) > LEVEL:
+    """The same operations as a tree: with k levels each has at most a k-th of the limit."""
+    levels = next((k for k in range(1, 8) if len(operations) <= (LEVEL // k) ** k), 8)
+    width = LEVEL // levels
+    while len(operations) > width:
         operations = [
-            rpc.RequestOp(request_txn=rpc.TxnRequest(success=operations[start : start + LEVEL]))
-            for start in range(0, len(operations), LEVEL)
+            rpc.RequestOp(request_txn=rpc.TxnRequest(success=operations[start : start + width]))
+            for start in range(0, len(operations), width)
         ]
     return operations
+

@@ -7,7 +7,6 @@ asking for progress every 15 s, which must be answered within 5 s.
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -22,7 +21,7 @@ from confd.model import Entry
 from confd.ports import Area, Batch, Event, Listing, Lost, Resync, Watched
 from confd.stores.connection import Compacted, Connection, translate
 
-__all__ = ["watch"]
+__all__ = ["entry_of", "range_end", "watch"]
 
 PROBE_S = 15.0
 ANSWER_S = 5.0
@@ -83,7 +82,7 @@ def _stream(connection: Connection, areas: Sequence[Area], reached: int, stop: t
                 raise Compacted("history was compacted")
             if response.canceled:
                 return
-            if response.created:
+            if not response.events:  # the watch stands, or answers that it still does
                 yield Batch(reached, ())
             for batch in _batches(response, areas):
                 reached = batch.revision
@@ -96,7 +95,7 @@ def _stream(connection: Connection, areas: Sequence[Area], reached: int, stop: t
 
 def _create(areas: Sequence[Area], start: int) -> Any:
     prefix = _common_prefix(areas)
-    end = prefix.encode()[:-1] + bytes([prefix.encode()[-1] + 1]) if prefix else b"\x00"
+    end = range_end(prefix.encode())
     create = rpc.WatchCreateRequest(
         key=prefix.encode() or b"\x00", range_end=end, start_revision=start, progress_notify=True
     )
@@ -104,8 +103,10 @@ def _create(areas: Sequence[Area], start: int) -> Any:
 
 
 def _common_prefix(areas: Sequence[Area]) -> str:
-    common = os.path.commonprefix([area.prefix for area in areas])
-    return common if len(areas) == 1 else common[: common.rfind("/") + 1]
+    first, *others = (area.prefix for area in areas)
+    while not all(other.startswith(first) for other in others):
+        first = first.rstrip("/").rpartition("/")[0] + "/" if "/" in first.rstrip("/") else ""
+    return first
 
 
 def _batches(response: Any, areas: Sequence[Area]) -> Iterator[Batch]:
@@ -118,13 +119,21 @@ def _batches(response: Any, areas: Sequence[Area]) -> Iterator[Batch]:
         revision = event.kv.mod_revision
         key = event.kv.key.decode(errors="surrogateescape")
         if any(area.holds(key) for area in areas):
-            events.append(Event(key, None if event.type else _entry(key, event.kv)))
+            events.append(Event(key, None if event.type else entry_of(event.kv)))
     if revision:
         yield Batch(revision, tuple(events))
 
 
-def _entry(key: str, kv: Any) -> Entry:
+def entry_of(kv: Any) -> Entry:
+    """An entry from etcd's key and value; bytes of the value that are no UTF-8 become U+FFFD."""
+    key = kv.key.decode(errors="surrogateescape")
     return Entry(key, kv.value.decode(errors="replace"), kv.mod_revision, kv.create_revision)
+
+
+def range_end(prefix: bytes) -> bytes:
+    """The end of the range of all keys with this prefix: its last byte below 0xFF raised, the rest cut."""
+    cut = prefix.rstrip(b"\xff")
+    return cut[:-1] + bytes([cut[-1] + 1]) if cut else b"\0"
 
 
 class _Guard(threading.Thread):

@@ -1,0 +1,1 @@
+"""What several test suites share: real services of their own, and waiting."""

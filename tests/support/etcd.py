@@ -1,0 +1,115 @@
+"""A private etcd per test: its own data, free ports, and the faults that tests need."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from confd.config import EtcdConfig
+from confd.errors import ConfdError
+from confd.stores.etcd import EtcdStore
+from tests.support.wait import until
+
+__all__ = ["EtcdProcess", "etcd", "free_port"]
+
+_HOW = "is missing: `apt-get install etcd-server etcd-client`, or `make e2e-env`"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class EtcdProcess:
+    """One member. `arguments` are added to etcd's command line (`--auth-token`, `--quota-backend-bytes` ...)."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self._folder = folder
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+        self._peer = f"http://127.0.0.1:{free_port()}"
+        self.endpoint = f"127.0.0.1:{free_port()}"
+
+    @property
+    def config(self) -> EtcdConfig:
+        return EtcdConfig((self.endpoint,), timeout_s=3.0)
+
+    def start(self) -> None:
+        program = shutil.which("etcd")
+        if program is None:
+            pytest.fail(f"etcd {_HOW}")
+        url = f"http://{self.endpoint}"
+        urls = ["--listen-client-urls", url, "--advertise-client-urls", url, "--listen-peer-urls", self._peer]
+        with (self._folder / "etcd.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [program, "--data-dir", str(self._folder / "data"), *urls, *self._arguments], stdout=log, stderr=log
+            )
+        until(self._answers, 20)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def ctl(self, *arguments: str) -> str:
+        """Run etcdctl against this member; its standard output."""
+        program = shutil.which("etcdctl")
+        if program is None:
+            pytest.fail(f"etcdctl {_HOW}")
+        command = [program, f"--endpoints={self.endpoint}", *arguments]
+        done = subprocess.run(
+            command, env={**os.environ, "ETCDCTL_API": "3"}, capture_output=True, text=True, timeout=20, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self._folder / "etcd.log").read_text()[-2000:]
+        try:
+            with socket.create_connection(("127.0.0.1", int(self.endpoint.rpartition(":")[2])), 1):
+                pass
+        except OSError:
+            return False
+        store = EtcdStore(self.config)
+        try:
+            store.read(["/"])
+        except ConfdError as exc:
+            return "user name is empty" in exc.detail  # it runs, and wants a user
+        finally:
+            store.close()
+        return True
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def _end(self, number: int) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.send_signal(number)
+            self._process.wait(10)
+
+
+@pytest.fixture
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdProcess]:
+    """A private etcd that runs."""
+    process = EtcdProcess(tmp_path_factory.mktemp("etcd"))
+    process.start()
+    yield process
+    process.kill()
