@@ -208,6 +208,20 @@ def _canonical_ports(ports: Mapping[str, Any]) -> str:
     return jsontext.dump(canonical)
 
 
+def _ulimit(value: Value) -> str:
+    pairs: dict[str, str] = _load(_pairs("ulimit", 'an object like {"nofile": "1024:2048"}')(value))
+    limits: dict[str, list[int]] = {}
+    for name, text in pairs.items():
+        found = re.fullmatch(r"(-1|\d{1,18})(?::(-1|\d{1,18}))?", text)
+        if found is None or not re.fullmatch(r"[a-z]+", name):
+            raise _refuse("ulimit", 'NAME=SOFT[:HARD] in whole numbers, an object like {"nofile": "1024:2048"}')
+        soft, hard = int(found[1]), int(found[2] or found[1])
+        if hard != -1 and (soft == -1 or soft > hard):
+            raise _refuse("ulimit", f"a soft limit of {name} that is at most the hard one")
+        limits[name] = [soft, hard]
+    return jsontext.dump(limits)
+
+
 # --- where they stand -------------------------------------------------------------------------------------
 
 
@@ -300,6 +314,34 @@ def _write_publish(body: dict[str, Any], text: str) -> None:
     ports = _load(text)
     body.setdefault("HostConfig", {})["PortBindings"] = ports
     body["ExposedPorts"] = {**(body.get("ExposedPorts") or {}), **{port: {} for port in ports}}
+
+
+def _read_ulimit(inspect: Mapping[str, Any]) -> str | None:
+    limits = {one["Name"]: [one["Soft"], one["Hard"]] for one in _host(inspect).get("Ulimits") or ()}
+    return jsontext.dump(dict(sorted(limits.items()))) if limits else None
+
+
+def _write_ulimit(body: dict[str, Any], text: str) -> None:
+    limits = [{"Name": name, "Soft": soft, "Hard": hard} for name, (soft, hard) in _load(text).items()]
+    body.setdefault("HostConfig", {})["Ulimits"] = limits
+
+
+def _read_log(part: str, default: Value) -> Callable[[Mapping[str, Any]], str | None]:
+    def read(inspect: Mapping[str, Any]) -> str | None:
+        found: Value = (_host(inspect).get("LogConfig") or {}).get(part) or default
+        if found == default:
+            return None
+        return jsontext.dump(dict(sorted(found.items())) if isinstance(found, Mapping) else found)
+
+    return read
+
+
+def _write_log(part: str) -> Callable[[dict[str, Any], str], None]:
+    def write(body: dict[str, Any], text: str) -> None:
+        host = body.setdefault("HostConfig", {})
+        host["LogConfig"] = {**(host.get("LogConfig") or {}), part: _load(text)}
+
+    return write
 
 
 def _write_cpus(body: dict[str, Any], text: str) -> None:
@@ -396,6 +438,21 @@ OPTIONS: Mapping[str, Option] = {
             _pairs("tmpfs", 'an object like {"/run": "size=64m"}'),
             _read_pairs("Tmpfs"),
             _write_host("Tmpfs"),
+        ),
+        Option("ulimit", "limits of the process, NAME=SOFT[:HARD]", _ulimit, _read_ulimit, _write_ulimit),
+        Option(
+            "log-driver",
+            "log driver",
+            _matching("log-driver", r"[A-Za-z0-9][A-Za-z0-9_./:-]*", "a log driver's name, like json-file"),
+            _read_log("Type", "json-file"),
+            _write_log("Type"),
+        ),
+        Option(
+            "log-opt",
+            "options of the log driver",
+            _pairs("log-opt", 'an object like {"max-size": "10m"}'),
+            _read_log("Config", {}),
+            _write_log("Config"),
         ),
         Option("shm-size", "size of /dev/shm", _size("shm-size", 1), _read_shm, _write_host("ShmSize")),
         Option(

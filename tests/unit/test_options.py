@@ -131,6 +131,7 @@ SAMPLES = {
     "sysctl": '{"net.core.somaxconn": 1024}', "tmpfs": '{"/run": "size=64m"}', "shm-size": '"128m"',
     "read-only": "true", "init": "true", "user": '"1000:1000"', "workdir": '"/srv"', "hostname": '"box"',
     "stop-signal": '"SIGINT"', "stop-timeout": "30", "dns": '["10.0.0.1"]', "add-host": '["db:10.0.0.2"]',
+    "ulimit": '{"nofile": "1024:2048", "core": 0}', "log-driver": '"local"', "log-opt": '["max-size=10m"]',
     "publish": '["127.0.0.1:8080:80", "53/udp"]', "command": '["serve", "--port", "80"]',
 }  # fmt: skip
 
@@ -197,3 +198,14 @@ def test_options_that_contradict_name_both_keys(options: dict[str, str], keys: s
 def test_a_cpu_that_the_host_lacks_is_refused() -> None:
     assert against_host({"cpuset-cpus": '"0-3"'}, {"cpus": 2})
     assert not against_host({"cpuset-cpus": '"0-1"'}, {"cpus": 2})
+
+
+def test_driver_and_options_of_the_log_stand_side_by_side() -> None:
+    body = written(log_driver='"local"', log_opt='{"max-size":"10m"}')
+    assert body["HostConfig"]["LogConfig"] == {"Type": "local", "Config": {"max-size": "10m"}}
+
+
+@pytest.mark.parametrize("text", ['{"nofile": "9:8"}', '{"nofile": "-1:8"}', '{"nofile": "x"}', '{"NO": 1}'])
+def test_a_ulimit_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="run/ulimit"):
+        parsed("ulimit", text)
