@@ -243,4 +243,3 @@ def _nest(operations: list[Any]) -> list[Any]:
             for start in range(0, len(operations), width)
         ]
     return operations
-
