@@ -80,15 +80,15 @@ class EtcdLease:
 def _keep_alive(connection: Connection, number: int, ttl_s: float) -> int:
     """The seconds the lease has left, 0 when it is gone. Raises `Unavailable` or another `ConfdError`."""
     request = rpc.LeaseKeepAliveRequest(ID=number)
-    at = connection.at
+    at, metadata = connection.at, connection.metadata()
     try:
         stub = rpc.LeaseStub(connection.channel())
-        answers = stub.LeaseKeepAlive(iter([request]), timeout=ttl_s / 3, metadata=connection.metadata())
+        answers = stub.LeaseKeepAlive(iter([request]), timeout=ttl_s / 3, metadata=metadata)
         return int(next(answers).TTL)
     except (StopIteration, ValueError) as exc:
         raise Unavailable("etcd ended the call") from exc
     except grpc.RpcError as exc:
-        if not connection.forget_token(exc):
+        if not connection.forget_token(exc.details() or "", metadata):
             connection.next_endpoint(at)
         raise translate(exc) from exc
 
