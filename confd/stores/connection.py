@@ -37,13 +37,14 @@ OLD_TOKEN = ("invalid auth token", "revision of auth store is old", "user name i
 
 
 class Compacted(ConfdError):
-    """The revision that was asked for is no longer in etcd's history."""
+    """The revision that was asked for is not, or no longer, in etcd's history."""
 
     code = "compacted"
 
 
 TABLE: tuple[tuple[tuple[str, ...], type[ConfdError], str], ...] = (
     (("compacted",), Compacted, "history was compacted"),
+    (("future revision",), Compacted, "the store went back to an older revision, as a restored backup does"),
     (
         ("request is too large", "too many operations", "larger than max"),
         TooLarge,

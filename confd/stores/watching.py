@@ -60,8 +60,7 @@ def _follow(
 ) -> Iterator[Batch | Resync]:
     """One stream, or the full state where the stream cannot go on; returns to be called again."""
     try:
-        if newest(connection, areas) < reached:
-            raise Compacted("the store went back to an older revision, as a restored backup does")
+        newest(connection, areas, reached)
         yield from _stream(connection, areas, reached, stop)
     except Compacted:
         yield Resync(listing(areas))
@@ -73,9 +72,12 @@ def _revision_of(item: Batch | Resync) -> int:
     return item.listing.revision if isinstance(item, Resync) else item.revision
 
 
-def newest(connection: Connection, areas: Sequence[Area]) -> int:
-    """The store's newest revision, a linearizable read. Raises `Unavailable`."""
-    request = rpc.RangeRequest(key=_common_prefix(areas).encode() or b"\0", count_only=True)
+def newest(connection: Connection, areas: Sequence[Area], known: int = 0) -> int:
+    """The store's newest revision, a linearizable read.
+
+    Raises `Unavailable`, and `Compacted` when the store's history does not hold the known revision.
+    """
+    request = rpc.RangeRequest(key=_common_prefix(areas).encode() or b"\0", count_only=True, revision=known)
     return int(connection.call("KV", "Range", request).header.revision)
 
 
