@@ -80,15 +80,15 @@ class EtcdLease:
 def _keep_alive(connection: Connection, number: int, ttl_s: float) -> int:
     """The seconds the lease has left, 0 when it is gone. Raises `Unavailable` or another `ConfdError`."""
     request = rpc.LeaseKeepAliveRequest(ID=number)
-    at = connection.at
+    at, metadata = connection.at, connection.metadata()
     try:
         stub = rpc.LeaseStub(connection.channel())
-        answers = stub.LeaseKeepAlive(iter([request]), timeout=ttl_s / 3, metadata=connection.metadata())
+        answers = stub.LeaseKeepAlive(iter([request]), timeout=ttl_s / 3, metadata=metadata)
         return int(next(answers).TTL)
     except (StopIteration, ValueError) as exc:
         raise Unavailable("etcd ended the call") from exc
     except grpc.RpcError as exc:
-        if not connection.forget_token(exc):
+        if not connection.forget_token(exc.details() or "", metadata):
             connection.next_endpoint(at)
         raise translate(exc) from exc
 
@@ -234,12 +234,19 @@ def _request(operation: Operation) -> Any:
 
 
 def _nest(operations: list[Any]) -> list[Any]:
-    """The same operations as a tree: with k levels each has at most a k-th of the limit."""
-    levels = next((k for k in range(1, 8) if len(operations) <= (LEVEL // k) ** k), 8)
+    """The same operations as a tree: with k levels each has at most a k-th of the limit.
+
+    One put stays at the top, since a full etcd refuses a transaction only for the puts that it sees there.
+    """
+    if len(operations) <= LEVEL:
+        return operations
+    operations = sorted(operations, key=lambda operation: not operation.HasField("request_put"))
+    top, rest = operations[:1], operations[1:]
+    levels = next((k for k in range(2, 8) if len(rest) < (LEVEL // k - 1) * (LEVEL // k) ** (k - 1)), 8)
     width = LEVEL // levels
-    while len(operations) > width:
-        operations = [
-            rpc.RequestOp(request_txn=rpc.TxnRequest(success=operations[start : start + width]))
-            for start in range(0, len(operations), width)
+    while len(rest) >= width:
+        rest = [
+            rpc.RequestOp(request_txn=rpc.TxnRequest(success=rest[start : start + width]))
+            for start in range(0, len(rest), width)
         ]
-    return operations
+    return top + rest

@@ -1,13 +1,14 @@
 """The watch on etcd: one stream, resumed at the last revision + 1 after any end.
 
 All areas of a reader are followed by one watcher over their common prefix, so that revisions come whole and in
-order; what the areas do not hold is dropped here. A silent peer is found by keepalive, by `hasleader`, and by
-asking for progress every 15 s, which must be answered within 5 s.
+order; what the areas do not hold is dropped here. A silent peer is found by keepalive, by `hasleader`, and by a
+linearizable read every 15 s, whose revision the stream must have reached within 5 s.
 """
 
 from __future__ import annotations
 
 import queue
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,15 +17,17 @@ from typing import Any
 import etcd3.etcdrpc as rpc
 import grpc
 
-from confd.errors import ConfdError
+from confd.errors import ConfdError, Unavailable
 from confd.model import Entry
 from confd.ports import Area, Batch, Event, Listing, Lost, Resync, Watched
-from confd.stores.connection import Compacted, Connection, translate
+from confd.stores.connection import OLD_TOKEN, Compacted, Connection, translate
 
 __all__ = ["entry_of", "range_end", "watch"]
 
 PROBE_S = 15.0
 ANSWER_S = 5.0
+FIRST_PAUSE_S = 0.1
+LAST_PAUSE_S = 2.0
 
 List = Callable[[Sequence[Area]], Listing]
 
@@ -33,64 +36,93 @@ def watch(
     connection: Connection, listing: List, areas: Sequence[Area], after_revision: int, stop: threading.Event
 ) -> Iterator[Watched]:
     """See `confd.ports.Store.watch`."""
-    reached, pause_s = after_revision, 0.1
-    while not stop.is_set():
+    reached, pause_s = after_revision, FIRST_PAUSE_S
+    while not (stop.is_set() or connection.closed.is_set()):
         at = connection.at
         try:
-            for item in _stream(connection, areas, reached, stop):
-                reached, pause_s = item.revision, 0.1
+            for item in _follow(connection, listing, areas, reached, stop):
+                reached, pause_s = _revision_of(item), FIRST_PAUSE_S
                 yield item
-            reason = "the stream ended"
-        except Compacted:
-            resync = _relist(listing, areas)
-            if resync is not None:
-                reached = resync.listing.revision
-                yield resync
-                continue
-            reason = "history was compacted and the store cannot be listed"
+            continue
         except grpc.RpcError as exc:
-            connection.forget_token(exc)
-            reason = str(translate(exc))
+            reason = translate(exc).detail
         except ConfdError as error:
             reason = error.detail
-        if stop.is_set():
-            return
-        yield Lost(reason)
-        connection.next_endpoint(at)
-        stop.wait(pause_s)
-        pause_s = min(2 * pause_s, 2.0)
+        if not (stop.is_set() or connection.closed.is_set()):
+            yield Lost(reason)
+            connection.next_endpoint(at)
+            stop.wait(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads clients, guards nothing
+            pause_s = min(2 * pause_s, LAST_PAUSE_S)
 
 
-def _relist(listing: List, areas: Sequence[Area]) -> Resync | None:
+def _follow(
+    connection: Connection, listing: List, areas: Sequence[Area], reached: int, stop: threading.Event
+) -> Iterator[Batch | Resync]:
+    """One stream, or the full state where the stream cannot go on; returns to be called again."""
     try:
-        return Resync(listing(areas))
-    except ConfdError:
-        return None
+        newest(connection, areas, reached)
+        yield from _stream(connection, areas, reached, stop)
+    except Compacted:
+        yield Resync(listing(areas))
+        return
+    raise Unavailable("etcd ended the stream")
+
+
+def _revision_of(item: Batch | Resync) -> int:
+    return item.listing.revision if isinstance(item, Resync) else item.revision
+
+
+def newest(connection: Connection, areas: Sequence[Area], known: int = 0) -> int:
+    """The store's newest revision, a linearizable read.
+
+    Raises `Unavailable`, and `Compacted` when the store's history does not hold the known revision.
+    """
+    request = rpc.RangeRequest(key=_common_prefix(areas).encode() or b"\0", count_only=True, revision=known)
+    return int(connection.call("KV", "Range", request).header.revision)
 
 
 def _stream(connection: Connection, areas: Sequence[Area], reached: int, stop: threading.Event) -> Iterator[Batch]:
     requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
     requests.put(_create(areas, reached + 1))
-    metadata = (*connection.metadata(), ("hasleader", "true"))
-    call = rpc.WatchStub(connection.channel()).Watch(iter(requests.get, None), metadata=metadata)
-    guard = _Guard(call, requests, stop)
+    token = connection.metadata()
+    call = _open(connection, requests, (*token, ("hasleader", "true")))
+    guard = _Guard(call, requests, stop, lambda: newest(connection, areas))
     guard.start()
     try:
         for response in call:
-            guard.heard()
-            if response.compact_revision:
-                raise Compacted("history was compacted")
-            if response.canceled:
-                return
+            guard.heard(response.header.revision)
+            _check(response, connection, token)
             if not response.events:  # the watch stands, or answers that it still does
                 yield Batch(reached, ())
             for batch in _batches(response, areas):
                 reached = batch.revision
                 yield batch
+    except grpc.RpcError as exc:
+        connection.forget_token(exc.details() or "", token)
+        if guard.verdict:
+            raise Unavailable(guard.verdict) from exc
+        raise
     finally:
         guard.done.set()
         requests.put(None)
         call.cancel()
+
+
+def _open(connection: Connection, requests: queue.SimpleQueue[Any], metadata: Any) -> Any:
+    try:
+        return rpc.WatchStub(connection.channel()).Watch(iter(requests.get, None), metadata=metadata)
+    except ValueError as exc:  # the channel was closed in between
+        raise Unavailable("the store is closed") from exc
+
+
+def _check(response: Any, connection: Connection, token: Any) -> None:
+    """Raises `Compacted`, or `Unavailable` when etcd ended the watch for another reason."""
+    if response.compact_revision:
+        raise Compacted("history was compacted")
+    if response.canceled:
+        if "permission denied" in response.cancel_reason:  # what an old token gives here
+            connection.forget_token(OLD_TOKEN[0], token)
+        raise Unavailable(f"etcd cancelled the watch: {response.cancel_reason or 'no reason given'}")
 
 
 def _create(areas: Sequence[Area], start: int) -> Any:
@@ -103,6 +135,8 @@ def _create(areas: Sequence[Area], start: int) -> Any:
 
 
 def _common_prefix(areas: Sequence[Area]) -> str:
+    if not areas:
+        return ""
     first, *others = (area.prefix for area in areas)
     while not all(other.startswith(first) for other in others):
         first = first.rstrip("/").rpartition("/")[0] + "/" if "/" in first.rstrip("/") else ""
@@ -137,29 +171,51 @@ def range_end(prefix: bytes) -> bytes:
 
 
 class _Guard(threading.Thread):
-    """Ends the stream when it is to stop, and when the peer does not answer."""
+    """Ends the stream when it is to stop, and when it does not get as far as the store is.
 
-    def __init__(self, call: Any, requests: queue.SimpleQueue[Any], stop: threading.Event) -> None:
+    It asks for progress after a linearizable read has told the revision that the answer must not be below.
+    """
+
+    def __init__(
+        self, call: Any, requests: queue.SimpleQueue[Any], stop: threading.Event, newest_of: Callable[[], int]
+    ) -> None:
         super().__init__(name="watch-guard", daemon=True)
         self._call = call
         self._requests = requests
         self._stop_event = stop
-        self._heard_at = time.monotonic()
-        self._asked_at: float | None = None
+        self._newest_of = newest_of
+        self._revision = -1
+        self._wanted: int | None = 0  # any answer: the watch stands
+        self._since = time.monotonic()
+        self.verdict = ""
         self.done = threading.Event()
 
-    def heard(self) -> None:
-        self._heard_at, self._asked_at = time.monotonic(), None
+    def heard(self, revision: int) -> None:
+        self._revision = max(self._revision, revision)
 
     def run(self) -> None:
-        while not self.done.is_set():
-            if self._stop_event.wait(0.5):
-                self._call.cancel()
-                return
-            now = time.monotonic()
-            if self._asked_at is not None and now - self._asked_at > ANSWER_S:
-                self._call.cancel()
-                return
-            if self._asked_at is None and now - self._heard_at > PROBE_S:
-                self._asked_at = now
-                self._requests.put(rpc.WatchRequest(progress_request=rpc.WatchProgressRequest()))
+        while not self.done.is_set() and not self._stop_event.wait(0.2):
+            if not self._goes_on():
+                break
+        self._call.cancel()
+
+    def _goes_on(self) -> bool:
+        now = time.monotonic()
+        if self._wanted is None:
+            return now - self._since < PROBE_S or self._ask()
+        if self._revision >= self._wanted:
+            self._wanted, self._since = None, now
+        elif now - self._since > ANSWER_S:
+            self.verdict = f"the watch did not reach revision {self._wanted} within {ANSWER_S:.0f} s"
+            return False
+        return True
+
+    def _ask(self) -> bool:
+        try:
+            self._wanted = self._newest_of()
+        except ConfdError as error:
+            self.verdict = error.detail
+            return False
+        self._since = time.monotonic()
+        self._requests.put(rpc.WatchRequest(progress_request=rpc.WatchProgressRequest()))
+        return True

@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,18 @@ from confd.errors import ConfdError
 from confd.stores.etcd import EtcdStore
 from tests.support.wait import until
 
-__all__ = ["EtcdProcess", "etcd", "free_port"]
+__all__ = ["EtcdProcess", "etcd", "free_port", "make_certificates", "start_etcd"]
 
 _HOW = "is missing: `apt-get install etcd-server etcd-client`, or `make e2e-env`"
+
+
+def make_certificates(folder: Path) -> tuple[Path, Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, as CA, server and client: (ca, cert, key)."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
+    extra = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(["openssl", *words.split(), *extra], check=True, capture_output=True)
+    return cert, cert, key
 
 
 def free_port() -> int:
@@ -31,8 +40,9 @@ def free_port() -> int:
 class EtcdProcess:
     """One member. `arguments` are added to etcd's command line (`--auth-token`, `--quota-backend-bytes` ...)."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, tls: bool = False) -> None:
         self._folder = folder
+        self.tls = make_certificates(folder) if tls else None
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
         self._peer = f"http://127.0.0.1:{free_port()}"
@@ -40,17 +50,24 @@ class EtcdProcess:
 
     @property
     def config(self) -> EtcdConfig:
-        return EtcdConfig((self.endpoint,), timeout_s=3.0)
+        if self.tls is None:
+            return EtcdConfig((self.endpoint,), timeout_s=3.0)
+        ca, cert, key = self.tls
+        return EtcdConfig((f"https://{self.endpoint}",), ca=str(ca), cert=str(cert), key=str(key), timeout_s=3.0)
 
     def start(self) -> None:
         program = shutil.which("etcd")
         if program is None:
             pytest.fail(f"etcd {_HOW}")
-        url = f"http://{self.endpoint}"
+        url = f"{'https' if self.tls else 'http'}://{self.endpoint}"
+        arguments = list(self._arguments)
+        if self.tls is not None:
+            ca, cert, key = map(str, self.tls)
+            arguments += ["--client-cert-auth", "--trusted-ca-file", ca, "--cert-file", cert, "--key-file", key]
         urls = ["--listen-client-urls", url, "--advertise-client-urls", url, "--listen-peer-urls", self._peer]
         with (self._folder / "etcd.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [program, "--data-dir", str(self._folder / "data"), *urls, *self._arguments], stdout=log, stderr=log
+                [program, "--data-dir", str(self._folder / "data"), *urls, *arguments], stdout=log, stderr=log
             )
         until(self._answers, 20)
 
@@ -113,3 +130,19 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdProcess]:
     process.start()
     yield process
     process.kill()
+
+
+@pytest.fixture
+def start_etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., EtcdProcess]]:
+    """Start further ones: arguments are etcd's, `tls=True` for mutual TLS."""
+    started: list[EtcdProcess] = []
+
+    def start(*arguments: str, tls: bool = False) -> EtcdProcess:
+        process = EtcdProcess(tmp_path_factory.mktemp("etcd"), *arguments, tls=tls)
+        started.append(process)
+        process.start()
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
