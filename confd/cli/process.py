@@ -97,11 +97,10 @@ class _Respawner:
         except OSError as exc:
             return _cannot_start(self._command[0], exc)
         threading.Thread(target=self._reap, args=(child,), daemon=True).start()
-        while not self._wake.wait(1.0):
-            pass
-        self._wake.clear()
-        if self._next is None or child.poll() is not None:
-            code = child.wait()
+        while (code := child.poll()) is None and self._next is None:
+            self._wake.wait(1.0)
+            self._wake.clear()
+        if code is not None:
             return 128 - code if code < 0 else code
         child.terminate()
         try:
@@ -109,7 +108,6 @@ class _Respawner:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-        self._wake.clear()
         return None
 
     def _reap(self, child: subprocess.Popen[bytes]) -> None:

@@ -15,28 +15,31 @@ from confd.cli.scope import Common, common_options
 __all__ = ["COMMANDS", "Program", "confctl"]
 
 COMMANDS = {
-    "set": "settings",
-    "get": "settings",
-    "unset": "settings",
-    "list": "settings",
-    "explain": "settings",
-    "import": "files",
-    "export": "files",
-    "history": "history",
-    "show": "history",
-    "diff": "history",
-    "rollback": "history",
-    "binding": "binding",
-    "hosts": "delivery",
-    "plan": "delivery",
-    "status": "delivery",
-    "watch": "delivery",
-    "why": "delivery",
-    "run": "process",
-    "doctor": "doctor",
-    "completion": "completion",
+    "set": ("settings", "Store settings of APP, all in one change."),
+    "get": ("settings", "Print the settings of APP, or the bare value of one KEY."),
+    "unset": ("settings", "Take settings of APP away."),
+    "list": ("settings", "List the apps and their envs, or the keys of APP."),
+    "explain": ("settings", "Say which layer KEY comes from."),
+    "import": ("files", "Store the settings of a FILE in one change ('-' is stdin)."),
+    "export": ("files", "Write the settings of APP to stdout."),
+    "history": ("history", "List the changes that reach APP, of all layers, newest first."),
+    "show": ("history", "Show change N of APP."),
+    "diff": ("history", "Compare APP with another env, a change or a FILE."),
+    "rollback": ("history", "Bring back an earlier state of APP."),
+    "binding": ("binding", "Read, check and store the binding of an app."),
+    "hosts": ("delivery", "List the Docker hosts, alive or lost."),
+    "plan": ("delivery", "Show what will be done to the containers of APP, and why."),
+    "status": ("delivery", "Show where every container of APP stands."),
+    "watch": ("delivery", "Print each change of APP's settings as it comes."),
+    "why": ("delivery", "Say why CONTAINER stands as it does."),
+    "run": ("process", "Run COMMAND with the variables of APP."),
+    "doctor": ("doctor", "Look for the usual faults, and say how to mend them."),
+    "completion": ("completion", "Print the completion script of SHELL."),
 }
-"""Command to module of confd.cli; the command is the module's attribute `<name>_command`."""
+"""Command to its module of confd.cli, where it is the attribute `<name>_command`, and to its line of help.
+
+The line stands here so that `confctl --help` imports no command; a test compares it with the command's own.
+"""
 
 
 class Program(click.Group):
@@ -48,9 +51,13 @@ class Program(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"confd.cli.{COMMANDS[cmd_name]}")
+        module = importlib.import_module(f"confd.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         """Run and exit: 0, or the exit code of what went wrong, with words on stderr and no traceback."""

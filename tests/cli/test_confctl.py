@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -36,6 +37,22 @@ def test_every_command_has_help_and_an_example(run: Confctl, name: str) -> None:
     result = run(name, "--help")
     assert result.exit_code == 0
     assert f"confctl {name}" in result.stdout
+
+
+@pytest.mark.parametrize(("name", "line"), [(name, line) for name, (_, line) in COMMANDS.items()])
+def test_the_line_of_help_is_the_first_of_the_command(name: str, line: str) -> None:
+    command = confctl.get_command(click.Context(confctl), name)
+    assert command is not None
+    assert (command.help or "").split("\n")[0] == line
+
+
+def test_the_help_imports_no_command() -> None:
+    script = "import sys, confd.cli\ntry: confd.cli.main()\nexcept SystemExit: pass\n"
+    script += "print([m for m in sys.modules if m in ('http.client', 'confd.client', 'confd.cli.settings')])"
+    command = [sys.executable, "-c", script, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert "Commands:" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_set_sends_one_change_and_says_it_is_not_yet_in_effect(run: Confctl, server: Server) -> None:
