@@ -1,12 +1,25 @@
-"""Settings of our own programs, parsed once at the edge into frozen values."""
+"""Settings of our own programs, parsed once at the edge into frozen values.
+
+Each setting is a flag, a `CONFD_...` variable and a member of a TOML file, under one name; the flag wins over
+the variable, the variable over the file, the file over the default.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import argparse
+import os
+import re
+import socket
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from confd.errors import Configuration
+from confd.errors import Configuration, Malformed
+from confd.keys import DEFAULT, Env, Host, parse_env, parse_host
 
-__all__ = ["EtcdConfig"]
+__all__ = ["AgentConfig", "EtcdConfig", "LogConfig", "ServerConfig", "agent_config", "server_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +42,282 @@ class EtcdConfig:
             raise Configuration("a client certificate needs its key and the other way round; give both files")
         if (self.user is None) != (self.password_file is None):
             raise Configuration("an etcd user needs a password file and the other way round; give both")
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    format: str = "text"
+    level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """One agent. `allow_run` names the run options beyond limits that the store may set on this host."""
+
+    env: Env
+    host: Host
+    etcd: EtcdConfig = field(default_factory=EtcdConfig)
+    target: str = "docker"
+    docker_host: str | None = None
+    docker_timeout_s: float = 60.0
+    observe: bool = False
+    allow_run: tuple[str, ...] = ()
+    label_prefix: str = "confd."
+    resync_s: float = 300.0
+    data: Path | None = None
+    log: LogConfig = field(default_factory=LogConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """`confd-server`. `up` has its own etcd below `data` and an agent of its own; `api` uses `etcd`."""
+
+    mode: str
+    env: Env
+    listen: tuple[str, ...]
+    data: Path
+    token_file: Path
+    etcd: EtcdConfig = field(default_factory=EtcdConfig)
+    agent_arguments: tuple[str, ...] = ()
+    log: LogConfig = field(default_factory=LogConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class _Flag:
+    name: str
+    help: str
+    many: bool = False
+    switch: bool = False
+
+
+_LOG = (
+    _Flag("log-format", "text or json"),
+    _Flag("log-level", "debug, info, warning or error"),
+)
+_ETCD = (
+    _Flag(
+        "etcd",
+        "etcd's endpoints: HOST:PORT, https://HOST:PORT or unix:/PATH; repeatable, or with commas",
+        many=True,
+    ),
+    _Flag("prefix", "where everything stands in etcd (default /confd)"),
+    _Flag("etcd-ca", "file with the authority that signed etcd's certificate"),
+    _Flag("etcd-cert", "file with this client's certificate"),
+    _Flag("etcd-key", "file with this client's key"),
+    _Flag("etcd-user", "etcd user"),
+    _Flag("etcd-password-file", "file with the etcd user's password"),
+    _Flag("etcd-timeout", "seconds that one etcd call may take (default 5)"),
+)
+_HOST = (
+    _Flag("host-name", "this host's name (default: the machine's)"),
+    _Flag(
+        "docker-host", "the engine: unix:///PATH or tcp://HOST:PORT (default: DOCKER_HOST, else its default socket)"
+    ),
+    _Flag("allow-run", "run options beyond limits that the store may set on this host; repeatable", many=True),
+    _Flag("label-prefix", "prefix of the labels on containers (default confd.)"),
+    _Flag("observe", "look and tell, and change nothing", switch=True),
+    _Flag("resync", "seconds between two full passes (default 300)"),
+)
+_AGENT = (
+    _Flag("env", "the env of containers that have no label for it"),
+    _Flag("target", "where the containers live: docker"),
+    _Flag("docker-timeout", "seconds that one engine call may take (default 60)"),
+    _Flag("data", "folder of this agent on the host; a file `freeze` in it stops all action"),
+    *_HOST,
+    *_ETCD,
+    *_LOG,
+)
+_SERVER = (
+    _Flag("env", "up: the env that is served (default dev)"),
+    _Flag("listen", "HOST:PORT or unix:PATH; repeatable (default 127.0.0.1:8700)", many=True),
+    _Flag("data", "folder of all data (default ~/.local/share/confd)"),
+    _Flag("token-file", "file with the token of the administrator (default DATA/api/token)"),
+    *_HOST,
+    *_ETCD,
+    *_LOG,
+)
+
+
+def agent_config(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> AgentConfig:
+    """The settings of `confd-agent`. Raises `Configuration`; a wrong flag ends the process with 2."""
+    parser = _parser("confd-agent", "Keeps this host's containers equal to what the store says.", _AGENT)
+    given = _Given(_AGENT, parser.parse_args(arguments), os.environ if environ is None else environ)
+    name = given.text("env")
+    if name is None:
+        raise Configuration("which env does this host serve? give --env, CONFD_ENV, or env in the file")
+    return AgentConfig(
+        env=_env(name),
+        host=_host_name(given.text("host-name")),
+        etcd=_etcd(given),
+        target=given.text("target") or "docker",
+        docker_host=given.text("docker-host") or given.environ.get("DOCKER_HOST") or None,
+        docker_timeout_s=given.number("docker-timeout", 60.0),
+        observe=given.switch("observe"),
+        allow_run=given.many("allow-run"),
+        label_prefix=_label_prefix(given.text("label-prefix")),
+        resync_s=given.number("resync", 300.0),
+        data=_path(given.text("data")),
+        log=_log(given),
+    )
+
+
+def server_config(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> ServerConfig:
+    """The settings of `confd-server up` and `api`. Raises `Configuration`; a wrong flag ends with 2."""
+    parser = _parser("confd-server", "Serves settings over HTTP.", _SERVER)
+    parser.add_argument("mode", choices=("up", "api"), help="up: with an etcd and an agent of its own; api: alone")
+    namespace = parser.parse_args(arguments)
+    given = _Given(_SERVER, namespace, os.environ if environ is None else environ)
+    data = _path(given.text("data")) or Path.home() / ".local" / "share" / "confd"
+    listen = given.many("listen") or ("127.0.0.1:8700",)
+    for address in listen:
+        if not re.fullmatch(r"unix:.+|\[[0-9a-fA-F:]+\]:\d{1,5}|[^:]+:\d{1,5}", address):
+            raise Configuration(f"--listen {address!r} is no address; use HOST:PORT or unix:PATH")
+    return ServerConfig(
+        mode=namespace.mode,
+        env=_env(given.text("env") or "dev"),
+        listen=listen,
+        data=data,
+        token_file=_path(given.text("token-file")) or data / "api" / "token",
+        etcd=_etcd(given),
+        agent_arguments=tuple(_passed_on(given)),
+        log=_log(given),
+    )
+
+
+def _parser(program: str, words: str, flags: Sequence[_Flag]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(program, description=words, allow_abbrev=False)
+    parser.add_argument("--config", help="TOML file with any of these, under their names")
+    for flag in flags:
+        if flag.switch:
+            parser.add_argument(f"--{flag.name}", action="store_true", default=None, help=flag.help)
+        else:
+            action = "append" if flag.many else "store"
+            parser.add_argument(f"--{flag.name}", action=action, help=flag.help, metavar="X")
+    return parser
+
+
+class _Given:
+    """What was given for each flag, wherever it was given."""
+
+    def __init__(self, flags: Sequence[_Flag], namespace: argparse.Namespace, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self._namespace = namespace
+        path = namespace.config or environ.get("CONFD_CONFIG_FILE")
+        self._file = _read_file(path, {flag.name for flag in flags}) if path else {}
+
+    def _find(self, name: str) -> Any:
+        given = getattr(self._namespace, name.replace("-", "_"))
+        if given is None:
+            given = self.environ.get("CONFD_" + name.replace("-", "_").upper()) or None
+        return self._file.get(name) if given is None else given
+
+    def text(self, name: str) -> str | None:
+        given = self._find(name)
+        if given is None or isinstance(given, str):
+            return given
+        raise Configuration(f"{name} must be a string")
+
+    def many(self, name: str) -> tuple[str, ...]:
+        given = self._find(name)
+        items = [given] if isinstance(given, str) else given or []
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            raise Configuration(f"{name} must be a string or a list of strings")
+        return tuple(dict.fromkeys(part.strip() for item in items for part in item.split(",") if part.strip()))
+
+    def switch(self, name: str) -> bool:
+        given = self._find(name)
+        if isinstance(given, str):
+            words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+            given = words.get(given.lower(), given)
+        if given is None or isinstance(given, bool):
+            return bool(given)
+        raise Configuration(f"{name} must be true or false")
+
+    def number(self, name: str, default: float) -> float:
+        given = self._find(name)
+        try:
+            number = default if given is None else float(given)
+        except (TypeError, ValueError):
+            number = 0.0
+        if not 0 < number < float("inf"):
+            raise Configuration(f"{name} must be a number of seconds above 0")
+        return number
+
+
+def _read_file(path: str, known: set[str]) -> Mapping[str, Any]:
+    try:
+        document = tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as exc:
+        raise Configuration(f"cannot read {path}: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise Configuration(f"{path} is no TOML: {exc}") from exc
+    for name in document:
+        if name not in known:
+            raise Configuration(f"{path}: {name!r} is unknown; known are: {', '.join(sorted(known))}")
+    return document
+
+
+def _etcd(given: _Given) -> EtcdConfig:
+    prefix = given.text("prefix") or "/confd"
+    if not re.fullmatch(r"(/[A-Za-z0-9_.-]+)+", prefix):
+        raise Configuration(
+            f"--prefix {prefix!r} is not allowed; use /NAME or /NAME/NAME, without a slash at the end"
+        )
+    return EtcdConfig(
+        endpoints=given.many("etcd") or ("127.0.0.1:2379",),
+        ca=given.text("etcd-ca"),
+        cert=given.text("etcd-cert"),
+        key=given.text("etcd-key"),
+        user=given.text("etcd-user"),
+        password_file=given.text("etcd-password-file"),
+        prefix=prefix,
+        timeout_s=given.number("etcd-timeout", 5.0),
+    )
+
+
+def _log(given: _Given) -> LogConfig:
+    return LogConfig(given.text("log-format") or "text", given.text("log-level") or "info")
+
+
+def _env(name: str) -> Env:
+    try:
+        env = parse_env(name)
+    except Malformed as exc:
+        raise Configuration(f"--env: {exc.detail}") from exc
+    if env == DEFAULT:
+        raise Configuration(f"--env: {DEFAULT} stands for every env; name the one that this host serves")
+    return env
+
+
+def _host_name(name: str | None) -> Host:
+    try:
+        return parse_host((name or socket.gethostname()).lower())
+    except Malformed as exc:
+        raise Configuration(f"--host-name: {exc.detail}") from exc
+
+
+def _label_prefix(given: str | None) -> str:
+    prefix = "confd." if given is None else given
+    if not re.fullmatch(r"[A-Za-z0-9_.-]*[.]", prefix):
+        raise Configuration(f"--label-prefix {prefix!r} is not allowed; it ends with a dot, like confd.")
+    return prefix
+
+
+def _path(given: str | None) -> Path | None:
+    return Path(given).expanduser() if given else None
+
+
+def _passed_on(given: _Given) -> list[str]:
+    """The flags that `up` gives its agent."""
+    arguments: list[str] = []
+    for flag in (*_HOST, *_LOG):
+        if flag.switch:
+            arguments += [f"--{flag.name}"] if given.switch(flag.name) else []
+        elif flag.many:
+            arguments += [word for item in given.many(flag.name) for word in (f"--{flag.name}", item)]
+        elif flag.name == "resync":
+            arguments += [f"--{flag.name}", str(given.number(flag.name, 300.0))]
+        else:
+            text = given.text(flag.name)
+            arguments += [f"--{flag.name}", text] if text else []
+    return arguments

@@ -1,0 +1,1 @@
+"""The agent: keeps one host's containers equal to what the store says."""

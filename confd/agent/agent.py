@@ -1,0 +1,229 @@
+"""Runs the agent: claims the host, follows store and engine, and has four workers reconcile what they touch.
+
+Changes in the store, engine events and a slow full pass feed one queue; nothing else causes an effect.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from confd.agent.claim import Claim
+from confd.agent.inventory import Inventory, Place
+from confd.agent.queue import Queue
+from confd.agent.reconcile import Reconciler
+from confd.agent.world import World
+from confd.binding import binding_of
+from confd.errors import ConfdError
+from confd.keys import DEFAULT, Env, Host, Keyspace, layers_of
+from confd.mirror import Mirror
+from confd.model import Snapshot
+from confd.ports import Area, Clock, Lease, Put, Store, Target
+from confd.snapshot import Touched, env_area, meta_area
+
+__all__ = ["WORKERS", "Agent"]
+
+log = logging.getLogger(__name__)
+
+WORKERS = 4
+AGAIN_S = 1.0
+STOP_S = 0.8
+
+
+@dataclass(slots=True)
+class Agent:
+    """All parts, made by the composition root. `about` is published beside the time."""
+
+    env: Env
+    host: Host
+    keyspace: Keyspace
+    store: Store
+    target: Target
+    clock: Clock
+    mirror: Mirror
+    inventory: Inventory
+    world: World
+    reconciler: Reconciler
+    about: Mapping[str, Any]
+    resync_s: float = 300.0
+    queue: Queue[Place] = field(init=False)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _relist: threading.Event = field(default_factory=threading.Event)
+    _envs: set[Env] = field(default_factory=set)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.queue = Queue(self.clock)
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until stopped. Raises `Configuration` when another engine's agent goes by this host's name."""
+        self._stop = stop
+        claim = Claim(self.store, self.keyspace, self.host, self.clock)
+        try:
+            lease = self._claim(claim)
+            if lease is None or not self._start():
+                return
+            while not stop.is_set():
+                self._serve(lease)
+                lease.close()
+                self.world.active = False
+                lease = None if stop.is_set() else self._claim(claim)
+                if lease is None:
+                    return
+        finally:
+            self.world.active = False
+            self._end()
+
+    def areas(self) -> tuple[Area, ...]:
+        """What to follow: the store's meta, what every env shares, and each env that had a container here."""
+        envs = sorted({Env(DEFAULT), self.env, *self._envs})
+        return (meta_area(self.keyspace), *(env_area(self.keyspace, env, self.host) for env in envs))
+
+    # --- start and stop ---------------------------------------------------------------------------------
+
+    def _claim(self, claim: Claim) -> Lease | None:
+        """Become the active agent, and take over what the one before has written."""
+        while not self._stop.is_set():
+            taken = claim.take(str(self.about.get("engine_id", "")), self._stop)
+            if taken is None:
+                return None
+            lease, fence = taken
+            try:
+                self.reconciler.ledger.refence(fence)
+                self.reconciler.reporter.refence(fence)
+                self.reconciler.ledger.read_all()
+                about = json.dumps({**self.about, "at": self.clock.utc()})
+                self.store.commit([Put(self.keyspace.about(self.host), about)], [fence])
+            except ConfdError as error:
+                log.warning("the claim on %s was lost again: %s", self.host, error.detail)
+                lease.close()
+                continue
+            self.world.active = True
+            return lease
+        return None
+
+    def _start(self) -> bool:
+        """Everything in order: containers, store, then those who act. False when stopped meanwhile."""
+        while not self._refresh():
+            if self.clock.wait(self._stop, AGAIN_S):
+                return False
+        self.mirror.follow(self.areas())
+        self.mirror.subscribe(self._changed)
+        self.mirror.start()
+        while not self.mirror.wait_current(0.2):
+            if self._stop.is_set():
+                return False
+        for number in range(WORKERS):
+            self._spawn(f"worker-{number}", self._work)
+        self._spawn("events", self._listen)
+        return True
+
+    def _spawn(self, name: str, run: Any) -> None:
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _end(self) -> None:
+        """Let all threads go; what is cut off in the middle of an action heals at the next start."""
+        self.queue.close()
+        deadline = self.clock.now() + STOP_S
+        for thread in self._threads:
+            thread.join(max(deadline - self.clock.now(), 0.01))
+        self.mirror.stop()
+
+    # --- what feeds the queue ---------------------------------------------------------------------------
+
+    def _serve(self, lease: Lease) -> None:
+        """Until the claim is lost or we are stopped: a full pass now and then."""
+        while not self._stop.is_set() and not lease.lost.is_set():
+            self._add_all()
+            due = self.clock.now() + self.resync_s * (0.9 + 0.2 * random.random())  # noqa: S311 - only spreads load
+            while self.clock.now() < due and not lease.lost.is_set() and not self._relist.is_set():
+                if self.clock.wait(self._stop, min(AGAIN_S, max(due - self.clock.now(), 0.0))):
+                    return
+            self._relist.clear()
+            if not self._refresh():
+                self._relist.set()
+                self.clock.wait(self._stop, AGAIN_S)
+
+    def _refresh(self) -> bool:
+        try:
+            self.inventory.refresh()
+        except ConfdError as error:
+            log.warning("cannot list containers: %s", error.detail)
+            return False
+        self._follow({env for env, _ in self.inventory.places()})
+        return True
+
+    def _follow(self, envs: set[Env]) -> None:
+        """Follow these envs too; an env stays followed until the agent ends."""
+        if not envs <= self._envs:
+            self._envs = self._envs | envs
+            self.mirror.follow(self.areas())
+
+    def _listen(self) -> None:
+        for event in self.target.events(self._stop):
+            if event.action == "resync":
+                if self._refresh():
+                    self._add_all()
+                else:
+                    self._relist.set()
+                continue
+            place = self.inventory.saw(event)
+            if place is not None:
+                self.queue.add(place)
+
+    def _add_all(self) -> None:
+        for place in self.inventory.places():
+            self.queue.add(place)
+
+    def _changed(self, snapshot: Snapshot, touched: Touched | None) -> None:
+        """The mirror's news: which places they reach. None: anything may have changed."""
+        for place in self.inventory.places():
+            if touched is None or touched.meta:
+                self.queue.add(place)
+            elif self._reaches(place, touched):
+                binding, _ = binding_of(snapshot, *place)
+                self.queue.add(place, min_s=binding.wait_min_s, max_s=binding.wait_max_s, fresh=True)
+
+    def _reaches(self, place: Place, touched: Touched) -> bool:
+        env, app = place
+        if not touched.layers.isdisjoint(layers_of(env, app, self.host)):
+            return True
+        return (env, app) in touched.bindings or (Env(DEFAULT), app) in touched.bindings
+
+    # --- the workers ------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """Take a place, reconcile it; the queue knows when it comes again."""
+        while True:
+            place = self.queue.wait_take()
+            if place is None:
+                return
+            name = f"{place[1]}@{place[0]}"
+            try:
+                if place[0] not in self._envs:
+                    self._follow({place[0]})
+                    self.mirror.wait_current(AGAIN_S)
+                self.reconciler.reconcile(place)
+            except ConfdError as error:
+                self._failed(place, name, error)
+            except Exception:  # the edge: one app's fault ends neither the agent nor the work on others
+                log.exception("%s: this is a fault of the agent; it is tried again", name)
+                self.queue.retry(place)
+            else:
+                self.queue.done(place)
+
+    def _failed(self, place: Place, name: str, error: ConfdError) -> None:
+        if not error.retryable:
+            log.error("%s: %s", name, error.detail)
+            self.queue.done(place)
+            return
+        first = self.queue.failures(place) == 0
+        pause_s = self.queue.retry(place)
+        log.log(logging.WARNING if first else logging.DEBUG, "%s: %s; again in %.1f s", name, error.detail, pause_s)

@@ -1,0 +1,153 @@
+"""One container as it is, from its inspect and the ledger: digests only, so that it may be published.
+
+Reads files of the container where its mounted directories stand on this host; changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from confd.keys import App, Container, Env
+from confd.ledger import Base, LedgerEntry
+from confd.model import EMPTY, Applied, Observed, Reach, RenderedFile, frozen
+from confd.options import observed_options
+from confd.ports import Inspect
+from confd.secret import Digest, DigestKey, is_known
+
+__all__ = ["Labels", "Sight", "base_of", "labels_of", "locate", "name_of", "observe", "variables_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The labels we read, by our names and without the prefix."""
+
+    prefix: str = "confd."
+
+    def get(self, inspect: Inspect, name: str) -> str:
+        return str(labels_of(inspect).get(self.prefix + name) or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one pass looks with: the cluster's key, the labels, and the host's facts."""
+
+    digest_key: DigestKey
+    labels: Labels = field(default_factory=Labels)
+    facts: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+
+
+def labels_of(inspect: Inspect) -> Mapping[str, str]:
+    return inspect["Config"].get("Labels") or {}
+
+
+def name_of(inspect: Inspect) -> str:
+    return str(inspect["Name"]).lstrip("/")
+
+
+def variables_of(inspect: Inspect) -> dict[str, str]:
+    """NAME -> value; of a name that stands twice the last one, as the process sees it."""
+    pairs = (item.partition("=") for item in inspect["Config"].get("Env") or () if "=" in item)
+    return {name: value for name, _, value in pairs}
+
+
+def base_of(inspect: Inspect) -> Base:
+    """A container's own spec, taken at first sight of one that no setting has reached."""
+    command = inspect["Config"].get("Cmd")
+    return Base(
+        frozen(variables_of(inspect)),
+        frozen(observed_options(inspect)),
+        None if command is None else tuple(command),
+    )
+
+
+def observe(
+    inspect: Inspect,
+    entry: LedgerEntry,
+    sight: Sight,
+    files: Sequence[RenderedFile] = (),
+    obstacles: tuple[str, ...] = (),
+) -> Observed:
+    """The container as the planner sees it."""
+    found, unreachable = _files(inspect, files, sight.digest_key)
+    state = inspect.get("State") or {}
+    return Observed(
+        id=Container(str(inspect["Id"])),
+        name=name_of(inspect),
+        app=App(entry.app),
+        env=Env(entry.env),
+        running=bool(state.get("Running")),
+        image_id=str(inspect.get("Image") or ""),
+        started_at=str(state.get("StartedAt") or ""),
+        shim=sight.labels.get(inspect, "shim"),
+        max_reach=_max_reach(sight.labels.get(inspect, "max-reach")),
+        variables=_digests(variables_of(inspect), sight.digest_key),
+        base_variables=_digests(entry.base.variables, sight.digest_key),
+        options=frozen(observed_options(inspect)),
+        base_options=entry.base.options,
+        arguments=entry.arguments,
+        files=frozen(found),
+        unreachable_files=frozen(unreachable),
+        obstacles=obstacles,
+        label_digest=_label_digest(sight.labels.get(inspect, "digest"), entry.applied),
+        applied=entry.applied,
+        facts=sight.facts,
+    )
+
+
+def locate(inspect: Inspect, path: str) -> tuple[Path | None, str]:
+    """Where a container's file stands on this host, or why the agent cannot write it.
+
+    Only a mounted directory lets a file be replaced by rename, and only below that directory: a link in it
+    that leads elsewhere is not followed.
+    """
+    mounts = {str(mount.get("Destination")): mount for mount in inspect.get("Mounts") or ()}
+    if path in mounts:
+        return None, "the file itself is a mount, which cannot be replaced by rename; mount its directory instead"
+    for parent in PurePosixPath(path).parents:
+        mount = mounts.get(str(parent))
+        if mount is None:
+            continue
+        source = Path(str(mount.get("Source") or ""))
+        if mount.get("Type") not in ("bind", "volume") or not source.is_dir():
+            return None, f"the mount {parent} is no directory that this agent can reach"
+        place = source / PurePosixPath(path).relative_to(parent)
+        if Path(os.path.realpath(place.parent)).is_relative_to(os.path.realpath(source)):
+            return place, ""
+        return None, f"a link below {parent} leads out of the mounted directory"
+    return None, "it is in no mounted directory; mount one there, so that the agent can write into it"
+
+
+def _files(
+    inspect: Inspect, files: Sequence[RenderedFile], key: DigestKey
+) -> tuple[dict[str, Digest | None], dict[str, str]]:
+    found: dict[str, Digest | None] = {}
+    unreachable: dict[str, str] = {}
+    for file in files:
+        place, why = locate(inspect, file.path)
+        if place is None:
+            found[file.path], unreachable[file.path] = None, why
+            continue
+        try:
+            found[file.path] = key.digest("file", place.read_text("utf-8")) if not place.is_symlink() else None
+        except (OSError, UnicodeDecodeError):
+            found[file.path] = None  # absent, or nothing that we wrote: it is replaced
+    return found, unreachable
+
+
+def _digests(variables: Mapping[str, str], key: DigestKey) -> Mapping[str, Digest]:
+    return frozen({name: key.digest("variable", text) for name, text in variables.items()})
+
+
+def _label_digest(label: str, applied: Applied) -> Digest | None:
+    """The label tells only of the creation: what the ledger knows is newer."""
+    return Digest(label) if label and is_known(label) and applied.revision == 0 else None
+
+
+def _max_reach(word: str) -> Reach:
+    """The owner's ceiling; a word that is none of ours allows nothing, since it was meant to forbid something."""
+    words = {reach.word: reach for reach in Reach}
+    return words.get(word, Reach.NONE) if word else Reach.NEW_CONTAINER

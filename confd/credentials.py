@@ -1,0 +1,63 @@
+"""What `confd-server up` leaves for `confctl` of the same user: a token, and a context that finds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from confd.errors import Configuration
+
+__all__ = ["CONTEXT", "ensure_token", "write_context"]
+
+CONTEXT = "local"
+
+
+def ensure_token(path: Path) -> str:
+    """The administrator's token, made at the first start; nobody else may read it. Raises `Configuration`."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        token = secrets.token_urlsafe(32)
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(token + "\n")
+        except FileExistsError:
+            token = path.read_text("utf-8").strip()
+        mode = path.stat().st_mode & 0o077
+    except (OSError, UnicodeDecodeError) as exc:
+        raise Configuration(f"the token file {path} cannot be used: {exc}") from exc
+    if mode:
+        raise Configuration(f"the token file {path} can be read by others; `chmod 600` it, or remove it")
+    if not re.fullmatch(r"[\x21-\x7e]{16,}", token):
+        raise Configuration(f"the token file {path} holds no token of at least 16 characters; remove it to get one")
+    return token
+
+
+def write_context(path: Path, members: Mapping[str, str]) -> bool:
+    """Put our context into confctl's file and leave the rest of it alone; it is the current one if none was.
+
+    False when the file is there and is no TOML: then nothing is written.
+    """
+    try:
+        old = path.read_text("utf-8")
+        known = tomllib.loads(old)
+    except FileNotFoundError:
+        old, known = "", {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False
+    lines = [f"{name} = {json.dumps(text, ensure_ascii=False)}" for name, text in members.items()]
+    rest = re.sub(rf"(?ms)^\[contexts\.{CONTEXT}\][^\n]*\n.*?(?=^\[|\Z)", "", old).strip("\n")
+    first = "" if "current" in known else f'current = "{CONTEXT}"\n'
+    parts = [part for part in (first + rest, f"[contexts.{CONTEXT}]\n" + "\n".join(lines)) if part]
+    text = "\n\n".join(part.strip("\n") for part in parts) + "\n"
+    if text != old:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(path.name + ".new")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        draft.replace(path)
+    return True

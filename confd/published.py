@@ -1,0 +1,123 @@
+"""The documents in which an agent tells of a container: to JSON and back. Digests only, never a value.
+
+The agent writes them, the API plans and answers from them. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confd.errors import Malformed
+from confd.model import Applied, Observed, Reach, Step, frozen
+
+__all__ = ["STATES", "Told", "observed_document", "observed_of", "state_of", "status_text", "step_document"]
+
+STATES = ("in-sync", "pending", "blocked", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Of which store revision and when a status tells, and what failed at last."""
+
+    revision: int
+    at: str
+    failed: str = ""
+
+
+def observed_document(observed: Observed) -> dict[str, Any]:
+    """An `Observed` as JSON members."""
+    plain: dict[str, Any] = {name: getattr(observed, name) for name in _PLAIN}
+    mappings = {name: dict(getattr(observed, name)) for name in _MAPPINGS}
+    applied = observed.applied
+    return {
+        **plain,
+        **mappings,
+        "max_reach": observed.max_reach.word,
+        "obstacles": list(observed.obstacles),
+        "applied": {
+            "revision": applied.revision,
+            "spec": applied.spec,
+            "keys": dict(applied.keys),
+            "failed": applied.failed,
+            "failed_detail": applied.failed_detail,
+        },
+    }
+
+
+def observed_of(document: Mapping[str, Any]) -> Observed:
+    """The `Observed` of such members. Raises `Malformed` for what no agent of this release wrote."""
+    try:
+        applied = document["applied"]
+        plain: dict[str, Any] = {name: document[name] for name in _PLAIN}
+        mappings: dict[str, Any] = {name: frozen(dict(document[name])) for name in _MAPPINGS}
+        return Observed(
+            **plain,
+            **mappings,
+            max_reach=_REACHES[document["max_reach"]],
+            obstacles=tuple(document["obstacles"]),
+            applied=Applied(
+                applied["revision"],
+                applied["spec"],
+                frozen(dict(applied["keys"])),
+                applied["failed"],
+                applied["failed_detail"],
+            ),
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise Malformed("this is no status of a container; is its agent of another release?") from exc
+
+
+def step_document(step: Step) -> dict[str, Any]:
+    """A step as the API and the status show it."""
+    return {
+        "action": step.action,
+        "reach": step.reach.word,
+        "reasons": [{"key": reason.key, "why": reason.why} for reason in step.reasons],
+        "parameters": dict(step.parameters),
+        "blocked": step.blocked,
+    }
+
+
+def state_of(steps: Sequence[Step], failed: str) -> tuple[str, str]:
+    """The state of a container and the sentence that explains it, from what is left to do and what failed."""
+    if failed:
+        return "failed", failed
+    blocked = [step.blocked for step in steps if step.blocked is not None]
+    if blocked:
+        state = "failed" if blocked[0].startswith("failed: ") else "blocked"
+        return state, blocked[0]
+    return ("pending", "to do: " + ", ".join(step.action for step in steps)) if steps else ("in-sync", "")
+
+
+def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: Told) -> str:
+    """The status document of one container at a revision."""
+    state, detail = state_of(steps, told.failed)
+    document = {
+        "name": observed.name,
+        "app": observed.app,
+        "env": observed.env,
+        "state": state,
+        "revision": told.revision,
+        "digest": digest,
+        "detail": detail,
+        "steps": [step_document(step) for step in steps],
+        "observed": observed_document(observed),
+        "at": told.at,
+    }
+    return json.dumps(document, ensure_ascii=False)
+
+
+_PLAIN = ("id", "name", "app", "env", "running", "image_id", "started_at", "shim", "arguments", "label_digest")
+_MAPPINGS = (
+    "variables",
+    "base_variables",
+    "options",
+    "base_options",
+    "files",
+    "unreachable_files",
+    "facts",
+)
+_REACHES: Mapping[str, Reach] = {reach.word: reach for reach in Reach}

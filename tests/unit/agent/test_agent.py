@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from confd.agent.agent import Agent
+from confd.agent.inventory import Inventory
+from confd.agent.observe import Labels
+from confd.agent.reconcile import Reconciler
+from confd.agent.status import Reporter
+from confd.agent.world import World
+from confd.clock import SystemClock
+from confd.errors import Configuration
+from confd.keys import App, Env, Host, Keyspace
+from confd.ledger import Ledger
+from confd.mirror import Mirror
+from confd.ports import Area, Put
+from confd.secret import DigestKey
+from confd.stores.memory import MemoryStore
+from tests.support.wait import until
+from tests.unit.agent.engine import Engine
+from tests.unit.agent.test_reconcile import REACHES
+
+KEYS, HOST = Keyspace(), Host("h1")
+
+
+@dataclass
+class Running:
+    """An agent in a thread."""
+
+    store: MemoryStore
+    engine: Engine
+    engine_id: str = "e1"
+    stop: threading.Event = field(default_factory=threading.Event)
+    ended: list[BaseException | None] = field(default_factory=list)
+
+    def start(self) -> Running:
+        mirror = Mirror(self.store, KEYS, ())
+        ledger = Ledger(self.store, KEYS, HOST)
+        inventory = Inventory(self.engine, Env("dev"), Labels())
+        world = World(HOST, mirror, ledger, lambda text: DigestKey(text.encode()), Labels(), {})
+        clock = SystemClock()
+        acts = dict.fromkeys(REACHES, self.engine.act)
+        reporter = Reporter(self.store, KEYS, HOST, clock)
+        reconciler = Reconciler(HOST, world, inventory, ledger, reporter, clock, acts, REACHES)
+        about = {"engine_id": self.engine_id}
+        self.agent = Agent(
+            Env("dev"), HOST, KEYS, self.store, self.engine, clock, mirror, inventory, world, reconciler, about
+        )
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+        return self
+
+    def _run(self) -> None:
+        try:
+            self.agent.run(self.stop)
+        except Configuration as error:
+            self.ended.append(error)
+        else:
+            self.ended.append(None)
+
+    def end(self) -> float:
+        """Stop it; the seconds that took."""
+        began = time.monotonic()
+        self.stop.set()
+        self.thread.join(5)
+        return time.monotonic() - began
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    store = MemoryStore()
+    store.commit([Put(KEYS.meta, "k")])
+    return store
+
+
+@pytest.fixture
+def engine() -> Engine:
+    engine = Engine()
+    engine.run("web", {"confd.app": "web"})
+    return engine
+
+
+@pytest.fixture
+def running(store: MemoryStore, engine: Engine) -> Iterator[Running]:
+    running = Running(store, engine).start()
+    yield running
+    running.end()
+
+
+def put(store: MemoryStore, key: str, value: str, env: str = "dev") -> None:
+    store.commit([Put(f"/confd/envs/{env}/settings/web/{key}", json.dumps(value))])
+
+
+def variables(engine: Engine) -> list[str]:
+    return [text for one in list(engine.all.values()) for text in one["Config"]["Env"]]
+
+
+def test_a_change_reaches_the_container_and_stopping_takes_less_than_a_second(
+    store: MemoryStore, engine: Engine, running: Running
+) -> None:
+    put(store, "LOG", "debug")
+    until(lambda: "LOG=debug" in variables(engine), 5)
+    put(store, "LOG", "info")
+    until(lambda: "LOG=info" in variables(engine), 5)
+    assert running.end() < 1.5
+    assert running.ended == [None]
+    assert store.read([KEYS.alive(HOST)]).entries == {}
+    assert KEYS.about(HOST) in store.read([KEYS.about(HOST)]).entries
+
+
+def test_an_env_is_followed_when_its_first_container_is_there(store: MemoryStore, engine: Engine) -> None:
+    engine.run("qa-web", {"confd.app": "web", "confd.env": "qa"})
+    running = Running(store, engine).start()
+    put(store, "STAGE", "qa", env="qa")
+    until(lambda: "STAGE=qa" in variables(engine), 5)
+    running.end()
+
+
+def test_another_engines_agent_with_this_hosts_name_is_a_configuration_error(
+    store: MemoryStore, engine: Engine, running: Running
+) -> None:
+    until(lambda: running.agent.world.active, 5)
+    other = Running(store, Engine(), engine_id="e2").start()
+    until(lambda: other.ended, 5)
+    assert isinstance(other.ended[0], Configuration)
+    assert "--host-name" in str(other.ended[0])
+
+
+def test_a_second_agent_of_the_same_engine_stands_by_and_takes_over(
+    store: MemoryStore, engine: Engine, running: Running
+) -> None:
+    until(lambda: running.agent.world.active, 5)
+    second = Running(store, engine).start()
+    put(store, "LOG", "debug")
+    until(lambda: "LOG=debug" in variables(engine), 5)
+    assert not second.agent.world.active
+    running.end()
+    until(lambda: second.agent.world.active, 5)
+    put(store, "LOG", "info")
+    until(lambda: "LOG=info" in variables(engine), 5)
+    second.end()
+    assert [action for action, _ in engine.done] == ["recreate", "recreate"]
+
+
+def test_after_an_outage_of_the_store_it_goes_on(store: MemoryStore, engine: Engine, running: Running) -> None:
+    put(store, "LOG", "debug")
+    until(lambda: "LOG=debug" in variables(engine), 5)
+    store.set_reachable(False)
+    until(lambda: not running.agent.mirror.current, 5)
+    store.set_reachable(True)
+    put(store, "LOG", "info")
+    until(lambda: "LOG=info" in variables(engine), 10)
+
+
+def test_nothing_is_applied_over_and_over_b108(store: MemoryStore, engine: Engine, running: Running) -> None:
+    put(store, "LOG", "debug")
+    until(lambda: "LOG=debug" in variables(engine), 5)
+    prefix = f"/confd/hosts/{HOST}/status/"
+    until(lambda: any("in-sync" in e.text for e in store.snapshot([Area(prefix)]).entries.values()), 5)
+    before = store.snapshot([Area(prefix)]).revision
+    for _ in range(20):
+        running.agent.reconciler.reconcile((Env("dev"), App("web")))
+    assert [action for action, _ in engine.done] == ["recreate"]
+    assert store.snapshot([Area(prefix)]).revision == before

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from confd.agent.inventory import Inventory, Place
+from confd.agent.observe import Labels
+from confd.agent.reconcile import Reconciler
+from confd.agent.status import Reporter
+from confd.agent.world import World
+from confd.clock import ManualClock
+from confd.errors import EngineRefused, EngineUnavailable, Unavailable
+from confd.keys import App, Container, Env, Host, Keyspace
+from confd.ledger import Ledger
+from confd.mirror import Mirror
+from confd.model import Reach
+from confd.ports import Area, Delete, Put, TargetEvent
+from confd.published import observed_of
+from confd.secret import DigestKey
+from confd.snapshot import env_area, meta_area
+from confd.stores.memory import MemoryStore
+from tests.support.wait import until
+from tests.unit.agent.engine import Engine
+
+DEV, WEB, HOST = Env("dev"), App("web"), Host("h1")
+PLACE: Place = (DEV, WEB)
+KEYS = Keyspace()
+REACHES = {
+    "signal": Reach.IN_PLACE,
+    "update": Reach.IN_PLACE,
+    "files": Reach.IN_PLACE,
+    "restart": Reach.NEW_PROCESS,
+    "recreate": Reach.NEW_CONTAINER,
+}
+
+
+@dataclass
+class Host1:
+    """An agent's parts on a store and an engine in memory."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    engine: Engine = field(default_factory=Engine)
+    clock: ManualClock = field(default_factory=ManualClock)
+    own: str | None = None
+
+    def start(self) -> None:
+        areas = (meta_area(KEYS), env_area(KEYS, Env("_default"), HOST), env_area(KEYS, DEV, HOST))
+        self.mirror = Mirror(self.store, KEYS, areas)
+        self.ledger = Ledger(self.store, KEYS, HOST)
+        self.ledger.read_all()
+        self.inventory = Inventory(self.engine, DEV, Labels(), self.own)
+        self.inventory.refresh()
+        self.world = World(
+            HOST, self.mirror, self.ledger, lambda text: DigestKey(text.encode()), Labels(), {}, active=True
+        )
+        acts = dict.fromkeys(REACHES, self.engine.act)
+        reporter = Reporter(self.store, KEYS, HOST, self.clock)
+        self.reconciler = Reconciler(
+            HOST, self.world, self.inventory, self.ledger, reporter, self.clock, acts, REACHES
+        )
+        self.mirror.start()
+        assert self.mirror.wait_current(5)
+
+    def put(self, **settings: object) -> int:
+        puts = [
+            Put(f"/confd/envs/dev/settings/web/{k.replace('__', '/')}", json.dumps(v)) for k, v in settings.items()
+        ]
+        return self.see(self.store.commit(puts))
+
+    def bind(self, **binding: object) -> int:
+        return self.see(self.store.commit([Put(KEYS.binding(DEV, WEB), json.dumps(binding))]))
+
+    def see(self, revision: int) -> int:
+        self.mirror.wait(revision, 5)
+        until(lambda: self.mirror.snapshot.revision >= revision, 5)
+        return revision
+
+    def reconcile(self) -> list[tuple[str, str]]:
+        """What one pass does."""
+        before = len(self.engine.done)
+        self.reconciler.reconcile(PLACE)
+        return self.engine.done[before:]
+
+    def status(self) -> list[dict[str, object]]:
+        prefix = KEYS.status(HOST, Container(""))
+        return [json.loads(entry.text) for entry in self.store.snapshot([Area(prefix)]).entries.values()]
+
+    def again(self) -> None:
+        """The agent ends and starts anew."""
+        self.mirror.stop()
+        self.start()
+
+
+@pytest.fixture
+def host() -> Iterator[Host1]:
+    host = Host1()
+    host.store.commit([Put(KEYS.meta, "k")])
+    host.engine.run("web", {"confd.app": "web"})
+    host.start()
+    yield host
+    host.mirror.stop()
+
+
+def test_a_changed_variable_recreates_exactly_once_in_five_passes_b65(host: Host1) -> None:
+    host.put(LOG="debug")
+    assert [host.reconcile() for _ in range(5)] == [[("recreate", "/web")], [], [], [], []]
+    (container,) = host.engine.all.values()
+    assert container["Config"]["Env"] == ["BASE=1", "LOG=debug"]
+
+
+def test_several_keys_act_once_b111(host: Host1) -> None:
+    host.put(A="1", B="2", C="3", D="4", E="5")
+    assert host.reconcile() == [("recreate", "/web")]
+
+
+def test_the_same_value_again_does_nothing_b83(host: Host1) -> None:
+    host.put(LOG="debug")
+    host.reconcile()
+    host.put(LOG="debug")
+    assert host.reconcile() == []
+
+
+def test_a_removed_setting_brings_the_containers_own_value_back(host: Host1) -> None:
+    host.put(BASE="2", LOG="x")
+    host.reconcile()
+    host.see(host.store.commit([Delete("/confd/envs/dev/settings/web/BASE")]))
+    assert host.reconcile() == [("recreate", "/web")]
+    (container,) = host.engine.all.values()
+    assert sorted(container["Config"]["Env"]) == ["BASE=1", "LOG=x"]
+
+
+def test_memory_is_updated_in_the_same_container(host: Host1) -> None:
+    before = set(host.engine.all)
+    host.put(run__memory="64m")
+    assert host.reconcile() == [("update", "/web")]
+    assert set(host.engine.all) == before
+    assert host.reconcile() == []
+
+
+def test_a_restarted_agent_does_nothing(host: Host1) -> None:
+    host.put(LOG="debug", run__memory="64m")
+    host.reconcile()
+    host.again()
+    assert host.reconcile() == []
+
+
+def test_every_status_names_the_snapshots_revision_also_when_nothing_was_to_do(host: Host1) -> None:
+    host.reconcile()
+    revision = host.put(run__memory="64m")
+    host.reconcile()
+    later = host.put(run__memory="64m")
+    assert later > revision
+    host.reconcile()
+    (status,) = host.status()
+    assert (status["revision"], status["state"], status["name"]) == (later, "in-sync", "web")
+    assert observed_of(status["observed"]).options["memory"] == "67108864"  # type: ignore[arg-type]  # JSON members
+
+
+def test_a_status_holds_no_value(host: Host1) -> None:
+    host.put(TOKEN="hunter2")
+    host.reconcile()
+    assert "hunter2" not in json.dumps(host.status())
+
+
+def test_a_recreate_that_failed_for_good_is_not_tried_again_until_the_settings_change_b109(host: Host1) -> None:
+    host.put(LOG="debug")
+    host.engine.fault = EngineRefused("exec format error")
+    assert host.reconcile() == []
+    assert [(one["state"], one["detail"]) for one in host.status()] == [("failed", "exec format error")]
+    host.engine.fault = None
+    assert [host.reconcile() for _ in range(3)] == [[], [], []]
+    assert [one["state"] for one in host.status()] == ["failed"]
+    host.put(LOG="info")
+    assert host.reconcile() == [("recreate", "/web")]
+    assert [one["state"] for one in host.status()] == ["in-sync"]
+
+
+def test_a_failure_that_may_pass_goes_to_the_queue_and_heals_b114(host: Host1) -> None:
+    host.put(LOG="debug")
+    host.engine.fault = EngineUnavailable("the engine restarts")
+    with pytest.raises(EngineUnavailable):
+        host.reconcile()
+    assert [one["state"] for one in host.status()] == ["failed"]
+    host.engine.fault = None
+    assert host.reconcile() == [("recreate", "/web")]
+
+
+def test_one_containers_failure_does_not_keep_the_others_back(host: Host1) -> None:
+    host.engine.run("web2", {"confd.app": "web"})
+    host.inventory.refresh()
+    host.put(LOG="debug")
+    assert host.reconcile() == [("recreate", "/web"), ("recreate", "/web2")]
+
+
+def test_a_container_removed_by_hand_is_forgotten_b114(host: Host1) -> None:
+    host.put(LOG="debug")
+    host.reconcile()
+    (gone,) = host.engine.all
+    del host.engine.all[gone]
+    host.inventory.saw(TargetEvent(Container(gone), "destroy", {"confd.app": "web"}))
+    assert host.reconcile() == []
+    assert host.ledger.entries() == {}
+    assert host.status() == []
+
+
+def test_without_meta_nothing_is_done() -> None:
+    host = Host1()
+    host.engine.run("web", {"confd.app": "web"})
+    host.start()
+    host.put(LOG="debug")
+    assert host.reconcile() == []
+    assert host.status() == []
+    host.mirror.stop()
+
+
+def test_settings_that_are_suddenly_gone_change_nothing(host: Host1) -> None:
+    host.put(LOG="debug")
+    host.reconcile()
+    host.see(host.store.commit([Delete("/confd/envs/dev/settings/web/LOG")]))
+    assert host.reconcile() == []
+
+
+def test_while_the_store_is_away_nothing_is_done(host: Host1) -> None:
+    host.put(LOG="debug")
+    host.store.set_reachable(False)
+    until(lambda: not host.mirror.current, 5)
+    with pytest.raises(Unavailable):
+        host.reconcile()
+    assert host.engine.done == []
+
+
+def test_who_only_observes_tells_and_does_nothing(host: Host1) -> None:
+    host.world.observe_only = True
+    host.put(LOG="debug")
+    assert host.reconcile() == []
+    assert [(one["state"], one["detail"]) for one in host.status()] == [("pending", "to do: recreate")]
+
+
+def test_a_freeze_file_stops_all_action(host: Host1, tmp_path: Path) -> None:
+    host.world.freeze = tmp_path / "freeze"
+    host.world.freeze.touch()
+    host.put(LOG="debug")
+    assert host.reconcile() == []
+    host.world.freeze.unlink()
+    assert host.reconcile() == [("recreate", "/web")]
+
+
+def test_a_broken_binding_in_the_store_blocks_and_says_so(host: Host1) -> None:
+    host.bind(no_such_field=1)
+    host.put(LOG="debug")
+    assert host.reconcile() == []
+    (status,) = host.status()
+    assert status["state"] == "blocked"
+    assert "no_such_field" in str(status["detail"])
+
+
+def test_the_agents_own_container_is_never_touched_b80() -> None:
+    host = Host1()
+    host.store.commit([Put(KEYS.meta, "k")])
+    host.own = host.engine.run("agent", {"confd.app": "web"})
+    host.start()
+    host.put(LOG="debug")
+    assert host.reconcile() == []
+    assert host.inventory.saw(TargetEvent(Container(host.own), "start", {"confd.app": "web"})) is None
+    host.mirror.stop()
+
+
+def test_a_file_and_a_signal_reach_the_same_container_without_another_inspect(host: Host1, tmp_path: Path) -> None:
+    (one,) = host.engine.all.values()
+    one["Mounts"] = [{"Type": "bind", "Source": str(tmp_path), "Destination": "/etc/web"}]
+    host.inventory.refresh()
+    rules = [{"keys": "**", "action": "signal", "signal": "HUP"}]
+    host.bind(
+        variables={"exclude": ["**"]}, files=[{"path": "/etc/web/app.json", "format": "json"}], on_change=rules
+    )
+    host.put(log="info")
+    host.reconcile()
+    before, listings = set(host.engine.all), host.engine.listings
+    host.put(log="debug")
+    assert host.reconcile() == [("files", "/web"), ("signal", "/web")]
+    assert (set(host.engine.all), host.engine.listings) == (before, listings)
