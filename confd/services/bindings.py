@@ -1,0 +1,106 @@
+"""Bindings: read, and written as changes of the same history as the settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from confd import jsontext
+from confd.binding import parse_binding
+from confd.diff import Difference
+from confd.errors import Conflict, Invalid, Malformed, NotFound
+from confd.jsontext import Value
+from confd.keys import DEFAULT, Env
+from confd.model import ChangeKind, Entry, Head, Snapshot, frozen
+from confd.plan import binding_problems
+from confd.services import changes
+from confd.services.context import Context
+from confd.services.places import Place, check_reach, places_of, reached, rendered_at
+from confd.services.settings import TRIES, Edit, Scope, Written
+
+__all__ = ["get", "put", "remove"]
+
+
+def get(snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
+    """The binding that serves a scope. `from` tells whose it is: this env's, env `_default`'s, or the built-in."""
+    for env in (scope.env, Env(DEFAULT)):
+        entry = snapshot.bindings.get((env, scope.app))
+        if entry is not None:
+            return {
+                "revision": snapshot.revision,
+                "from": f"{env}/{scope.app}",
+                "binding": jsontext.parse(entry.text),
+            }
+    return {"revision": snapshot.revision, "from": "built-in", "binding": {}}
+
+
+def put(context: Context, scope: Scope, document: Value, wanted: Edit) -> Written:
+    """Store a binding. Raises `Invalid` for one that can never take effect, and what `settings.edit` raises."""
+    parse_binding(document, (scope.env, scope.app))
+    return _edit(context, scope, jsontext.dump(document), wanted)
+
+
+def remove(context: Context, scope: Scope, wanted: Edit) -> Written:
+    """Remove this env's own binding. Raises `NotFound`."""
+    return _edit(context, scope, None, wanted)
+
+
+def _edit(context: Context, scope: Scope, text: str | None, wanted: Edit) -> Written:
+    if scope.host is not None:
+        raise Malformed("a binding is of an app in an env; leave the host out")
+    with context.writing(scope.layer):
+        for left in range(TRIES - 1, -1, -1):
+            snapshot = context.snapshot() if left == TRIES - 1 else context.fresh()
+            try:
+                return _decide(context, snapshot, scope, text, wanted)
+            except Conflict as error:
+                if not error.retryable or left == 0:
+                    raise
+    raise Conflict("others write to this layer all the time; try again")
+
+
+def _decide(context: Context, snapshot: Snapshot, scope: Scope, text: str | None, wanted: Edit) -> Written:
+    wanted.check(snapshot)
+    layer, at = scope.layer, (scope.env, scope.app)
+    entry = snapshot.bindings.get(at)
+    before = entry.text if entry else None
+    if text is None and before is None:
+        raise NotFound(f"{scope.app} in {scope.env} has no binding of its own")
+    places = places_of(snapshot, layer)
+    reaches = reached(snapshot, places, layer)
+    number = snapshot.heads.get(layer, Head()).number
+    if text == before:
+        return Written(number, snapshot.revision, (), reaches, after=snapshot)
+    bindings = dict(snapshot.bindings)
+    if text is None:
+        bindings.pop(at)
+    else:
+        bindings[at] = Entry("binding", text, snapshot.revision)
+    after = replace(snapshot, bindings=frozen(bindings))
+    _check(context, snapshot, after, places)
+    differences = (Difference("binding", before, text),)
+    if wanted.dry_run:
+        return Written(number, snapshot.revision, differences, reaches, after=after)
+    check_reach(reaches, wanted.yes)
+    change = changes.draft(
+        layer,
+        {"binding": before},
+        {"binding": text},
+        kind=ChangeKind.BINDING,
+        author=wanted.author,
+        message=wanted.message,
+        at="",
+    )
+    stored, revision = changes.commit(context, snapshot, change)
+    return Written(stored.number, revision, differences, reaches, after=after)
+
+
+def _check(context: Context, before: Snapshot, after: Snapshot, places: list[Place]) -> None:
+    key = context.digest_key(before)
+    for place in places:
+        was, old = rendered_at(before, place, key)
+        now, new = rendered_at(after, place, key)
+        known = [*was.problems, *binding_problems(old, was)]
+        fresh = [p for p in (*now.problems, *binding_problems(new, now)) if p not in known]
+        if fresh:
+            raise Invalid(f"{fresh[0].detail} (in {place.env}/{place.app})", pointer="/on_change")

@@ -1,0 +1,82 @@
+"""What every use-case works with: the store, the process's one view of it, the clock, and the actions' reaches."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from confd.errors import Unavailable
+from confd.keys import Keyspace, Layer
+from confd.mirror import Mirror
+from confd.model import Reach, Snapshot
+from confd.ports import Clock, Store
+from confd.secret import DigestKey
+from confd.services.meta import ensure_meta, parse_meta
+from confd.snapshot import all_areas, from_listing
+
+__all__ = ["REACHES", "Context"]
+
+REACHES: Mapping[str, Reach] = {
+    "signal": Reach.IN_PLACE,
+    "update": Reach.IN_PLACE,
+    "restart": Reach.NEW_PROCESS,
+    "recreate": Reach.NEW_CONTAINER,
+}
+"""The reaches of the actions there are, for who brings no registry of its own."""
+
+CATCH_UP_S = 2.0
+
+
+@dataclass(slots=True)
+class _State:
+    """What changes: the newest revision this process wrote, and a lock a layer."""
+
+    written: int = 0
+    guard: threading.Lock = field(default_factory=threading.Lock)
+    locks: dict[Layer, threading.Lock] = field(default_factory=dict)
+    numbers: dict[Layer, tuple[int, Mapping[int, int]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """See the module. Reads come from the mirror; one that asks for more than it has, from the store."""
+
+    store: Store
+    keyspace: Keyspace
+    mirror: Mirror
+    clock: Clock
+    reaches: Mapping[str, Reach] = field(default_factory=lambda: REACHES)
+    state: _State = field(default_factory=_State)
+
+    def snapshot(self, min_revision: int = 0) -> Snapshot:
+        """The newest state, not older than a revision nor than what this process wrote. Raises `Unavailable`."""
+        wanted = max(min_revision, self.state.written)
+        if self.mirror.current:
+            return self.mirror.wait(wanted, CATCH_UP_S)
+        fresh = self.fresh()
+        if fresh.revision < wanted:
+            raise Unavailable(f"the store has not reached revision {wanted} yet; try again")
+        return fresh
+
+    def fresh(self) -> Snapshot:
+        """The state as the store has it now, whatever the mirror knows. Raises `Unavailable`."""
+        return from_listing(self.keyspace, self.store.snapshot(all_areas(self.keyspace)))
+
+    def digest_key(self, snapshot: Snapshot) -> DigestKey:
+        """The cluster's digest key. Raises `Configuration` for a store of another format."""
+        return parse_meta(snapshot.meta) if snapshot.meta else ensure_meta(self.store, self.keyspace)
+
+    def wrote(self, revision: int) -> None:
+        """Reads of this process are not older than this from now on."""
+        with self.state.guard:
+            self.state.written = max(self.state.written, revision)
+
+    @contextmanager
+    def writing(self, layer: Layer) -> Iterator[None]:
+        """Writers of one process to one layer take turns, so that they seldom lose a race to each other."""
+        with self.state.guard:
+            lock = self.state.locks.setdefault(layer, threading.Lock())
+        with lock:
+            yield

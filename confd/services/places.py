@@ -1,0 +1,121 @@
+"""What a layer reaches: which apps, envs and hosts, and which containers that agents have told of. Pure."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confd import jsontext
+from confd.binding import binding_of
+from confd.errors import ConfdError, NeedsYes
+from confd.keys import DEFAULT, App, Container, Env, Host, Layer
+from confd.model import Binding, Observed, Rendered, Snapshot
+from confd.published import observed_of
+from confd.render import render
+from confd.resolve import resolve
+from confd.secret import DigestKey
+
+__all__ = ["Place", "Told", "check_reach", "places_of", "reached", "rendered_at", "told_of"]
+
+MAX_CONTAINERS = 10
+"""More than these, or more than one app, need a yes."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """One effective set of settings: an app in an env, on a host where one has a layer of its own."""
+
+    env: Env
+    app: App
+    host: Host | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A container as its agent last told of it. `status` is the whole document; `alive`: its host is."""
+
+    container: Container
+    host: Host
+    alive: bool
+    status: Any
+    observed: Observed | None
+
+
+def places_of(snapshot: Snapshot, layer: Layer) -> list[Place]:
+    """Every effective set that the layer has a part in."""
+    if layer.host is not None:
+        return [Place(layer.env, layer.app, layer.host)]
+    known = _known(snapshot)
+    known.add((layer.env, layer.app))
+    pairs = sorted(pair for pair in known if _covers(layer, *pair))
+    own = {(at.env, at.app, at.host) for at in snapshot.layers if at.host is not None}
+    hosted = [Place(env, app, host) for env, app, host in own if (env, app) in pairs]
+    return sorted([Place(env, app) for env, app in pairs] + hosted, key=lambda p: (p.env, p.app, p.host or ""))
+
+
+def _covers(layer: Layer, env: Env, app: App) -> bool:
+    return layer.env in (DEFAULT, env) and layer.app in (DEFAULT, app)
+
+
+def _known(snapshot: Snapshot) -> set[tuple[Env, App]]:
+    known = {(layer.env, layer.app) for layer in snapshot.layers} | set(snapshot.bindings)
+    apps = {app for _, app in known if app != DEFAULT}
+    envs = {env for env, _ in known if env != DEFAULT}
+    shared = {app for env, app in known if env == DEFAULT and app in apps}
+    known |= {(env, app) for env in envs for app in shared}
+    return known | {(told.env, told.app) for told in _observed(snapshot)}
+
+
+def _observed(snapshot: Snapshot) -> Iterable[Observed]:
+    for state in snapshot.hosts.values():
+        for text in state.status.values():
+            _, observed = _parse(text)
+            if observed is not None:
+                yield observed
+
+
+def told_of(snapshot: Snapshot, places: Iterable[tuple[Env, App]] | None = None) -> list[Told]:
+    """The containers that agents have told of, of these apps and envs or of all."""
+    wanted = None if places is None else set(places)
+    found: list[Told] = []
+    for host, state in sorted(snapshot.hosts.items()):
+        for container, text in sorted(state.status.items()):
+            status, observed = _parse(text)
+            if wanted is None or (status.get("env"), status.get("app")) in wanted:
+                found.append(Told(container, host, state.alive is not None, status, observed))
+    return found
+
+
+@functools.lru_cache(maxsize=8192)
+def _parse(text: str) -> tuple[Any, Observed | None]:
+    try:
+        status = jsontext.plain(jsontext.parse(text))
+        if not isinstance(status, dict):
+            return {}, None
+        return status, observed_of(status.get("observed", {}))
+    except ConfdError:
+        return {}, None
+
+
+def rendered_at(snapshot: Snapshot, place: Place, key: DigestKey) -> tuple[Rendered, Binding]:
+    """What a place's containers are due, and by which binding."""
+    binding, _ = binding_of(snapshot, place.env, place.app)
+    return render(resolve(snapshot, place.env, place.app, place.host), binding, key), binding
+
+
+def reached(snapshot: Snapshot, places: Sequence[Place], layer: Layer) -> dict[str, int]:
+    """How many apps, hosts and containers a write to the layer reaches."""
+    told = told_of(snapshot, {(place.env, place.app) for place in places})
+    if layer.host is not None:
+        told = [one for one in told if one.host == layer.host]
+    apps = {place.app for place in places if place.app != DEFAULT}
+    return {"apps": len(apps), "hosts": len({one.host for one in told}), "containers": len(told)}
+
+
+def check_reach(reaches: dict[str, int], yes: bool) -> None:
+    """Raises `NeedsYes` where a write reaches further than one asks for by the way."""
+    if not yes and (reaches["apps"] > 1 or reaches["containers"] > MAX_CONTAINERS):
+        words = "{apps} apps with {containers} containers on {hosts} hosts".format(**reaches)
+        raise NeedsYes(f"this reaches {words}; look with a dry run, then confirm with yes (confctl: --yes)")

@@ -1,0 +1,339 @@
+"""Settings: reading them, and the one way to write them, checked against everything the layer reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from confd import jsontext
+from confd.diff import Difference, diff
+from confd.errors import Conflict, Invalid, Malformed, NotFound, Refused, TooLarge
+from confd.jsontext import Value
+from confd.keys import App, Env, Host, Key, Layer, matches, parse_key
+from confd.model import EMPTY, Change, Entry, Head, Problem, Setting, Snapshot, frozen
+from confd.options import against_host
+from confd.resolve import normal_text, resolve
+from confd.secret import MASK
+from confd.services import changes
+from confd.services.context import Context
+from confd.services.places import Place, check_reach, places_of, reached, rendered_at, told_of
+
+__all__ = [
+    "Edit",
+    "Scope",
+    "Written",
+    "change_document",
+    "difference_document",
+    "edit",
+    "parse_value",
+    "read",
+    "read_one",
+    "rollback",
+]
+
+MAX_VALUE_BYTES = 512 * 1024
+TRIES = 8
+Check = Callable[[Snapshot], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """An app in an env, on a host where a host's layer is meant."""
+
+    env: Env
+    app: App
+    host: Host | None = None
+
+    @property
+    def layer(self) -> Layer:
+        return Layer(self.env, self.app, self.host)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.env, self.app, self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What a write asks for. `check` sees the snapshot it is decided on and raises `Stale` where it must."""
+
+    set: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
+    unset: Sequence[str] = ()
+    secret: Sequence[str] = ()
+    message: str = ""
+    author: str = ""
+    dry_run: bool = False
+    yes: bool = False
+    note: str = ""
+    check: Check = lambda snapshot: None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a write. `change` and `revision` are those in effect when nothing was to be changed."""
+
+    change: int
+    revision: int
+    differences: Sequence[Difference]
+    reaches: Mapping[str, int]
+    warnings: Sequence[str] = ()
+    after: Snapshot = field(default_factory=Snapshot)
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def read(
+    context: Context, snapshot: Snapshot, scope: Scope, *, own: bool = False, keys: str = "**"
+) -> dict[str, Any]:
+    """The settings document of a scope."""
+    if own:
+        found = _own(snapshot, scope.layer)
+    else:
+        resolved = resolve(snapshot, scope.env, scope.app, scope.host)
+        found = list(resolved.settings.values())
+    settings = {s.key: _shown(context, snapshot, s) for s in found if matches(keys, s.key)}
+    change = snapshot.heads.get(scope.layer, Head()).number
+    return {"revision": snapshot.revision, "change": change, "settings": settings}
+
+
+def read_one(context: Context, snapshot: Snapshot, scope: Scope, key: Key, *, own: bool = False) -> dict[str, Any]:
+    """One setting. Raises `NotFound`."""
+    document = read(context, snapshot, scope, own=own)
+    setting = document["settings"].get(key)
+    if setting is None:
+        where = f"layer {scope.layer}" if own else f"{scope.app} in {scope.env}"
+        raise NotFound(f"{key} is not set in {where}; `confctl list {scope.app}` shows what is")
+    return {"revision": document["revision"], "key": key, **setting}
+
+
+def _own(snapshot: Snapshot, layer: Layer) -> list[Setting]:
+    found: list[Setting] = []
+    for name, entry in sorted(snapshot.layers.get(layer, {}).items()):
+        try:
+            text, secret = normal_text(entry.text)
+            found.append(Setting(parse_key(name), text, secret, layer, entry.mod_revision))
+        except Malformed:
+            continue  # put there without us; `explain` and the containers' status tell of it
+    return found
+
+
+def _shown(context: Context, snapshot: Snapshot, setting: Setting) -> dict[str, Any]:
+    head = snapshot.heads.get(setting.layer, Head())
+    known = changes.numbers(context, setting.layer, head) if head.number else {}
+    value: Value = MASK if setting.secret else jsontext.parse(setting.text)
+    return {
+        "value": value,
+        "secret": setting.secret,
+        "layer": str(setting.layer),
+        "change": known.get(setting.revision),
+    }
+
+
+# --- writing ----------------------------------------------------------------------------------------------
+
+
+def parse_value(key: str, value: Value) -> str:
+    """The text under which a value is stored. Raises `Malformed`, `Refused`, `TooLarge`, each naming the key."""
+    text = jsontext.dump(value)
+    if len(text.encode()) > MAX_VALUE_BYTES:
+        size = len(text.encode())
+        raise TooLarge(f"{key}: the value is {size} bytes as JSON; at most {MAX_VALUE_BYTES} are taken")
+    try:
+        text, secret = normal_text(text)
+    except Malformed as error:
+        raise Malformed(f"{key}: {error.detail}", pointer=_pointer("set", key)) from error
+    if secret:
+        detail = f"{key}: an object whose only member is $secret is reserved; use another name for the member"
+        raise Malformed(detail, pointer=_pointer("set", key))
+    return text
+
+
+def edit(context: Context, scope: Scope, wanted: Edit) -> Written:
+    """One change of one layer, decided again when somebody else was faster.
+
+    Raises `Malformed`, `Invalid`, `Refused`, `NeedsYes`, `Stale`, `Conflict`, and what the store raises.
+    """
+    after = _parsed(wanted)
+    with context.writing(scope.layer):
+        for left in range(TRIES - 1, -1, -1):
+            snapshot = context.snapshot() if left == TRIES - 1 else context.fresh()
+            try:
+                return _decide(context, snapshot, scope, wanted, after)
+            except Conflict as error:
+                if not error.retryable or left == 0:
+                    raise
+    raise Conflict("others write to this layer all the time; try again")
+
+
+def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Written:
+    """A new change that brings the layer's settings back to what they were after change `to`.
+
+    Without `to`: to the state before the newest change of settings. Raises `NotFound` and all of `edit`.
+    """
+    snapshot = context.snapshot()
+    if to is None:
+        to = snapshot.heads.get(scope.layer, Head()).number - 1
+        if to < 0:
+            raise NotFound(f"layer {scope.layer} has no change yet, so there is nothing to roll back")
+    old = changes.state_after(context, snapshot, scope.layer, to)
+    now = {key: entry.text for key, entry in snapshot.layers.get(scope.layer, {}).items()}
+    parsed = {key: jsontext.parse(normal_text(text)[0]) for key, text in old.items() if now.get(key) != text}
+    gone = [key for key in now if key not in old]
+    message = wanted.message or f"roll back to change {to}"
+    seen = snapshot.heads.get(scope.layer, Head()).revision
+
+    def unmoved(current: Snapshot) -> None:
+        wanted.check(current)
+        if current.heads.get(scope.layer, Head()).revision != seen:
+            raise Conflict("the layer was changed meanwhile; look at its history and try again")
+
+    again = replace(wanted, set=parsed, unset=gone, message=message, note=f"rollback to {to}", check=unmoved)
+    return edit(context, scope, again)
+
+
+def _parsed(wanted: Edit) -> dict[str, str | None]:
+    if wanted.secret:
+        raise Refused(
+            f"{', '.join(wanted.secret)}: secrets are refused until the server has a master key, "
+            "which this release cannot be given yet; nothing was stored",
+            pointer="/secret",
+        )
+    after: dict[str, str | None] = {}
+    for name, value in wanted.set.items():
+        after[_key(name, "set")] = parse_value(name, value)
+    for name in wanted.unset:
+        key = _key(name, "unset")
+        if key in after:
+            raise Malformed(f"{name} is both set and unset; keep one", pointer=_pointer("unset", name))
+        after[key] = None
+    return after
+
+
+def _key(name: str, member: str) -> Key:
+    try:
+        return parse_key(name)
+    except Malformed as error:
+        raise Malformed(error.detail, pointer=_pointer(member, name)) from error
+
+
+def _pointer(member: str, name: str) -> str:
+    escaped = name.encode("ascii", "backslashreplace").decode().replace("~", "~0").replace("/", "~1")
+    return f"/{member}/{escaped}"
+
+
+def _decide(
+    context: Context, snapshot: Snapshot, scope: Scope, wanted: Edit, asked: Mapping[str, str | None]
+) -> Written:
+    wanted.check(snapshot)
+    layer = scope.layer
+    now = snapshot.layers.get(layer, {})
+    stored = {key: entry.text for key, entry in now.items()}
+    for key in wanted.unset:
+        if key not in stored and not wanted.note:
+            raise NotFound(f"{key} is not set in layer {layer}; `confctl explain` tells where it comes from")
+    differences = diff({key: stored.get(key) for key in asked}, asked)
+    places = places_of(snapshot, layer)
+    reaches = reached(snapshot, places, layer)
+    head = snapshot.heads.get(layer, Head())
+    if not differences:
+        return Written(head.number, snapshot.revision, (), reaches, after=snapshot)
+    after = _with(snapshot, layer, {one.key: one.after for one in differences})
+    warnings = _check(context, snapshot, after, places, scope)
+    if wanted.dry_run:
+        return Written(head.number, snapshot.revision, differences, reaches, warnings, after)
+    check_reach(reaches, wanted.yes)
+    change = changes.draft(
+        layer,
+        {one.key: one.before for one in differences},
+        {one.key: one.after for one in differences},
+        author=wanted.author,
+        message=wanted.message,
+        note=wanted.note,
+        at="",
+    )
+    stored_change, revision = changes.commit(context, snapshot, change)
+    return Written(stored_change.number, revision, differences, reaches, warnings, after)
+
+
+def _with(snapshot: Snapshot, layer: Layer, edits: Mapping[str, str | None]) -> Snapshot:
+    """The snapshot as it would be after the edits."""
+    entries = dict(snapshot.layers.get(layer, {}))
+    for key, text in edits.items():
+        if text is None:
+            entries.pop(key, None)
+        else:
+            entries[key] = Entry(key, text, snapshot.revision)
+    return replace(snapshot, layers=frozen({**snapshot.layers, layer: frozen(entries)}))
+
+
+def _check(
+    context: Context, before: Snapshot, after: Snapshot, places: Sequence[Place], scope: Scope
+) -> Sequence[str]:
+    """Refuse what the write brings in; what was wrong before is not this writer's. Returns warnings."""
+    key = context.digest_key(before)
+    for place in places:
+        was, now = rendered_at(before, place, key)[0], rendered_at(after, place, key)[0]
+        fresh = [problem for problem in now.problems if problem not in was.problems]
+        if fresh:
+            raise _refusal(fresh, place, scope)
+    return _host_problems(context, after, places, scope)
+
+
+def _refusal(problems: Sequence[Problem], place: Place, scope: Scope) -> Invalid:
+    where = "" if place == scope.place else f" (in {place.env}/{place.app})"
+    more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
+    pointer = _pointer("set", problems[0].keys[0]) if problems[0].keys else None
+    return Invalid(f"{problems[0].detail}{where}{more}", pointer=pointer)
+
+
+def _host_problems(context: Context, after: Snapshot, places: Sequence[Place], scope: Scope) -> Sequence[str]:
+    """What published host facts show: refused where no reached host could do it, else a warning for each."""
+    key = context.digest_key(after)
+    warnings: list[str] = []
+    fine = False
+    for place in places:
+        rendered, _ = rendered_at(after, place, key)
+        for told in told_of(after, [(place.env, place.app)]):
+            if told.observed is None or (scope.host is not None and told.host != scope.host):
+                continue
+            problems = against_host(rendered.options, told.observed.facts)
+            fine = fine or not problems
+            warnings += [f"{told.host}: {problem.detail}" for problem in problems]
+    if warnings and not fine:
+        raise Invalid(f"no host that runs this could do it: {warnings[0]}")
+    return tuple(dict.fromkeys(warnings))
+
+
+def difference_document(differences: Iterable[Difference]) -> list[dict[str, Any]]:
+    """Differences as JSON members, values parsed; what is a secret's ciphertext is masked."""
+    return [
+        {"key": one.key, "action": one.action, "before": _value(one.before), "after": _value(one.after)}
+        for one in differences
+    ]
+
+
+def _value(text: str | None) -> Value:
+    if text is None:
+        return None
+    try:
+        normal, secret = normal_text(text)
+    except Malformed:
+        return text
+    return MASK if secret else jsontext.parse(normal)
+
+
+def change_document(change: Change) -> dict[str, Any]:
+    """A change as the API shows it."""
+    return {
+        "number": change.number,
+        "layer": str(change.layer),
+        "revision": change.revision,
+        "kind": change.kind.value,
+        "author": change.author,
+        "message": change.message,
+        "note": change.note,
+        "at": change.at,
+        "diff": difference_document(diff(change.before, change.after)),
+    }
