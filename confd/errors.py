@@ -16,6 +16,8 @@
     └── TargetError          502  69   what the container engine answered
         ├── EngineRefused              the engine refused the call: trying again changes nothing
         ├── EngineUnavailable          the engine is out of reach; try again
+        ├── StartFailed                the container did not start or did not stay up; `log` has its last lines
+        ├── NotReady                   the process does not catch the signal (yet): it would die of it or miss it
         └── ContainerGone              the container is no longer there: plan again
 
 Each class carries its stable `code`, HTTP `status`, `exit_code` and whether a later try may succeed
@@ -37,8 +39,10 @@ __all__ = [
     "Malformed",
     "NeedsYes",
     "NotFound",
+    "NotReady",
     "Refused",
     "Stale",
+    "StartFailed",
     "StoreFull",
     "TargetError",
     "TooLarge",
@@ -185,4 +189,21 @@ class ContainerGone(TargetError):
     """The container is no longer there; a new pass plans without it."""
 
     code = "container-gone"
+    retryable = True
+
+
+class StartFailed(EngineRefused):
+    """The container did not start, or did not stay up. `log` holds the last lines of its output."""
+
+    code = "start-failed"
+
+    def __init__(self, detail: str, *, log: str = "") -> None:
+        super().__init__(detail)
+        self.log = log
+
+
+class NotReady(TargetError):
+    """The process does not catch the signal, or not yet; it is tried again."""
+
+    code = "not-ready"
     retryable = True

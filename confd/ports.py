@@ -19,7 +19,9 @@ __all__ = [
     "Batch",
     "Clock",
     "Delete",
+    "Engine",
     "Event",
+    "Execs",
     "Expect",
     "Inspect",
     "Lease",
@@ -203,7 +205,7 @@ class Replacement:
     """What a container is to be created from: the name, and the bodies of the engine's create and connect.
 
     `networks` are connected after create and before start: network name -> endpoint settings. Made by pure
-    code from an inspect (`confd.actions.recreate`); a target only sends it.
+    code from an inspect (`confd.actions.fidelity`); a target only sends it.
     """
 
     name: str
@@ -218,7 +220,10 @@ class Target(Protocol):
         """The engine's facts: `id`, `name`, `version`, `api_version`, `cpus`, `memory_bytes`, `swap_limit` ..."""
 
     def containers(self, label: str) -> Sequence[Inspect]:
-        """Every container, running or not, that carries the label, inspected; one gone meanwhile is left out."""
+        """Every container, running or not, that carries the label, inspected; one gone meanwhile is left out.
+
+        An empty label stands for all containers.
+        """
 
     def inspect(self, container: str) -> Inspect:
         """One container by id or name. Raises `ContainerGone`."""
@@ -260,6 +265,15 @@ class Replaces(Protocol):
 
     def image_id(self, image: str) -> str | None:
         """The id an image name stands for now, or None."""
+
+
+class Execs(Protocol):
+    def execute(self, container: str, command: Sequence[str], timeout_s: float) -> tuple[int, str]:
+        """Run a command inside and wait for it: its exit code (126, 127: there is no such program) and output."""
+
+
+class Engine(Target, Signals, Restarts, Updates, Replaces, Execs, Protocol):
+    """A target that can do all of it, as Docker can."""
 
 
 class Clock(Protocol):

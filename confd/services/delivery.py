@@ -34,7 +34,7 @@ def config(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]
         {"path": file.path, "content": file.content, "mode": f"{file.mode:04o}", "owner": list(file.owner or ())}
         for file in rendered.files
     ]
-    shown = {"variables": dict(rendered.variables), "files": files}
+    shown: dict[str, Any] = {"variables": dict(rendered.variables), "files": files}
     return {
         "revision": snapshot.revision,
         "digest": key.digest("config", jsontext.dump(shown)),

@@ -1,0 +1,232 @@
+"""A Docker Engine as a target: sends what it is told and translates what comes back; decides nothing."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import docker.errors
+import requests
+import urllib3.exceptions
+from docker.types.daemon import CancellableStream
+
+from confd.errors import ContainerGone, EngineRefused, TargetError
+from confd.keys import Container
+from confd.ports import Inspect, Replacement, TargetEvent
+from confd.targets.wire import ENDLESS, Call, Wire, named
+
+__all__ = ["DockerTarget"]
+
+GRACE_S = 10.0
+"""What the engine itself grants a container to stop that says nothing else."""
+
+SLOW_S = 60.0
+"""For calls in which the engine works: create, start, stop, remove."""
+
+PAUSE_S = 1.0
+
+_CONTAINER_EVENTS = {"filters": json.dumps({"type": ["container"]})}
+_TOLD = ("create", "start", "die", "stop", "destroy", "rename", "update", "pause", "unpause", "oom", "restart")
+"""Events that are told: the others change nothing that an inspect shows."""
+
+
+class DockerTarget:
+    """See `confd.ports.Engine`. Connects at the first call; safe for several threads."""
+
+    def __init__(self, docker_host: str | None = None, timeout_s: float = 10.0) -> None:
+        self._wire = Wire(docker_host, timeout_s)
+
+    # --- Target -----------------------------------------------------------------------------------------
+
+    def engine(self) -> Mapping[str, Any]:
+        info, version = self._get("/info"), self._get("/version")
+        return {
+            "id": str(info.get("ID") or ""),
+            "name": str(info.get("Name") or ""),
+            "version": str(version.get("Version") or ""),
+            "api_version": str(version.get("ApiVersion") or ""),
+            "cpus": int(info.get("NCPU") or 0),
+            "memory_bytes": int(info.get("MemTotal") or 0),
+            "swap_limit": bool(info.get("SwapLimit")),
+            "pids_limit": bool(info.get("PidsLimit")),
+            "cgroup_version": str(info.get("CgroupVersion") or "1"),
+            "warnings": list(info.get("Warnings") or ()),
+        }
+
+    def containers(self, label: str) -> Sequence[Inspect]:
+        query = {"all": "1"}
+        if label:
+            query["filters"] = json.dumps({"label": [label]})
+        found: list[Inspect] = []
+        for summary in self._get("/containers/json", query):
+            try:
+                found.append(self.inspect(str(summary["Id"])))
+            except ContainerGone:
+                continue
+        return found
+
+    def inspect(self, container: str) -> Inspect:
+        inspect: Inspect = self._get(named("/containers/{}/json", container))
+        return inspect
+
+    def events(self, stop: threading.Event) -> Iterator[TargetEvent]:
+        """The stream is open before `resync` is told, so that nothing falls between it and a listing."""
+        while not stop.is_set():
+            try:
+                response = self._wire.send(Call("GET", "/events", _CONTAINER_EVENTS, wait_s=ENDLESS, stream=True))
+            except TargetError:
+                stop.wait(PAUSE_S)
+                continue
+            yield TargetEvent(Container(""), "resync")
+            yield from _told(response, stop)
+            stop.wait(PAUSE_S / 10)
+
+    def close(self) -> None:
+        self._wire.close()
+
+    # --- Signals, Restarts, Updates ---------------------------------------------------------------------
+
+    def signal(self, container: str, signal: str) -> None:
+        self._wire.send(Call("POST", named("/containers/{}/kill", container), {"signal": signal}))
+
+    def restart(self, container: str, timeout_s: float | None) -> None:
+        self._stopping("/containers/{}/restart", container, timeout_s)
+
+    def stop(self, container: str, timeout_s: float | None) -> None:
+        self._stopping("/containers/{}/stop", container, timeout_s)
+
+    def start(self, container: str) -> None:
+        self._wire.send(Call("POST", named("/containers/{}/start", container), wait_s=SLOW_S))
+
+    def update(self, container: str, fields: Mapping[str, Any]) -> Sequence[str]:
+        answer = self._wire.json(Call("POST", named("/containers/{}/update", container), body=fields))
+        return tuple(str(warning) for warning in answer.get("Warnings") or ())
+
+    # --- Replaces, Execs --------------------------------------------------------------------------------
+
+    def create(self, replacement: Replacement) -> Container:
+        query = {"name": replacement.name}
+        call = Call("POST", "/containers/create", query, replacement.config, wait_s=SLOW_S)
+        container = Container(str(self._wire.json(call)["Id"]))
+        try:
+            for network, endpoint in replacement.networks.items():
+                body = {"Container": container, "EndpointConfig": dict(endpoint)}
+                self._wire.send(Call("POST", named("/networks/{}/connect", network), body=body))
+        except TargetError:
+            self.remove(container)
+            raise
+        return container
+
+    def rename(self, container: str, name: str) -> None:
+        self._wire.send(Call("POST", named("/containers/{}/rename", container), {"name": name}))
+
+    def remove(self, container: str) -> None:
+        try:
+            self._wire.send(Call("DELETE", named("/containers/{}", container), {"v": "0"}, wait_s=SLOW_S))
+        except ContainerGone:
+            return
+        except EngineRefused as error:
+            if "already in progress" not in error.detail:
+                raise
+
+    def logs(self, container: str, lines: int) -> str:
+        query = {"stdout": "1", "stderr": "1", "tail": str(lines)}
+        try:
+            return _text(self._wire.send(Call("GET", named("/containers/{}/logs", container), query)).content)
+        except TargetError:  # gone, or a log driver that cannot be read
+            return ""
+
+    def image_id(self, image: str) -> str | None:
+        try:
+            return str(self._get(named("/images/{}/json", image))["Id"])
+        except EngineRefused:
+            return None
+
+    def execute(self, container: str, command: Sequence[str], timeout_s: float) -> tuple[int, str]:
+        body = {"Cmd": list(command), "AttachStdout": True, "AttachStderr": True}
+        made = str(self._wire.json(Call("POST", named("/containers/{}/exec", container), body=body))["Id"])
+        begin = Call("POST", f"/exec/{made}/start", body={"Detach": False, "Tty": False}, wait_s=timeout_s)
+        try:
+            output = _text(self._wire.send(begin).content)
+        except EngineRefused as error:
+            if "executable file not found" in error.detail or "no such file" in error.detail:
+                return 127, error.detail
+            raise
+        code = self._get(f"/exec/{made}/json").get("ExitCode")
+        return (126 if code is None else int(code)), output
+
+    def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        return self._wire.json(Call("GET", path, query or {}))
+
+    def _stopping(self, path: str, container: str, timeout_s: float | None) -> None:
+        """Without a timeout the container's own holds; the answer comes only when it has stopped."""
+        if timeout_s is None:
+            own = self.inspect(container)["Config"].get("StopTimeout")
+            grace_s, query = (GRACE_S if own is None else float(own)), dict[str, str]()
+        else:
+            grace_s, query = timeout_s, {"t": str(round(timeout_s))}
+        self._wire.send(Call("POST", named(path, container), query, wait_s=SLOW_S + max(grace_s, 0.0)))
+
+
+def _told(response: requests.Response, stop: threading.Event) -> Iterator[TargetEvent]:
+    """The events of one stream until it ends or `stop` is set; a second thread cuts it off then."""
+    over = threading.Event()
+    stream: CancellableStream[bytes] = CancellableStream(response.iter_lines(), response)
+
+    def cut_off() -> None:
+        while not over.wait(0.2):
+            if stop.is_set():
+                _cut(stream)
+                return
+
+    guard = threading.Thread(target=cut_off, name="events-stop", daemon=True)
+    guard.start()
+    try:
+        for line in _lines(stream):
+            event = _event(line)
+            if event is not None:
+                yield event
+    finally:
+        over.set()
+        guard.join()
+        response.close()
+
+
+def _cut(stream: CancellableStream[bytes]) -> None:
+    try:
+        stream.close()
+    except (OSError, AttributeError, docker.errors.DockerException):
+        return  # it has ended by itself meanwhile
+
+
+def _lines(stream: CancellableStream[bytes]) -> Iterator[bytes]:
+    try:
+        yield from stream
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, AttributeError):
+        return  # any end of the stream is a reconnect
+
+
+def _event(line: bytes) -> TargetEvent | None:
+    try:
+        event = json.loads(line)
+        action = str(event["Action"])
+        actor = event["Actor"]
+        container = Container(str(actor["ID"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+    if action not in _TOLD:
+        return None
+    return TargetEvent(container, action, {str(k): str(v) for k, v in (actor.get("Attributes") or {}).items()})
+
+
+def _text(raw: bytes) -> str:
+    """Output without the frames that the engine puts around the streams of a container without a terminal."""
+    parts: list[bytes] = []
+    rest = raw
+    while len(rest) >= 8 and rest[0] in (0, 1, 2) and rest[1:4] == b"\0\0\0":
+        size = int.from_bytes(rest[4:8], "big")
+        parts.append(rest[8 : 8 + size])
+        rest = rest[8 + size :]
+    return (b"".join(parts) + rest).decode("utf-8", "replace")
