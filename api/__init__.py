@@ -1,1 +1,1 @@
-"""The HTTP API: Flask for everything but the streams, which are native ASGI routes over the same services."""
+"""The HTTP API: Flask over the use-cases; `confd.api.app` makes it, `confd.api.asgi` serves it."""

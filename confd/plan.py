@@ -29,7 +29,7 @@ from confd.model import (
 from confd.options import OPTIONS, against_host
 from confd.secret import Digest
 
-__all__ = ["binding_problems", "effect_of", "make_plan", "rule_for"]
+__all__ = ["CLEARS", "binding_problems", "effect_of", "make_plan", "rule_for"]
 
 CLEARS: Mapping[str, tuple[str, ...]] = {
     "cpus": ("cpu-quota", "cpu-period"),

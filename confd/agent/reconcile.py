@@ -57,7 +57,7 @@ class Pass(Protocol):
     def acting(self) -> bool:
         """False while the agent only looks: `--observe`, or a freeze."""
 
-    def heal(self, inspects: Sequence[Inspect]) -> bool:
+    def heal(self, place: Place, inspects: Sequence[Inspect]) -> bool:
         """Finish or take back what a crash left behind; True when something was done."""
 
     def obstacles(self, inspect: Inspect, others: Sequence[Inspect]) -> tuple[str, ...]:
@@ -112,7 +112,7 @@ class Reconciler:
     def _containers(self, place: Place) -> list[Inspect]:
         """The place's containers, after healing, each with its own spec remembered."""
         inspects = self.inventory.of(place)
-        if self.world.acting and self.world.heal(inspects):
+        if self.world.acting and self.world.heal(place, inspects):
             self.inventory.refresh()
             inspects = self.inventory.of(place)
         for inspect in inspects:

@@ -23,7 +23,7 @@ __all__ = ["World"]
 log = logging.getLogger(__name__)
 
 
-def _no_heal(inspects: Sequence[Inspect]) -> bool:
+def _no_heal(place: Place, inspects: Sequence[Inspect]) -> bool:
     return False
 
 
@@ -44,7 +44,7 @@ class World:
     observe_only: bool = False
     freeze: Path | None = None
     active: bool = False
-    healer: Callable[[Sequence[Inspect]], bool] = _no_heal
+    healer: Callable[[Place, Sequence[Inspect]], bool] = _no_heal
     obstructer: Callable[[Inspect, Sequence[Inspect]], tuple[str, ...]] = _no_obstacles
     _held: dict[Place, str] = field(default_factory=dict)
 
@@ -52,8 +52,8 @@ class World:
     def acting(self) -> bool:
         return not self.observe_only and not (self.freeze is not None and self.freeze.exists())
 
-    def heal(self, inspects: Sequence[Inspect]) -> bool:
-        return self.healer(inspects)
+    def heal(self, place: Place, inspects: Sequence[Inspect]) -> bool:
+        return self.healer(place, inspects)
 
     def obstacles(self, inspect: Inspect, others: Sequence[Inspect]) -> tuple[str, ...]:
         return self.obstructer(inspect, others)

@@ -1,0 +1,32 @@
+"""The Flask application: every route but the long-poll of `config`, which is native (`confd.api.asgi`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Flask, Response
+
+from confd.api import auth, bindings, errors, fleet, health, history, settings, web
+from confd.services.context import Context
+
+__all__ = ["create_app"]
+
+
+def create_app(context: Context, tokens: Mapping[str, str]) -> Flask:
+    """`tokens`: token -> the name that its changes carry as author."""
+    app = Flask("confd.api", static_folder=None)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.config["MAX_CONTENT_LENGTH"] = web.MAX_BODY_BYTES
+    app.extensions["confd"] = context
+    errors.install(app)
+    auth.install(app, tokens)
+    for module in (settings, history, bindings, fleet, health):
+        app.register_blueprint(module.routes)
+
+    def revision(response: Response) -> Response:
+        response.headers.setdefault("X-Confd-Revision", str(context.mirror.snapshot.revision))
+        return response
+
+    app.after_request(revision)
+    return app

@@ -1,0 +1,220 @@
+"""The ASGI application: the hot `config` read with its long-poll natively, all else by Flask in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+from a2wsgi import WSGIMiddleware
+
+from confd import jsontext
+from confd.api.app import create_app
+from confd.api.auth import name_of
+from confd.api.errors import MEDIA_TYPE, problem_text
+from confd.api.web import etag_of
+from confd.binding import seconds
+from confd.errors import ConfdError, Malformed
+from confd.keys import DEFAULT, layers_of, parse_app, parse_env, parse_host
+from confd.model import Snapshot
+from confd.services import delivery
+from confd.services.context import Context
+from confd.services.settings import Scope
+
+__all__ = ["application"]
+
+MAX_WAIT_S = 600.0
+REMEMBERED = 4096
+WORKERS = 16
+_CONFIG = re.compile(r"/v1/apps/([^/]+)/envs/([^/]+)/config")
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One request for a configuration."""
+
+    scope: Scope
+    format: str
+    index: int | None
+    wait_s: float
+    known: frozenset[str]
+    min_revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class _Pulse:
+    """Wakes all who wait, from the mirror's thread, once something changed."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+    event: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def beat(self, *_: Any) -> None:
+        if self.loop is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._swap)
+
+    def _swap(self) -> None:
+        old, self.event = self.event, asyncio.Event()
+        old.set()
+
+
+class _Application:
+    def __init__(self, context: Context, tokens: Mapping[str, str]) -> None:
+        self._context = context
+        self._tokens = tokens
+        self._rest = WSGIMiddleware(create_app(context, tokens), workers=WORKERS)
+        self._pulse = _Pulse()
+        self._digests: OrderedDict[tuple[Scope, int], str] = OrderedDict()
+        context.mirror.subscribe(self._pulse.beat)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        found = _CONFIG.fullmatch(scope.get("path", "")) if scope["type"] == "http" else None
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif found is None or scope["method"] != "GET":
+            await self._rest(scope, receive, send)
+        else:
+            await self._config(found, scope, receive, send)
+
+    async def _config(self, path: re.Match[str], scope: Message, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in scope["headers"]}
+        try:
+            name_of(self._tokens, headers.get("authorization", ""))
+            asked = _asked(path, scope["query_string"].decode("latin-1"), headers)
+            answer = await self._wait(asked, receive)
+        except ConfdError as error:
+            answer = _problem(error)
+        if answer is not None:
+            await _send(send, answer)
+
+    async def _wait(self, asked: _Asked, receive: Receive) -> _Answer | None:
+        """The answer once it differs, 304 after the wait, None when the caller has gone."""
+        loop = self._pulse.loop = asyncio.get_running_loop()
+        deadline = loop.time() + asked.wait_s
+        gone = asyncio.ensure_future(_gone(receive))
+        try:
+            while True:
+                beat = self._pulse.event
+                answer = await asyncio.to_thread(self._answer, asked)
+                left = deadline - loop.time()
+                if answer.status != 304 or left <= 0:
+                    return answer
+                waiting = asyncio.ensure_future(beat.wait())
+                await asyncio.wait({waiting, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+                if gone.done():
+                    return None
+        finally:
+            gone.cancel()
+
+    def _answer(self, asked: _Asked) -> _Answer:
+        snapshot = self._context.snapshot(asked.min_revision)
+        document = delivery.config(self._context, snapshot, asked.scope)
+        digest, revision = str(document["digest"]), int(document["revision"])
+        self._remember(asked.scope, revision, digest)
+        tag = etag_of({"digest": digest, "problems": document["problems"]}, asked.format)
+        headers = {"etag": tag, "x-confd-revision": str(revision), "cache-control": "no-cache"}
+        if tag in asked.known or self._same(asked, snapshot, digest):
+            return _Answer(304, headers)
+        if asked.format == delivery.WHOLE:
+            return _Answer(200, {**headers, "content-type": "application/json"}, _json(document))
+        text = delivery.text_in(document, asked.format)
+        return _Answer(200, {**headers, "content-type": "text/plain; charset=utf-8"}, text.encode())
+
+    def _remember(self, scope: Scope, revision: int, digest: str) -> None:
+        self._digests[scope, revision] = digest
+        while len(self._digests) > REMEMBERED:
+            self._digests.popitem(last=False)
+
+    def _same(self, asked: _Asked, snapshot: Snapshot, digest: str) -> bool:
+        """Whether the configuration at `index` was this one; not known is as good as different."""
+        if asked.index is None or asked.index > snapshot.revision:
+            return False
+        known = self._digests.get((asked.scope, asked.index))
+        return known == digest if known is not None else _last_edit(snapshot, asked.scope) <= asked.index
+
+
+def application(context: Context, tokens: Mapping[str, str]) -> Any:
+    """The whole API. `tokens`: token -> name. Made after any fork."""
+    return _Application(context, tokens)
+
+
+def _last_edit(snapshot: Snapshot, scope: Scope) -> int:
+    """The newest revision that touched what the scope is due."""
+    revisions = [0]
+    for layer in layers_of(scope.env, scope.app, scope.host):
+        head = snapshot.heads.get(layer)
+        revisions += [head.revision] if head else []
+        revisions += [entry.mod_revision for entry in snapshot.layers.get(layer, {}).values()]
+    found = (snapshot.bindings.get((env, scope.app)) for env in (scope.env, parse_env(DEFAULT)))
+    return max([*revisions, *(entry.mod_revision for entry in found if entry is not None)])
+
+
+def _asked(path: re.Match[str], query: str, headers: Mapping[str, str]) -> _Asked:
+    given = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}
+    known = {"format", "host", "instance", "index", "wait", "min_revision"}
+    for name in given:
+        if name not in known:
+            raise Malformed(f"{name!r} is unknown here; known are: {', '.join(sorted(known))}", pointer=f"/{name}")
+    host = given.get("host")
+    scope = Scope(parse_env(path[2]), parse_app(path[1]), parse_host(host) if host else None)
+    wait_s = seconds(given["wait"]) if "wait" in given else 0.0
+    if wait_s > MAX_WAIT_S:
+        raise Malformed(f"wait is at most {MAX_WAIT_S:g} s", pointer="/wait")
+    tags = frozenset(one.strip().removeprefix("W/") for one in headers.get("if-none-match", "").split(","))
+    index = _number(given, "index") if "index" in given else None
+    return _Asked(
+        scope, given.get("format", delivery.WHOLE), index, wait_s, tags - {""}, _number(given, "min_revision")
+    )
+
+
+def _number(given: Mapping[str, str], name: str) -> int:
+    text = given.get(name, "0")
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise Malformed(f"{name} is a store revision, a whole number", pointer=f"/{name}")
+    return int(text)
+
+
+def _problem(error: ConfdError) -> _Answer:
+    headers = {"content-type": MEDIA_TYPE} | ({"retry-after": "1"} if error.status == 503 else {})
+    return _Answer(
+        error.status, headers, problem_text(error.status, error.code, error.detail, error.pointer).encode()
+    )
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return (jsontext.dump(dict(document)) + "\n").encode()
+
+
+async def _send(send: Send, answer: _Answer) -> None:
+    headers = [(name.encode(), text.encode("latin-1")) for name, text in answer.headers.items()]
+    headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        kind = (await receive())["type"]
+        await send({"type": f"{kind}.complete"})
+        if kind == "lifespan.shutdown":
+            return

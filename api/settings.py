@@ -1,0 +1,79 @@
+"""Settings: all of a scope, or one."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from confd.api.web import (
+    answer,
+    body_of,
+    context,
+    edit_of,
+    if_match,
+    key_of,
+    scope_of,
+    snapshot,
+    written_document,
+)
+from confd.errors import Malformed
+from confd.jsontext import Value
+from confd.services import fleet, settings
+
+__all__ = ["routes"]
+
+routes = Blueprint("settings", __name__)
+SCOPE = "/v1/apps/<app>/envs/<env>"
+
+
+def _own() -> bool:
+    layer = request.args.get("layer", "effective")
+    if layer not in ("own", "effective"):
+        raise Malformed("layer is own or effective", pointer="/layer")
+    return layer == "own"
+
+
+@routes.get(f"{SCOPE}/settings")
+def list_settings(app: str, env: str) -> Response:
+    keys = request.args.get("keys", "**")
+    return answer(settings.read(context(), snapshot(), scope_of(app, env), own=_own(), keys=keys))
+
+
+@routes.patch(f"{SCOPE}/settings")
+def change_settings(app: str, env: str) -> Response:
+    scope = scope_of(app, env)
+    members = body_of("set", "unset", "secret", "message", "dry_run", "yes")
+    wanted = edit_of(members, if_match(scope))
+    written = settings.edit(context(), scope, wanted)
+    document = written_document(written)
+    if wanted.dry_run:
+        document["plan"] = fleet.plan(context(), written.after, scope)
+    return answer(document)
+
+
+@routes.get(f"{SCOPE}/settings/<path:key>")
+def get_setting(app: str, env: str, key: str) -> Response:
+    return answer(settings.read_one(context(), snapshot(), scope_of(app, env), key_of(key), own=_own()))
+
+
+@routes.put(f"{SCOPE}/settings/<path:key>")
+def put_setting(app: str, env: str, key: str) -> Response:
+    scope, name = scope_of(app, env), key_of(key)
+    members = body_of("value", "secret", "message", "dry_run", "yes")
+    if "value" not in members:
+        raise Malformed('the body is to have a value: {"value": ...}', pointer="/value")
+    secret = members.pop("secret", False)
+    if not isinstance(secret, bool):
+        raise Malformed("secret is to be true or false", pointer="/secret")
+    whole: dict[str, Value] = {
+        **members,
+        "set": {name: members.pop("value")},
+        "secret": [str(name)] if secret else [],
+    }
+    return answer(written_document(settings.edit(context(), scope, edit_of(whole, if_match(scope, name)))))
+
+
+@routes.delete(f"{SCOPE}/settings/<path:key>")
+def delete_setting(app: str, env: str, key: str) -> Response:
+    scope, name = scope_of(app, env), key_of(key)
+    whole = {"unset": [str(name)], "message": request.args.get("message", "")}
+    return answer(written_document(settings.edit(context(), scope, edit_of(whole, if_match(scope, name)))))

@@ -1,0 +1,192 @@
+"""What every resource shares: the request's scope and body, and answers with ETag and revision."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+from urllib.parse import unquote
+
+from flask import Response, current_app, g, request
+
+from confd import jsontext
+from confd.errors import Malformed, Stale, TooLarge
+from confd.jsontext import Value
+from confd.keys import Key, parse_app, parse_env, parse_host, parse_key
+from confd.model import Snapshot
+from confd.services import settings
+from confd.services.context import Context
+from confd.services.settings import Edit, Scope, Written
+
+__all__ = [
+    "MAX_BODY_BYTES",
+    "answer",
+    "any_body",
+    "author",
+    "body_of",
+    "context",
+    "edit_of",
+    "etag_of",
+    "if_match",
+    "key_of",
+    "scope_of",
+    "snapshot",
+    "switch",
+    "written_document",
+]
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+
+
+def context() -> Context:
+    return cast(Context, current_app.extensions["confd"])
+
+
+def scope_of(app: str, env: str) -> Scope:
+    """The scope of the path, and the host of the query. Raises `Malformed`."""
+    host = request.args.get("host")
+    return Scope(parse_env(env), parse_app(app), parse_host(host) if host else None)
+
+
+def key_of(key: str) -> Key:
+    return parse_key(key)
+
+
+def snapshot() -> Snapshot:
+    """The state that this read answers from, never older than `min_revision`."""
+    asked = request.args.get("min_revision", "0")
+    if not asked.isascii() or not asked.isdigit() or len(asked) > 18:
+        raise Malformed("min_revision is a store revision, a whole number", pointer="/min_revision")
+    return context().snapshot(int(asked))
+
+
+def switch(name: str) -> bool:
+    """A yes or no of the query."""
+    text = request.args.get(name, "false").lower()
+    if text not in ("true", "false", "1", "0"):
+        raise Malformed(f"{name} is true or false", pointer=f"/{name}")
+    return text in ("true", "1")
+
+
+def body_of(*known: str) -> dict[str, Value]:
+    """The body's JSON object. Raises `Malformed` naming the first member that is not known here."""
+    value = any_body()
+    if not isinstance(value, dict):
+        raise Malformed("the body is to be a JSON object", pointer="")
+    for name in value:
+        if name not in known:
+            raise Malformed(f"{name!r} is unknown here; known are: {', '.join(known)}", pointer=f"/{name}")
+    return value
+
+
+def any_body() -> Value:
+    """The body's JSON value. Raises `Malformed`, `TooLarge`."""
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes; split the change")
+    raw = request.get_data()
+    try:
+        return jsontext.parse(raw.decode("utf-8"))
+    except UnicodeDecodeError as exc:
+        raise Malformed("the body is not UTF-8") from exc
+
+
+def edit_of(members: Mapping[str, Value], check: Callable[[Snapshot], None]) -> Edit:
+    """What a write asks for, each member of its right type."""
+    return Edit(
+        set=cast(Mapping[str, Value], _typed(members, "set", dict, {})),
+        unset=_words(members, "unset"),
+        secret=_words(members, "secret"),
+        message=str(_typed(members, "message", str, "")),
+        author=author(),
+        dry_run=bool(_typed(members, "dry_run", bool, False)),
+        yes=bool(_typed(members, "yes", bool, False)),
+        check=check,
+    )
+
+
+def author() -> str:
+    """Who writes: what the client says, else the token's name."""
+    said = unquote(request.headers.get("X-Confd-Author", "")).strip()
+    if any(ord(character) < 32 for character in said) or len(said) > 256:
+        raise Malformed("X-Confd-Author is at most 256 characters without control characters")
+    return said or str(g.token_name)
+
+
+def _typed(members: Mapping[str, Value], name: str, kind: type, default: Any) -> Any:
+    value = members.get(name, default)
+    if not isinstance(value, kind):
+        words = {dict: "an object", str: "a string", bool: "true or false", list: "a list"}
+        raise Malformed(f"{name} is to be {words[kind]}", pointer=f"/{name}")
+    return value
+
+
+def _words(members: Mapping[str, Value], name: str) -> tuple[str, ...]:
+    found = _typed(members, name, list, [])
+    for index, word in enumerate(found):
+        if not isinstance(word, str):
+            raise Malformed(f"{name} is to be a list of keys", pointer=f"/{name}/{index}")
+    return tuple(found)
+
+
+def etag_of(document: Mapping[str, Any], form: str = "json") -> str:
+    """The strong ETag of a representation; the revision, which says nothing of its content, does not count."""
+    text = form + jsontext.dump({name: value for name, value in document.items() if name != "revision"})
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+
+
+def answer(document: Mapping[str, Any], status: int = 200) -> Response:
+    """The document, or 304 when the caller has it."""
+    tag = etag_of(document)
+    response = Response(jsontext.dump(dict(document)) + "\n", status, mimetype="application/json")
+    response.headers["ETag"] = tag
+    response.headers["Cache-Control"] = "no-store" if status != 200 else "no-cache"
+    if "revision" in document:
+        response.headers["X-Confd-Revision"] = str(document["revision"])
+    known = [one.strip().removeprefix("W/") for one in request.headers.get("If-None-Match", "").split(",")]
+    if request.method in ("GET", "HEAD") and (tag in known or "*" in known):
+        response.status_code = 304
+        response.set_data(b"")
+    return response
+
+
+def if_match(scope: Scope, key: Key | None = None) -> Callable[[Snapshot], None]:
+    """The check of `If-Match`: the own layer, or on a key route the key, is still what the writer saw."""
+    wanted = [one.strip() for one in request.headers.get("If-Match", "").split(",") if one.strip()]
+    create_only = request.headers.get("If-None-Match", "").strip() == "*"
+    here = context()
+
+    def check(seen: Snapshot) -> None:
+        if not wanted and not create_only:
+            return
+        tags = _tags(here, seen, scope, key)
+        if create_only and tags:
+            raise Stale("it is there already; read it and change it with If-Match")
+        if wanted and not (set(wanted) & set(tags) or ("*" in wanted and tags)):
+            raise Stale("it was changed since it was read; read it again and decide anew")
+
+    return check
+
+
+def _tags(here: Context, seen: Snapshot, scope: Scope, key: Key | None) -> list[str]:
+    """The ETags of what the writer may have read: the own layer, or the effective settings."""
+    found: list[str] = []
+    for own in (True, False):
+        document = settings.read(here, seen, scope, own=own)
+        if key is None:
+            found.append(etag_of(document))
+        elif key in document["settings"]:
+            found.append(etag_of({"key": key, **document["settings"][key]}))
+        elif own:
+            return []
+    return found
+
+
+def written_document(written: Written) -> dict[str, Any]:
+    """The answer to a write."""
+    return {
+        "change": written.change,
+        "revision": written.revision,
+        "diff": settings.difference_document(written.differences),
+        "reaches": dict(written.reaches),
+        "warnings": list(written.warnings),
+    }

@@ -1,0 +1,185 @@
+"""A new container in place of the old one, which stays until the new one runs and comes back when it does not.
+
+    create NEXT beside it -> keep the old one from restarting -> stop it -> rename it aside -> give its name away
+    -> start -> stays up? -> remove the old one
+
+The journal is written before the engine is asked, so that `heal` can tell after a crash between any two calls
+which container is which: exactly one runs afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from confd.actions.fidelity import Wanted, followers_of, replacement_of
+from confd.errors import ContainerGone, EngineRefused, StartFailed
+from confd.keys import Container
+from confd.model import Reach
+from confd.ports import Clock, Inspect, Replaces, Restarts, Target, Updates
+
+__all__ = ["NAME", "REACH", "REQUIRES", "Healed", "Swap", "apply", "heal"]
+
+NAME = "recreate"
+REACH = Reach.NEW_CONTAINER
+REQUIRES = (Replaces, Restarts, Updates)
+
+MONITOR_S = 1.0
+"""How long a new container has to stay up before the old one goes."""
+
+STEP_S = 0.05
+LOG_LINES = 50
+_NEXT, _OLD = ".confd-next", ".confd-old"
+_NO = {"Name": "no", "MaximumRetryCount": 0}
+
+Journal = Callable[[Mapping[str, Any]], None]
+
+
+class _Able(Target, Replaces, Restarts, Updates, Protocol):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """How the old one is stopped, and how long the new one is watched. Seconds; None: the container's own."""
+
+    stop_timeout_s: float | None = None
+    monitor_s: float = MONITOR_S
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """Which container has the name after a heal: the successor, or the old one put back; None: neither is left."""
+
+    container: Container | None
+
+
+def apply(  # noqa: PLR0913, PLR0917 - each is one thing that a swap needs
+    target: _Able, inspect: Inspect, wanted: Wanted, swap: Swap, clock: Clock, journal: Journal
+) -> Container:
+    """The new container's id. Raises `StartFailed` or `EngineRefused` with the old one back in its place.
+
+    What the create call refuses is found before anything is stopped. Raises `EngineUnavailable` in the middle;
+    `heal` then goes on from the journal.
+    """
+    old, name = str(inspect["Id"]), str(inspect["Name"]).lstrip("/")
+    followers = followers_of(inspect, target.containers(""))
+    if followers:
+        raise EngineRefused(f"{', '.join(followers)} shares its namespaces and would lose them; stop that first")
+    running = bool(inspect["State"].get("Running"))
+    policy = dict(inspect["HostConfig"].get("RestartPolicy") or _NO)
+    note: dict[str, Any] = {"recreate": {"name": name, "running": running, "policy": policy}}
+    journal(note)
+    with contextlib.suppress(ContainerGone):
+        target.remove(str(target.inspect(name + _NEXT)["Id"]))  # left by somebody; ours would have been healed
+    new = target.create(replacement_of(inspect, name + _NEXT, wanted))
+    note["recreate"]["new"] = new
+    journal(note)
+    try:
+        _swap(target, old, new, name, swap)
+        if running:
+            _watch(target, new, swap.monitor_s, clock)
+    except EngineRefused as error:
+        log = error.log if isinstance(error, StartFailed) else ""
+        _put_back(target, old, new, note["recreate"])
+        raise StartFailed(f"{error.detail}; the old container is back", log=log) from error
+    except ContainerGone:
+        _put_back(target, old, new, note["recreate"])
+        raise
+    target.remove(old)
+    return new
+
+
+def heal(target: _Able, old: str, note: Mapping[str, Any]) -> Healed:
+    """Finish or take back what a crash left behind, any number of times. `note` is the journal's `recreate`."""
+    name = str(note["name"])
+    before, after = _look(target, old), _next(target, note)
+    if after is None:
+        if before is None:
+            return Healed(None)
+        _put_back(target, old, None, note)
+        return Healed(Container(old))
+    new = str(after["Id"])
+    named = str(after["Name"]).lstrip("/") == name
+    if before is None:
+        if not named:
+            target.rename(new, name)
+        if note["running"]:
+            target.start(new)
+        return Healed(Container(new))
+    runs = bool(after["State"].get("Running")) or not note["running"]
+    if named and runs:
+        _end(target, before)
+        return Healed(Container(new))
+    _put_back(target, old, new, note)
+    return Healed(Container(old))
+
+
+def _swap(target: _Able, old: str, new: str, name: str, swap: Swap) -> None:
+    target.update(old, {"RestartPolicy": _NO})
+    target.stop(old, swap.stop_timeout_s)
+    target.rename(old, name + _OLD)
+    target.rename(new, name)
+
+
+def _watch(target: _Able, new: str, monitor_s: float, clock: Clock) -> None:
+    """Start it and see that it stays up. Raises `StartFailed` with the last lines of its output."""
+    try:
+        target.start(new)
+    except EngineRefused as error:
+        raise StartFailed(error.detail, log=target.logs(new, LOG_LINES)) from error
+    never, until = threading.Event(), clock.now() + monitor_s
+    while True:
+        seen = target.inspect(new)
+        state = seen["State"]
+        if not state.get("Running") or state.get("Restarting") or seen.get("RestartCount"):
+            log = target.logs(new, LOG_LINES)
+            last = log.strip().rpartition("\n")[2][:200]
+            said = f", its last words: {last}" if last else ""
+            raise StartFailed(f"the new container ended with {state.get('ExitCode')}{said}", log=log)
+        if clock.now() >= until:
+            return
+        clock.wait(never, STEP_S)
+
+
+def _put_back(target: _Able, old: str, new: str | None, note: Mapping[str, Any]) -> None:
+    """The old one under its name, with its restart policy, and running where it ran; the new one gone."""
+    if new is not None:
+        _drop(target, new)
+    before = _look(target, old)
+    if before is None:
+        raise ContainerGone("the old container was removed meanwhile; looking again")
+    if str(before["Name"]).lstrip("/") != note["name"]:
+        target.rename(old, note["name"])
+    if (before["HostConfig"].get("RestartPolicy") or {}) != note["policy"]:
+        target.update(old, {"RestartPolicy": note["policy"]})
+    if note["running"] and not before["State"].get("Running"):
+        target.start(old)
+
+
+def _drop(target: _Able, container: str) -> None:
+    with contextlib.suppress(ContainerGone):
+        target.update(container, {"RestartPolicy": _NO})
+        target.stop(container, 0)
+    target.remove(container)
+
+
+def _end(target: _Able, before: Inspect) -> None:
+    if before["State"].get("Running"):
+        target.stop(str(before["Id"]), None)
+    target.remove(str(before["Id"]))
+
+
+def _look(target: _Able, container: str) -> Inspect | None:
+    try:
+        return target.inspect(container)
+    except ContainerGone:
+        return None
+
+
+def _next(target: _Able, note: Mapping[str, Any]) -> Inspect | None:
+    """The new container, by its id, or by its first name when the crash came before the id was noted."""
+    return _look(target, str(note.get("new") or str(note["name"]) + _NEXT))

@@ -1,0 +1,107 @@
+"""Send the main process a signal, in the way that leaves the container's restart policy alive.
+
+By host pid where agent and engine share the pid namespace; else by the engine's API where that keeps the policy
+(moby 41302: a signal through the API counts as a stop unless the container names another stop signal); else by
+`kill` inside the container.
+"""
+
+from __future__ import annotations
+
+import os
+import signal as signals
+from pathlib import Path
+from typing import Protocol
+
+from confd.errors import ContainerGone, EngineRefused, NotReady
+from confd.model import Reach
+from confd.ports import Execs, Inspect, Signals, Target
+
+__all__ = ["NAME", "REACH", "REQUIRES", "apply", "number_of"]
+
+NAME = "signal"
+REACH = Reach.IN_PLACE
+REQUIRES = (Signals,)
+
+EXEC_TIMEOUT_S = 5.0
+_UNCATCHABLE = ("SIGKILL", "SIGSTOP")
+
+
+class _Able(Target, Signals, Execs, Protocol):
+    pass
+
+
+def number_of(name: str) -> signals.Signals:
+    """`HUP`, `SIGHUP` or `1`. Raises `EngineRefused` for what is no signal."""
+    try:
+        if name.isdigit():
+            return signals.Signals(int(name))
+        return signals.Signals["SIG" + name.upper().removeprefix("SIG")]
+    except (KeyError, ValueError):
+        raise EngineRefused(f"{name!r} is no signal; use a name like HUP") from None
+
+
+def apply(target: _Able, inspect: Inspect, name: str, proc: Path = Path("/proc")) -> None:
+    """Raises `NotReady` while the process does not catch the signal, `ContainerGone`, `EngineRefused`."""
+    number = number_of(name)
+    container, pid = str(inspect["Id"]), int((inspect.get("State") or {}).get("Pid") or 0)
+    if pid and _is_ours(proc, pid, container):
+        _by_pid(proc, pid, container, number)
+    elif _api_keeps_policy(inspect, number):
+        target.signal(container, number.name)
+    else:
+        _by_exec(target, container, number)
+
+
+def _is_ours(proc: Path, pid: int, container: str) -> bool:
+    """Whether that pid is, in this process's pid namespace, one of the container's."""
+    try:
+        return container in (proc / str(pid) / "cgroup").read_text()
+    except OSError:
+        return False
+
+
+def _by_pid(proc: Path, pid: int, container: str, number: signals.Signals) -> None:
+    """The descriptor is opened first and the pid checked again: it cannot be another process's by then."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise ContainerGone("its process has just ended; looking again") from None
+    try:
+        if not _is_ours(proc, pid, container):
+            raise ContainerGone("its process has just ended; looking again")
+        if number.name not in _UNCATCHABLE and not _catches(proc, pid, number):
+            raise NotReady(
+                f"its process does not catch {number.name} (yet): it would miss it or die of it; "
+                "let the program handle it, or choose restart in the binding"
+            )
+        signals.pidfd_send_signal(handle, number)
+    except ProcessLookupError:
+        raise ContainerGone("its process has just ended; looking again") from None
+    finally:
+        os.close(handle)
+
+
+def _catches(proc: Path, pid: int, number: signals.Signals) -> bool:
+    """Caught by a handler, or blocked, as it is by who waits for it with sigwait or signalfd."""
+    try:
+        lines = (proc / str(pid) / "status").read_text().splitlines()
+    except OSError:
+        raise ContainerGone("its process has just ended; looking again") from None
+    masks = {name: rest.strip() for name, _, rest in (line.partition(":") for line in lines)}
+    bit = 1 << (number - 1)
+    return any(int(masks.get(name, "0"), 16) & bit for name in ("SigCgt", "SigBlk"))
+
+
+def _api_keeps_policy(inspect: Inspect, number: signals.Signals) -> bool:
+    policy = (inspect["HostConfig"].get("RestartPolicy") or {}).get("Name") or "no"
+    stop = inspect["Config"].get("StopSignal") or ""
+    return policy == "no" or (stop != "" and number_of(stop) != number)
+
+
+def _by_exec(target: _Able, container: str, number: signals.Signals) -> None:
+    code, output = target.execute(container, ["kill", "-s", number.name[3:], "1"], EXEC_TIMEOUT_S)
+    if code != 0:
+        raise EngineRefused(
+            f"{number.name} through the engine would switch its restart policy off, and in the container "
+            f"`kill` cannot be run ({output.strip() or code}); give it --stop-signal SIGTERM, or choose restart"
+        )

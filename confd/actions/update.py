@@ -1,0 +1,32 @@
+"""Change limits of a running container in place, and look whether the engine did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from confd.errors import EngineRefused
+from confd.model import Reach
+from confd.options import observed_options, update_fields
+from confd.ports import Inspect, Target, Updates
+
+__all__ = ["NAME", "REACH", "REQUIRES", "apply"]
+
+NAME = "update"
+REACH = Reach.IN_PLACE
+REQUIRES = (Updates,)
+
+
+class _Able(Target, Updates, Protocol):
+    pass
+
+
+def apply(target: _Able, inspect: Inspect, options: Mapping[str, str]) -> None:
+    """Bring the options in. Raises `EngineRefused`; the engine's 200 alone is not believed."""
+    container = str(inspect["Id"])
+    target.update(container, update_fields(options, inspect))
+    now = observed_options(target.inspect(container))
+    for name, text in options.items():
+        seen = now.get(name)
+        if seen != text and not (seen is None and text in ("-1", "0", '"no"')):
+            raise EngineRefused(f"run/{name}: the engine took the update and did not change it; use recreate")

@@ -1,0 +1,116 @@
+"""The composition root: the only file that picks adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from confd import __version__
+from confd.actions import REACHES
+from confd.actions.fidelity import obstacles_of
+from confd.agent.agent import Agent
+from confd.agent.inventory import Inventory, own_container
+from confd.agent.observe import Labels
+from confd.agent.perform import acts_for, healer_for
+from confd.agent.reconcile import Reconciler
+from confd.agent.status import Reporter
+from confd.agent.world import World
+from confd.clock import SystemClock
+from confd.config import AgentConfig, EtcdConfig
+from confd.errors import Configuration
+from confd.keys import Keyspace
+from confd.ledger import Ledger
+from confd.mirror import Mirror
+from confd.ports import Engine
+from confd.services.context import Context
+from confd.services.meta import ensure_meta, parse_meta
+from confd.snapshot import all_areas
+from confd.stores.etcd import EtcdStore
+from confd.targets import TARGETS
+
+__all__ = ["Api", "build_agent", "build_api"]
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What the HTTP server serves, and how to let go of it."""
+
+    application: Any
+    close: Callable[[], None]
+
+
+def build_api(config: EtcdConfig, token: str) -> Api:
+    """The API on a store. Raises `Unavailable` when the store cannot be reached at all."""
+    from confd.api.asgi import application
+
+    keyspace = Keyspace(config.prefix)
+    store = EtcdStore(config)
+    ensure_meta(store, keyspace)
+    mirror = Mirror(store, keyspace, all_areas(keyspace))
+    mirror.start()
+    context = Context(store, keyspace, mirror, SystemClock(), REACHES)
+
+    def close() -> None:
+        mirror.stop()
+        store.close()
+
+    return Api(application(context, {token: "admin"}), close)
+
+
+def build_agent(config: AgentConfig) -> Agent:
+    """An agent with all its parts. Raises `Configuration`, `EngineUnavailable`."""
+    target = _target(config)
+    facts = dict(target.engine())
+    keyspace, clock = Keyspace(config.etcd.prefix), SystemClock()
+    store = EtcdStore(config.etcd)
+    labels = Labels(config.label_prefix)
+    ledger = Ledger(store, keyspace, config.host)
+    inventory = Inventory(target, config.env, labels, own_container())
+    mirror = Mirror(store, keyspace, (), resync_s=config.resync_s)
+    facts["allow_run"] = list(config.allow_run)
+    world = World(
+        config.host,
+        mirror,
+        ledger,
+        parse_meta,
+        labels,
+        facts,
+        observe_only=config.observe,
+        freeze=config.data / "freeze" if config.data else None,
+        healer=healer_for(target, ledger),
+        obstructer=obstacles_of,
+    )
+    reporter = Reporter(store, keyspace, config.host, clock)
+    acts = acts_for(target, labels, clock)
+    reconciler = Reconciler(config.host, world, inventory, ledger, reporter, clock, acts, REACHES)
+    about = {
+        "engine_id": facts.get("id"),
+        "engine_version": facts.get("version"),
+        **{name: facts.get(name) for name in ("api_version", "cpus", "memory_bytes", "swap_limit")},
+        "agent_version": __version__,
+        "env": config.env,
+        "allow_run": list(config.allow_run),
+    }
+    return Agent(
+        config.env,
+        config.host,
+        keyspace,
+        store,
+        target,
+        clock,
+        mirror,
+        inventory,
+        world,
+        reconciler,
+        about,
+        config.resync_s,
+    )
+
+
+def _target(config: AgentConfig) -> Engine:
+    make = TARGETS.get(config.target)
+    if make is None:
+        raise Configuration(f"target {config.target!r} is unknown; known are: {', '.join(sorted(TARGETS))}")
+    made: Engine = make(config.docker_host, config.docker_timeout_s)
+    return made

@@ -1,0 +1,158 @@
+"""The programs confd-server and confd-agent: what starts when, what ends when, and with which exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from confd.config import EtcdConfig, LogConfig, ServerConfig, agent_config, server_config
+from confd.errors import ConfdError, EngineUnavailable
+from confd.telemetry import setup
+
+__all__ = ["agent", "server"]
+
+log = logging.getLogger(__name__)
+
+AGAIN_S = 2.0
+DRAIN_S = 1
+
+
+def agent(argv: Sequence[str] | None = None) -> int:
+    """confd-agent."""
+    arguments = sys.argv[1:] if argv is None else argv
+    return _guarded(lambda: _agent(arguments))
+
+
+def server(argv: Sequence[str] | None = None) -> int:
+    """confd-server up | api."""
+    arguments = sys.argv[1:] if argv is None else argv
+    return _guarded(lambda: _server(arguments))
+
+
+def _agent(arguments: Sequence[str]) -> int:
+    config = agent_config(arguments)
+    _log(config.log)
+    stop = _stop_on_signals()
+    from confd.bootstrap import build_agent
+
+    told = False
+    while not stop.is_set():
+        try:
+            made = build_agent(config)
+        except EngineUnavailable as error:
+            log.log(logging.DEBUG if told else logging.WARNING, "the engine is out of reach: %s", error.detail)
+            told = True
+            stop.wait(AGAIN_S)
+            continue
+        try:
+            made.run(stop)
+        finally:
+            made.target.close()
+            made.store.close()
+    return 0
+
+
+def _server(arguments: Sequence[str]) -> int:
+    config = server_config(arguments)
+    _log(config.log)
+    stop = _stop_on_signals()  # uvicorn raises the signal again when it has ended: it must not end us then
+    if config.mode == "api":
+        return _serve(config, config.etcd, config.listen, stop)
+    return _up(config, stop)
+
+
+def _up(config: ServerConfig, stop: threading.Event) -> int:
+    """etcd, then the API, then the agent; they end in the other order."""
+    from confd.clock import SystemClock
+    from confd.credentials import ensure_token, write_context
+    from confd.stores.embedded import EmbeddedEtcd
+    from confd.supervise import Child
+
+    address = f"unix:{config.data.absolute() / 'api' / 'confd.sock'}"
+    ensure_token(config.token_file)
+    etcd = EmbeddedEtcd(config.data / "store")
+    etcd.start()
+    store = replace(config.etcd, endpoints=(etcd.endpoint,))
+    command = [sys.executable, "-m", "confd.main", "agent", "--env", config.env, "--etcd", etcd.endpoint]
+    command += ["--prefix", store.prefix, "--data", str(config.data / "agent"), *config.agent_arguments]
+    child = Child("agent", command, SystemClock())
+    context = {"server": address, "token_file": str(config.token_file.absolute()), "env": config.env}
+    addresses = (*config.listen, address)
+    try:
+        return _serve(config, store, addresses, stop, lambda: _opened(child, context, write_context))
+    finally:
+        child.stop()
+        etcd.stop()
+
+
+def _opened(child: Any, context: dict[str, str], write: Callable[[Path, dict[str, str]], bool]) -> None:
+    """Once the sockets are open: start the agent, and let confctl find us."""
+    child.start()
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    path = Path(base) / "confd" / "config.toml"
+    if not write(path, context):
+        log.warning("%s is no TOML and was left alone; confctl will not find this server by itself", path)
+
+
+def _serve(
+    config: ServerConfig,
+    etcd: EtcdConfig,
+    addresses: Sequence[str],
+    stop: threading.Event,
+    opened: Callable[[], None] = lambda: None,
+) -> int:
+    """The API in this process, on all addresses, until a signal."""
+    import uvicorn
+
+    from confd.bootstrap import build_api
+    from confd.credentials import ensure_token
+    from confd.listening import listen_all
+
+    sockets = listen_all(list(dict.fromkeys(addresses)))
+    api = build_api(etcd, ensure_token(config.token_file))
+    try:
+        opened()
+        for address in addresses:
+            log.info("listening on %s", address)
+        settings = uvicorn.Config(
+            api.application, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=DRAIN_S
+        )
+        if not stop.is_set():
+            uvicorn.Server(settings).run(sockets=sockets)
+    finally:
+        api.close()
+        for one in sockets:
+            one.close()
+    return 0
+
+
+def _log(config: LogConfig) -> None:
+    setup(config.format, config.level)
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _guarded(run: Callable[[], int]) -> int:
+    """Errors of the tree end a program with their code and one line, never with a trace."""
+    try:
+        return run()
+    except ConfdError as error:
+        print(error.detail, file=sys.stderr)  # noqa: T201 - logs may not be set up yet
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    programs = {"agent": agent, "server": server}
+    sys.exit(programs[sys.argv[1]](sys.argv[2:]))
