@@ -17,7 +17,7 @@ check: setup ## format, lint, types, import contracts, unit tests: under a minut
 	@echo "== unit tests"; $(BIN)/pytest -q -n 2 tests/unit
 
 test: check ## everything, on a fresh machine too
-	@scripts/need.sh etcd
+	@scripts/need.sh etcd docker
 	@echo "== all tests"; $(BIN)/pytest -q tests
 
 lock: ## write requirements.lock anew from pyproject.toml

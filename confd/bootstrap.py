@@ -78,7 +78,7 @@ def build_agent(config: AgentConfig) -> Agent:
         facts,
         observe_only=config.observe,
         freeze=config.data / "freeze" if config.data else None,
-        healer=healer_for(target, ledger),
+        healer=healer_for(target, ledger, clock),
         obstructer=obstacles_of,
     )
     reporter = Reporter(store, keyspace, config.host, clock)

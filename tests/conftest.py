@@ -2,4 +2,9 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.support.etcd", "tests.support.mirrors"]
+pytest_plugins = [
+    "tests.support.etcd",
+    "tests.support.mirrors",
+    "tests.support.engine",
+    "tests.support.programs",
+]

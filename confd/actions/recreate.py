@@ -93,7 +93,7 @@ def apply(  # noqa: PLR0913, PLR0917 - each is one thing that a swap needs
     return new
 
 
-def heal(target: _Able, old: str, note: Mapping[str, Any]) -> Healed:
+def heal(target: _Able, old: str, note: Mapping[str, Any], clock: Clock, monitor_s: float = MONITOR_S) -> Healed:
     """Finish or take back what a crash left behind, any number of times. `note` is the journal's `recreate`."""
     name = str(note["name"])
     before, after = _look(target, old), _next(target, note)
@@ -110,8 +110,7 @@ def heal(target: _Able, old: str, note: Mapping[str, Any]) -> Healed:
         if note["running"]:
             target.start(new)
         return Healed(Container(new))
-    runs = bool(after["State"].get("Running")) or not note["running"]
-    if named and runs:
+    if named and (not note["running"] or _stays_up(target, new, monitor_s, clock)):
         _end(target, before)
         return Healed(Container(new))
     _put_back(target, old, new, note)
@@ -119,7 +118,7 @@ def heal(target: _Able, old: str, note: Mapping[str, Any]) -> Healed:
 
 
 def _swap(target: _Able, old: str, new: str, name: str, swap: Swap) -> None:
-    target.update(old, {"RestartPolicy": _NO})
+    _end_restarts(target, old)
     target.stop(old, swap.stop_timeout_s)
     target.rename(old, name + _OLD)
     target.rename(new, name)
@@ -131,6 +130,10 @@ def _watch(target: _Able, new: str, monitor_s: float, clock: Clock) -> None:
         target.start(new)
     except EngineRefused as error:
         raise StartFailed(error.detail, log=target.logs(new, LOG_LINES)) from error
+    _stay(target, new, monitor_s, clock)
+
+
+def _stay(target: _Able, new: str, monitor_s: float, clock: Clock) -> None:
     never, until = threading.Event(), clock.now() + monitor_s
     while True:
         seen = target.inspect(new)
@@ -143,6 +146,15 @@ def _watch(target: _Able, new: str, monitor_s: float, clock: Clock) -> None:
         if clock.now() >= until:
             return
         clock.wait(never, STEP_S)
+
+
+def _stays_up(target: _Able, new: str, monitor_s: float, clock: Clock) -> bool:
+    """Whether it runs and goes on running; one that ends and is started again by the engine does not."""
+    try:
+        _stay(target, new, monitor_s, clock)
+    except (StartFailed, ContainerGone):
+        return False
+    return True
 
 
 def _put_back(target: _Able, old: str, new: str | None, note: Mapping[str, Any]) -> None:
@@ -161,10 +173,16 @@ def _put_back(target: _Able, old: str, new: str | None, note: Mapping[str, Any])
 
 
 def _drop(target: _Able, container: str) -> None:
+    _end_restarts(target, container)
     with contextlib.suppress(ContainerGone):
-        target.update(container, {"RestartPolicy": _NO})
         target.stop(container, 0)
     target.remove(container)
+
+
+def _end_restarts(target: _Able, container: str) -> None:
+    """The engine refuses this between two lives of one that it starts over and over; the stop then ends that."""
+    with contextlib.suppress(ContainerGone, EngineRefused):
+        target.update(container, {"RestartPolicy": _NO})
 
 
 def _end(target: _Able, before: Inspect) -> None:

@@ -93,7 +93,7 @@ def acts_for(target: Engine, labels: Labels, clock: Clock) -> Mapping[str, Act]:
     }
 
 
-def healer_for(target: Engine, ledger: Ledger) -> Callable[[Place, Sequence[Inspect]], bool]:
+def healer_for(target: Engine, ledger: Ledger, clock: Clock) -> Callable[[Place, Sequence[Inspect]], bool]:
     """What a pass calls first: ends every recreate of the place that a crash or a lost engine left open."""
 
     def healer(place: Place, inspects: Sequence[Inspect]) -> bool:
@@ -102,7 +102,7 @@ def healer_for(target: Engine, ledger: Ledger) -> Callable[[Place, Sequence[Insp
             note = (entry.intent or {}).get("recreate")
             if note is None or (entry.env, entry.app) != place:
                 continue
-            now = recreate.heal(target, container, note).container
+            now = recreate.heal(target, container, note, clock).container
             if now is None:
                 ledger.forget(container)
             elif now == container:

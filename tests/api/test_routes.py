@@ -1,0 +1,154 @@
+"""The API's routes over the in-memory store: answers, errors, ETags, and writers that race."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from confd.api.app import create_app
+from confd.clock import SystemClock
+from confd.keys import Keyspace
+from confd.mirror import Mirror
+from confd.services.context import Context
+from confd.services.meta import ensure_meta
+from confd.snapshot import all_areas
+from confd.stores.memory import MemoryStore
+
+TOKEN = {"Authorization": "Bearer secret-token"}
+WEB = "/v1/apps/web/envs/dev"
+
+
+@pytest.fixture
+def client() -> Iterator[FlaskClient]:
+    store, keyspace = MemoryStore(), Keyspace()
+    ensure_meta(store, keyspace)
+    mirror = Mirror(store, keyspace, all_areas(keyspace))
+    mirror.start()
+    mirror.wait_current(5)
+    app = create_app(Context(store, keyspace, mirror, SystemClock()), {"secret-token": "admin"})
+    yield app.test_client()
+    mirror.stop()
+    store.close()
+
+
+def _json(answer: Any) -> Any:
+    return json.loads(answer.data)
+
+
+def _patch(client: FlaskClient, body: Any, **headers: str) -> Any:
+    return client.patch(f"{WEB}/settings", data=json.dumps(body), headers={**TOKEN, **headers})
+
+
+def test_a_write_is_read_back_and_the_same_again_is_no_change(client: FlaskClient) -> None:
+    first = _patch(client, {"set": {"db/url": "x", "n": 1.10}, "message": "begin"})
+    assert first.status_code == 200
+    assert (first.json["change"], first.json["reaches"]) == (1, {"apps": 1, "hosts": 0, "containers": 0})
+    assert _patch(client, {"set": {"db/url": "x"}}).json["diff"] == []
+    found = client.get(f"{WEB}/settings", headers=TOKEN)
+    assert _json(found)["settings"]["db/url"] == {"value": "x", "secret": False, "layer": "dev/web", "change": 1}
+    assert int(found.headers["X-Confd-Revision"]) >= first.json["revision"]
+    again = client.get(f"{WEB}/settings", headers={**TOKEN, "If-None-Match": found.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+def test_numbers_keep_their_text(client: FlaskClient) -> None:
+    client.put(f"{WEB}/settings/n", data='{"value": 1.10}', headers=TOKEN)
+    assert b"1.10" in client.get(f"{WEB}/settings/n", headers=TOKEN).data
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "pointer"),
+    [
+        ({"set": {"a/../b": 1}}, 400, "/set/a~1..~1b"),
+        ({"set": {"a": 1}, "unset": ["a"]}, 400, "/unset/a"),
+        ({"sett": {}}, 400, "/sett"),
+        ({"set": []}, 400, "/set"),
+        ({"set": {"a": 1}, "secret": ["a"]}, 403, "/secret"),
+        ({"set": {"run/memroy": "1g"}}, 422, "/set/run~1memroy"),
+        ({"set": {"PATH": "x"}}, 422, "/set/PATH"),
+        ({"set": {"a": {"$secret": {}}}}, 400, "/set/a"),
+        ({"set": {"a-b": 1, "a_b": 2, "A_B": 3}}, 422, None),
+    ],
+)
+def test_bad_input_names_where_and_stores_nothing(
+    client: FlaskClient, body: Any, status: int, pointer: str | None
+) -> None:
+    answer = _patch(client, body)
+    assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
+    problem = json.loads(answer.data)
+    assert problem["detail"]
+    assert pointer is None or problem["pointer"] == pointer
+    assert _json(client.get(f"{WEB}/settings", headers=TOKEN))["settings"] == {}
+
+
+def test_a_token_is_always_needed(client: FlaskClient) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}):
+        answer = client.get("/v1/apps", headers=headers)
+        assert (answer.status_code, json.loads(answer.data)["code"]) == (401, "unauthenticated")
+    assert client.get("/livez").status_code == 200
+    assert client.get("/readyz").status_code == 200
+
+
+def test_what_is_not_there_is_a_problem_document_too(client: FlaskClient) -> None:
+    for method, path, status in (("GET", "/nowhere", 404), ("DELETE", "/v1/apps", 405)):
+        answer = client.open(path, method=method, headers=TOKEN)
+        assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
+
+
+def test_a_stale_writer_is_told_b142(client: FlaskClient) -> None:
+    _patch(client, {"set": {"a": 1}})
+    seen = client.get(f"{WEB}/settings?layer=own", headers=TOKEN).headers["ETag"]
+    assert _patch(client, {"set": {"a": 2}}, **{"If-Match": f'"other", {seen}'}).status_code == 200
+    assert _patch(client, {"set": {"a": 3}}, **{"If-Match": seen}).status_code == 412
+    assert _patch(client, {"set": {"a": 3}}, **{"If-Match": "*"}).status_code == 200
+
+
+def test_eight_writers_lose_no_update(client: FlaskClient) -> None:
+    ready = threading.Barrier(8)
+
+    def write(number: int) -> list[int]:
+        ready.wait(5)
+        return [
+            _patch(client.application.test_client(), {"set": {f"k{number}_{i}": i}}).status_code for i in range(5)
+        ]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert {status for codes in pool.map(write, range(8)) for status in codes} == {200}
+    document = _json(client.get(f"{WEB}/settings", headers=TOKEN))
+    assert len(document["settings"]) == document["change"] == 40
+
+
+def test_history_diff_and_rollback(client: FlaskClient) -> None:
+    _patch(client, {"set": {"a": 1}})
+    _patch(client, {"set": {"a": 2, "b": 3}}, **{"X-Confd-Author": "ann%20b"})
+    found = _json(client.get(f"{WEB}/changes", headers=TOKEN))["changes"]
+    assert [(one["number"], one["author"]) for one in found] == [(2, "ann b"), (1, "admin")]
+    diff = _json(client.get(f"{WEB}/diff?against=change:1", headers=TOKEN))["diff"]
+    assert [(one["key"], one["action"]) for one in diff] == [("a", "change"), ("b", "add")]
+    back = client.post(f"{WEB}/rollback", data='{"to": 1}', headers=TOKEN)
+    assert (back.status_code, _json(back)["change"]) == (200, 3)
+    settings = _json(client.get(f"{WEB}/settings", headers=TOKEN))["settings"]
+    assert {key: one["value"] for key, one in settings.items()} == {"a": 1}
+    assert _json(client.get(f"{WEB}/explain/a", headers=TOKEN))["winner"]["value"] == 1
+
+
+def test_three_thousand_keys_are_one_change(client: FlaskClient) -> None:
+    answer = _patch(client, {"set": {f"key/{number}": "v" * 20 for number in range(3000)}})
+    assert (answer.status_code, answer.json["change"]) == (200, 1)
+    assert len(_json(client.get(f"{WEB}/settings", headers=TOKEN))["settings"]) == 3000
+
+
+def test_a_binding_is_a_change_and_one_that_never_works_is_refused(client: FlaskClient) -> None:
+    _patch(client, {"set": {"a": 1}})
+    bad = {"on_change": [{"keys": "**", "action": "signal", "signal": "HUP"}]}
+    assert client.put(f"{WEB}/binding", data=json.dumps(bad), headers=TOKEN).status_code == 422
+    good = {"on_change": [{"keys": "**", "action": "none"}]}
+    assert _json(client.put(f"{WEB}/binding", data=json.dumps(good), headers=TOKEN))["change"] == 2
+    assert _json(client.get(f"{WEB}/binding", headers=TOKEN))["from"] == "dev/web"
+    assert client.delete(f"{WEB}/binding", headers=TOKEN).status_code == 200

@@ -1,0 +1,119 @@
+"""A value changes, the container follows: through confctl, on a real etcd and a real engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+from tests.support.engine import EngineProcess
+from tests.support.programs import Confd
+from tests.support.wait import until
+
+SERVE = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.2; done']
+RELOAD = [
+    "sh",
+    "-c",
+    'trap "echo hup; cat /etc/app/app.json" HUP; trap "exit 0" TERM; echo up; while :; do sleep 0.2; done',
+]
+FRAIL = ["sh", "-c", '[ -n "$BREAK" ] && { echo broken; exit 3; }; trap "exit 0" TERM; while :; do sleep 0.2; done']
+
+
+def test_a_variable_needs_a_new_container_and_the_same_value_nothing_b83(
+    confd: Confd, engine: EngineProcess
+) -> None:
+    old = engine.run("web", SERVE, labels={"confd.app": "web", "other": "kept"}, Env=["OWN=1"])
+    confd.ctl("set", "web", "LOG_LEVEL=debug", "-e", "dev", "--wait", "30s")
+    new = engine.inspect("web")
+    assert new["Id"] != old
+    assert engine.variables("web") | {"LOG_LEVEL": "debug", "OWN": "1"} == engine.variables("web")
+    assert new["Config"]["Labels"]["other"] == "kept"
+    assert new["Config"]["Labels"]["confd.replaces"] == old
+    assert engine.names() == ["web"]
+    confd.ctl("set", "web", "LOG_LEVEL=debug", "-e", "dev", "--wait", "30s")
+    assert engine.inspect("web")["Id"] == new["Id"]
+    assert len(confd.json("history", "web", "-e", "dev")["changes"]) == 1
+
+
+def test_unset_brings_the_container_s_own_value_back(confd: Confd, engine: EngineProcess) -> None:
+    engine.run("own", SERVE, labels={"confd.app": "own"}, Env=["MODE=base"])
+    confd.ctl("set", "own", "MODE=set", "-e", "dev", "--wait", "30s")
+    assert engine.variables("own")["MODE"] == "set"
+    confd.ctl("unset", "own", "MODE", "-e", "dev", "--wait", "30s")
+    assert engine.variables("own")["MODE"] == "base"
+
+
+def test_a_memory_limit_is_changed_in_the_same_container(confd: Confd, engine: EngineProcess) -> None:
+    old = engine.run("mem", SERVE, labels={"confd.app": "mem"})
+    confd.ctl("set", "mem", "run/memory=64m", "-e", "dev", "--wait", "30s")
+    confd.ctl("set", "mem", "run/memory=256m", "-e", "dev", "--wait", "30s")
+    confd.ctl("set", "mem", "run/memory=32m", "-e", "dev", "--wait", "30s")
+    now = engine.inspect("mem")
+    assert (now["Id"], now["HostConfig"]["Memory"]) == (old, 32 * 1024 * 1024)
+
+
+def test_a_file_is_replaced_and_the_same_process_signalled_b115(
+    confd: Confd, engine: EngineProcess, tmp_path: Path
+) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    engine.run("api", RELOAD, labels={"confd.app": "api"}, host={"Binds": [f"{folder}:/etc/app"]})
+    pid = engine.inspect("api")["State"]["Pid"]
+    binding = {
+        "variables": {"exclude": ["**"]},
+        "files": [{"path": "/etc/app/app.json", "format": "json"}],
+        "on_change": [{"keys": "**", "action": "signal", "signal": "HUP"}],
+    }
+    (tmp_path / "binding.json").write_text(json.dumps(binding))
+    confd.ctl("binding", "set", "api", str(tmp_path / "binding.json"), "-e", "dev")
+    confd.ctl("set", "api", "log/level=debug", "-e", "dev", "--wait", "30s")
+    assert json.loads((folder / "app.json").read_text()) == {"log": {"level": "debug"}}
+    until(lambda: b'"debug"' in engine.client.logs("api"), 10)
+    assert engine.inspect("api")["State"]["Pid"] == pid
+
+
+def test_what_does_not_start_leaves_the_old_container_running_b78(confd: Confd, engine: EngineProcess) -> None:
+    old = engine.run(
+        "frail", FRAIL, labels={"confd.app": "frail"}, host={"RestartPolicy": {"Name": "unless-stopped"}}
+    )
+    words = confd.words("set", "frail", "BREAK=1", "-e", "dev", "--wait", "30s", expect=3)
+    assert "broken" in words
+    now = engine.inspect("frail")
+    assert (now["Id"], now["State"]["Running"]) == (old, True)
+    assert now["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+    assert engine.names() == ["frail"]
+    confd.ctl("rollback", "frail", "-e", "dev", "--wait", "30s")
+    assert engine.inspect("frail")["Id"] == old
+
+
+def test_several_keys_changed_together_act_once_b111(confd: Confd, engine: EngineProcess, tmp_path: Path) -> None:
+    old = engine.run("many", SERVE, labels={"confd.app": "many"})
+    (tmp_path / ".env").write_text("A=1\nB=2\nC=3\nD=4\nE=5\n")
+    confd.ctl("import", "many", str(tmp_path / ".env"), "-e", "dev", "--wait", "30s")
+    assert engine.inspect("many")["Config"]["Labels"]["confd.replaces"] == old
+    assert len(confd.json("history", "many", "-e", "dev")["changes"]) == 1
+
+
+def test_an_agent_that_starts_again_does_nothing_twice_and_what_it_missed_once(
+    confd: Confd, engine: EngineProcess
+) -> None:
+    engine.run("again", SERVE, labels={"confd.app": "again"})
+    confd.ctl("set", "again", "A=1", "-e", "dev", "--wait", "30s")
+    before, agent = engine.inspect("again")["Id"], confd.agent_pid()
+    os.kill(agent, signal.SIGKILL)
+    until(lambda: confd.agent_pid() not in (0, agent), 20)
+    confd.ctl("set", "again", "B=2", "-e", "dev")
+    until(lambda: engine.variables("again").get("B") == "2", 40)
+    now = engine.inspect("again")
+    assert now["Config"]["Labels"]["confd.replaces"] == before
+    assert engine.variables("again")["A"] == "1"
+    until(lambda: engine.names() == ["again"], 10)
+
+
+def test_bad_input_names_the_key_and_stores_nothing_b59(confd: Confd) -> None:
+    for setting, word in (("run/memory=4m", "6m"), ("run/memroy=64m", "run/memroy"), ("a/../b=1", "a/../b")):
+        words = confd.words("set", "bad", setting, "-e", "dev", expect=65)
+        assert word in words
+    assert confd.json("list", "-e", "dev") is not None
+    assert "bad" not in confd.ctl("list")

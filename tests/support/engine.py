@@ -1,0 +1,142 @@
+"""A private Docker Engine for the tests' session, in a network namespace of its own, and an image."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tarfile
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from tests.support.wait import until
+
+__all__ = ["IMAGE", "EngineProcess", "engine", "engine_process"]
+
+IMAGE = "confd-test:1"
+APPLETS = ("sh", "sleep", "cat", "kill", "env", "echo", "nc", "true", "test")
+_HOW = "is missing: `apt-get install docker.io iptables iproute2 busybox-static`, or `scripts/need.sh docker`"
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if found is None:
+        pytest.fail(f"{name} {_HOW}")
+    return found
+
+
+def _image_tar() -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        tar.add(_program("busybox"), "bin/busybox")
+        for applet in APPLETS:
+            link = tarfile.TarInfo(f"bin/{applet}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
+    return out.getvalue()
+
+
+class EngineProcess:
+    """dockerd under a folder of its own; nothing of another engine is touched."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._namespace = f"confd-{uuid.uuid4().hex[:8]}"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.docker_host = f"unix://{folder}/docker.sock"
+        self.client = docker.APIClient(base_url=self.docker_host, version="1.41", timeout=30)
+
+    def start(self) -> None:
+        ip, enter, program = _program("ip"), _program("nsenter"), _program("dockerd")
+        if self._process is None:
+            subprocess.run([ip, "netns", "add", self._namespace], check=True)
+            subprocess.run([ip, "-n", self._namespace, "link", "set", "lo", "up"], check=True)
+        folders = ["--data-root", f"{self._folder}/data", "--exec-root", f"{self._folder}/exec"]
+        more = ["--pidfile", f"{self._folder}/pid", "-H", self.docker_host]
+        command = [enter, f"--net=/var/run/netns/{self._namespace}", program, *folders, *more]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        until(self._answers, 30)
+
+    def make_image(self) -> None:
+        self.client.import_image_from_data(_image_tar(), repository="confd-test", tag="1")
+
+    def stop(self) -> None:
+        self.clear()
+        self.client.close()
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(30)
+        subprocess.run([_program("ip"), "netns", "delete", self._namespace], check=False)
+
+    def clear(self) -> None:
+        """Remove every container, and the networks that tests made."""
+        client = self.client
+        for one in client.containers(all=True):
+            client.remove_container(one["Id"], force=True, v=True)
+        for network in client.networks():
+            if network["Name"] not in ("bridge", "host", "none"):
+                client.remove_network(network["Id"])
+
+    def run(self, name: str, command: Sequence[str], **more: Any) -> str:
+        """Start a container; `labels`, `environment`, `host` (HostConfig) and create fields. Its id."""
+        host: Mapping[str, Any] = more.pop("host", {})
+        labels: Mapping[str, str] = more.pop("labels", {})
+        body = {"Image": IMAGE, "Cmd": list(command), "Labels": dict(labels), **more, "HostConfig": dict(host)}
+        answer = self.client.post(
+            f"http+docker://localhost/v1.41/containers/create?name={name}", json=body, timeout=30
+        )
+        assert answer.status_code == 201, answer.text
+        made = str(answer.json()["Id"])
+        self.client.start(made)
+        return made
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.client.inspect_container(container)
+        return found
+
+    def names(self, *, running: bool = False) -> list[str]:
+        """The names of all containers, or of those that run."""
+        return sorted(one["Names"][0].lstrip("/") for one in self.client.containers(all=not running))
+
+    def variables(self, container: str) -> dict[str, str]:
+        pairs = (item.partition("=") for item in self.inspect(container)["Config"]["Env"] or ())
+        return {name: value for name, _, value in pairs}
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self._folder / "log").read_text()[-2000:]
+        try:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(str(self._folder / "docker.sock"))
+        except OSError:
+            return False
+        return bool(self.client.ping())
+
+
+@pytest.fixture(scope="session")
+def engine_process() -> Iterator[EngineProcess]:
+    """The session's engine. Its folder's path is short: a unix socket's may not be long."""
+    folder = Path(tempfile.mkdtemp(prefix="confd-engine-"))
+    process = EngineProcess(folder)
+    process.start()
+    process.make_image()
+    yield process
+    process.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def engine(engine_process: EngineProcess) -> Iterator[EngineProcess]:
+    """The session's engine, emptied after the test."""
+    yield engine_process
+    engine_process.clear()

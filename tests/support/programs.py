@@ -1,0 +1,102 @@
+"""The product's programs as a user starts them: `confd-server up` on a private folder, and `confctl`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.engine import EngineProcess
+from tests.support.etcd import free_port
+from tests.support.wait import until
+
+__all__ = ["Confd", "confd", "confd_up"]
+
+
+class Confd:
+    """A server with its etcd and its agent."""
+
+    def __init__(self, folder: Path, docker_host: str) -> None:
+        self._folder = folder
+        self._docker_host = docker_host
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+        self.environ = {**os.environ, "XDG_CONFIG_HOME": str(folder / "config"), "HOME": str(folder)}
+        self.environ = {name: text for name, text in self.environ.items() if not name.startswith("CONFD_")}
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "confd.main", "server", "up", "--data", str(self._folder / "data")]
+        command += ["--listen", f"127.0.0.1:{self.port}", "--docker-host", self._docker_host]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
+        until(self._ready, 30)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(20)
+
+    def ctl(self, *arguments: str, expect: int = 0) -> str:
+        """Run confctl; its standard output."""
+        done = self._run(*arguments)
+        assert done.returncode == expect, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}\n{self.log}"
+        return done.stdout
+
+    def words(self, *arguments: str, expect: int) -> str:
+        """Run confctl; what it says on standard error."""
+        done = self._run(*arguments)
+        assert done.returncode == expect, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}\n{self.log}"
+        return done.stderr
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.ctl(*arguments, "-o", "json"))
+
+    def agent_pid(self) -> int:
+        """The agent's process, a child of the server."""
+        assert self._process is not None
+        for entry in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(entry.read_text().rpartition(")")[2].split()[1])
+                command = (entry.parent / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if parent == self._process.pid and b"agent" in command:
+                return int(entry.parent.name)
+        return 0
+
+    @property
+    def log(self) -> str:
+        return (self._folder / "log").read_text()
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "confd.cli", *arguments]
+        return subprocess.run(
+            command, env=self.environ, capture_output=True, text=True, timeout=60, check=False, cwd=self._folder
+        )
+
+    def _ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log
+        done = self._run("hosts", "-o", "json")
+        return done.returncode == 0 and '"alive": true' in done.stdout.replace('"alive":true', '"alive": true')
+
+
+@pytest.fixture(scope="module")
+def confd_up(engine_process: EngineProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Confd]:
+    server = Confd(tmp_path_factory.mktemp("up"), engine_process.docker_host)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def confd(confd_up: Confd, engine: EngineProcess) -> Confd:
+    """A running server; the engine's containers go after the test, so each test takes an app of its own."""
+    return confd_up
