@@ -1,5 +1,5 @@
 # Every target can be run again; none asks a question.
-.PHONY: help setup check test lock
+.PHONY: help setup check test lock demo demo-down
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -19,6 +19,12 @@ check: setup ## format, lint, types, import contracts, unit tests: under a minut
 test: check ## everything, on a fresh machine too
 	@scripts/need.sh etcd docker
 	@echo "== all tests"; $(BIN)/pytest -q tests
+
+demo: ## shows a change reach running containers, on this machine; leaves all running
+	@scripts/demo.sh up
+
+demo-down: ## takes away what the demo started, and nothing else
+	@scripts/demo.sh down
 
 lock: ## write requirements.lock anew from pyproject.toml
 	@scripts/lock.sh
