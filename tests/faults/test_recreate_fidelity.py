@@ -1,0 +1,153 @@
+"""A recreate on a real engine loses nothing that the container had, and makes nothing permanent that was found."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from docker.types import IPAMConfig, IPAMPool
+
+from confd.actions import recreate
+from confd.actions import signal as signal_action
+from confd.actions.fidelity import Wanted, obstacles_of
+from confd.clock import SystemClock
+from confd.errors import EngineRefused, NotReady, StartFailed
+from confd.options import observed_options
+from confd.targets.docker import DockerTarget
+from tests.support.engine import IMAGE, EngineProcess
+from tests.support.wait import until
+
+SERVE = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.1; done']
+
+
+@pytest.fixture
+def target(engine: EngineProcess) -> Iterator[DockerTarget]:
+    made = DockerTarget(engine.docker_host)
+    yield made
+    made.close()
+
+
+def _recreate(target: DockerTarget, name: str, **options: str) -> dict[str, Any]:
+    """Recreate with one more variable; the new container's inspect."""
+    old = target.inspect(name)
+    variables = dict(item.split("=", 1) for item in old["Config"]["Env"] or ())
+    wanted = Wanted(IMAGE, {**variables, "ADDED": "1"}, {**observed_options(old), **options})
+    swap = recreate.Swap(monitor_s=0.2)
+    new = recreate.apply(target, old, wanted, swap, SystemClock(), lambda more: None)
+    return dict(target.inspect(new))
+
+
+def _network(engine: EngineProcess, name: str, third: int) -> None:
+    pool = IPAMConfig(pool_configs=[IPAMPool(subnet=f"172.30.{third}.0/24")])
+    engine.client.create_network(name, ipam=pool)
+
+
+def test_networks_aliases_and_a_static_address_are_carried_b66_b68(
+    engine: EngineProcess, target: DockerTarget
+) -> None:
+    _network(engine, "front", 1)
+    _network(engine, "back", 2)
+    endpoint = {"EndpointsConfig": {"front": {"Aliases": ["web"]}}}
+    old = engine.run("app", SERVE, host={"NetworkMode": "front"}, NetworkingConfig=endpoint)
+    engine.client.connect_container_to_network(old, "back", aliases=["api"], ipv4_address="172.30.2.9")
+    new = _recreate(target, "app")
+    networks = new["NetworkSettings"]["Networks"]
+    assert set(networks) == {"front", "back"}
+    assert networks["back"]["IPAddress"] == networks["back"]["IPAMConfig"]["IPv4Address"] == "172.30.2.9"
+    assert "web" in networks["front"]["Aliases"]
+    assert "api" in networks["back"]["Aliases"]
+    assert old[:12] not in networks["front"]["Aliases"] + networks["back"]["Aliases"]
+
+
+def test_a_generated_address_and_port_are_not_made_permanent_b64_b69(
+    engine: EngineProcess, target: DockerTarget
+) -> None:
+    ports = {"80/tcp": [{"HostIp": "", "HostPort": ""}]}
+    old = engine.run("app", SERVE, host={"PortBindings": ports}, ExposedPorts={"80/tcp": {}})
+    new = _recreate(target, "app")
+    assert new["HostConfig"]["PortBindings"]["80/tcp"][0]["HostPort"] in ("", "0")
+    assert not new["Config"].get("MacAddress")
+    assert new["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"]
+    assert new["Config"]["Hostname"] == new["Id"][:12] != old[:12]
+
+
+def test_a_container_in_another_s_network_is_recreated_and_its_leader_refused_b71_b72(
+    engine: EngineProcess, target: DockerTarget
+) -> None:
+    vpn = engine.run("vpn", SERVE)
+    engine.run("app", SERVE, host={"NetworkMode": f"container:{vpn}"})
+    assert _recreate(target, "app")["State"]["Running"]
+    with pytest.raises(EngineRefused, match="app shares its namespaces"):
+        _recreate(target, "vpn")
+    assert target.inspect("vpn")["Id"] == vpn
+
+
+def test_an_anonymous_volume_keeps_its_data_b74(engine: EngineProcess, target: DockerTarget) -> None:
+    write = ["sh", "-c", "[ -e /data/f ] || echo kept > /data/f; " + SERVE[2]]
+    engine.run("app", write, Volumes={"/data": {}})
+    before = target.inspect("app")["Mounts"][0]["Name"]
+    new = _recreate(target, "app")
+    assert [mount["Name"] for mount in new["Mounts"]] == [before]
+    assert target.execute("app", ["cat", "/data/f"], 5)[1].strip() == "kept"
+    assert [mount["Name"] for mount in _recreate(target, "app")["Mounts"]] == [before]
+
+
+def test_entrypoint_and_command_are_carried_as_they_were_b75(engine: EngineProcess, target: DockerTarget) -> None:
+    engine.run("app", SERVE[1:], Entrypoint=["sh"])
+    new = _recreate(target, "app")
+    assert (new["Config"]["Entrypoint"], new["Config"]["Cmd"]) == (["sh"], SERVE[1:])
+
+
+def test_the_container_s_own_stop_signal_ends_it_b77(engine: EngineProcess, target: DockerTarget) -> None:
+    quits = ["sh", "-c", 'trap "echo quit > /data/quit; exit 0" QUIT; while :; do sleep 0.1; done']
+    engine.run("app", quits, Volumes={"/data": {}}, StopSignal="SIGQUIT", StopTimeout=30)
+    new = _recreate(target, "app")
+    assert (new["Config"]["StopSignal"], new["Config"]["StopTimeout"]) == ("SIGQUIT", 30)
+    assert target.execute("app", ["cat", "/data/quit"], 5)[1].strip() == "quit"
+
+
+def test_what_create_refuses_is_found_before_anything_is_stopped(
+    engine: EngineProcess, target: DockerTarget
+) -> None:
+    old = engine.run("app", SERVE)
+    started = target.inspect(old)["State"]["StartedAt"]
+    with pytest.raises(EngineRefused):
+        _recreate(target, "app", **{"log-driver": '"no-such-driver"'})
+    assert target.inspect("app")["State"]["StartedAt"] == started
+    assert engine.names() == ["app"]
+
+
+def test_a_command_that_cannot_start_leaves_the_old_container_b78(
+    engine: EngineProcess, target: DockerTarget
+) -> None:
+    old = engine.run("app", SERVE)
+    with pytest.raises(StartFailed, match="the old container is back"):
+        _recreate(target, "app", command='["no-such-program"]')
+    assert (target.inspect("app")["Id"], target.inspect("app")["State"]["Running"]) == (old, True)
+
+
+def test_a_container_of_rm_is_told_as_an_obstacle(engine: EngineProcess, target: DockerTarget) -> None:
+    engine.run("app", SERVE, host={"AutoRemove": True})
+    assert "--rm" in obstacles_of(target.inspect("app"))[0]
+
+
+def test_a_reload_signal_leaves_the_restart_policy_alive_b81(engine: EngineProcess, target: DockerTarget) -> None:
+    reload = ["sh", "-c", 'trap "echo hup" HUP; ' + SERVE[2]]
+    engine.run("app", reload, host={"RestartPolicy": {"Name": "always"}})
+    pid = target.inspect("app")["State"]["Pid"]
+    signal_action.apply(target, target.inspect("app"), "HUP")
+    until(lambda: "hup" in target.logs("app", 5), 10)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: target.inspect("app")["RestartCount"] == 1 and target.inspect("app")["State"]["Running"], 20)
+
+
+def test_a_process_that_does_not_catch_the_signal_is_not_sent_it_b118(
+    engine: EngineProcess, target: DockerTarget
+) -> None:
+    engine.run("app", SERVE)
+    with pytest.raises(NotReady, match="does not catch SIGHUP"):
+        signal_action.apply(target, target.inspect("app"), "HUP")
+    assert target.inspect("app")["State"]["Running"]
