@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flask import Flask, Response
+from werkzeug.routing import BaseConverter
 
 from confd.api import auth, bindings, errors, fleet, health, history, settings, web
 from confd.services.context import Context
@@ -12,11 +13,19 @@ from confd.services.context import Context
 __all__ = ["create_app"]
 
 
+class KeyConverter(BaseConverter):
+    """All the rest of the path, as it is: the key's grammar decides, whatever slashes or line ends are in it."""
+
+    regex = r"[\s\S]+"
+    part_isolating = False
+
+
 def create_app(context: Context, tokens: Mapping[str, str]) -> Flask:
     """`tokens`: token -> the name that its changes carry as author."""
     app = Flask("confd.api", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
+    app.url_map.converters["key"] = KeyConverter
     app.config["MAX_CONTENT_LENGTH"] = web.MAX_BODY_BYTES
     app.extensions["confd"] = context
     errors.install(app)

@@ -127,7 +127,7 @@ class _Application:
         digest, revision = str(document["digest"]), int(document["revision"])
         self._remember(asked.scope, revision, digest)
         tag = etag_of({"digest": digest, "problems": document["problems"]}, asked.format)
-        headers = {"etag": tag, "x-confd-revision": str(revision), "cache-control": "no-cache"}
+        headers = {"etag": tag, "x-confd-revision": str(revision), "cache-control": "no-cache, no-transform"}
         if tag in asked.known or self._same(asked, snapshot, digest):
             return _Answer(304, headers)
         if asked.format == delivery.WHOLE:

@@ -23,7 +23,7 @@ def list_hosts() -> Response:
     return answer(fleet.hosts(snapshot()))
 
 
-@routes.get(f"{SCOPE}/explain/<path:key>")
+@routes.get(f"{SCOPE}/explain/<key:key>")
 def explain(app: str, env: str, key: str) -> Response:
     return answer(fleet.explain(context(), snapshot(), scope_of(app, env), key_of(key)))
 

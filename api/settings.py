@@ -50,12 +50,12 @@ def change_settings(app: str, env: str) -> Response:
     return answer(document)
 
 
-@routes.get(f"{SCOPE}/settings/<path:key>")
+@routes.get(f"{SCOPE}/settings/<key:key>")
 def get_setting(app: str, env: str, key: str) -> Response:
     return answer(settings.read_one(context(), snapshot(), scope_of(app, env), key_of(key), own=_own()))
 
 
-@routes.put(f"{SCOPE}/settings/<path:key>")
+@routes.put(f"{SCOPE}/settings/<key:key>")
 def put_setting(app: str, env: str, key: str) -> Response:
     scope, name = scope_of(app, env), key_of(key)
     members = body_of("value", "secret", "message", "dry_run", "yes")
@@ -72,7 +72,7 @@ def put_setting(app: str, env: str, key: str) -> Response:
     return answer(written_document(settings.edit(context(), scope, edit_of(whole, if_match(scope, name)))))
 
 
-@routes.delete(f"{SCOPE}/settings/<path:key>")
+@routes.delete(f"{SCOPE}/settings/<key:key>")
 def delete_setting(app: str, env: str, key: str) -> Response:
     scope, name = scope_of(app, env), key_of(key)
     whole = {"unset": [str(name)], "message": request.args.get("message", "")}

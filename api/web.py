@@ -139,7 +139,7 @@ def answer(document: Mapping[str, Any], status: int = 200) -> Response:
     tag = etag_of(document)
     response = Response(jsontext.dump(dict(document)) + "\n", status, mimetype="application/json")
     response.headers["ETag"] = tag
-    response.headers["Cache-Control"] = "no-store" if status != 200 else "no-cache"
+    response.headers["Cache-Control"] = "no-cache, no-transform"
     if "revision" in document:
         response.headers["X-Confd-Revision"] = str(document["revision"])
     known = [one.strip().removeprefix("W/") for one in request.headers.get("If-None-Match", "").split(",")]
@@ -154,6 +154,9 @@ def if_match(scope: Scope, key: Key | None = None) -> Callable[[Snapshot], None]
     wanted = [one.strip() for one in request.headers.get("If-Match", "").split(",") if one.strip()]
     create_only = request.headers.get("If-None-Match", "").strip() == "*"
     here = context()
+    for tag in wanted:
+        if tag != "*" and not tag.endswith('"'):
+            raise Malformed(f'If-Match takes quoted tags as ETag gave them, like "{tag}"')
 
     def check(seen: Snapshot) -> None:
         if not wanted and not create_only:
@@ -173,6 +176,8 @@ def _tags(here: Context, seen: Snapshot, scope: Scope, key: Key | None) -> list[
     for own in (True, False):
         document = settings.read(here, seen, scope, own=own)
         if key is None:
+            if own and not document["settings"] and not document["change"]:
+                return []
             found.append(etag_of(document))
         elif key in document["settings"]:
             found.append(etag_of({"key": key, **document["settings"][key]}))

@@ -109,6 +109,42 @@ def test_a_stale_writer_is_told_b142(client: FlaskClient) -> None:
     assert _patch(client, {"set": {"a": 3}}, **{"If-Match": "*"}).status_code == 200
 
 
+def test_only_strong_tags_match_b142(client: FlaskClient) -> None:
+    assert _patch(client, {"set": {"a": 1}}, **{"If-Match": "*"}).status_code == 412
+    _patch(client, {"set": {"a": 1}})
+    seen = client.get(f"{WEB}/settings/a?layer=own", headers=TOKEN).headers
+    assert "no-transform" in seen["Cache-Control"]
+    for tag, status in ((f"W/{seen['ETag']}", 412), (seen["ETag"].strip('"'), 400), (seen["ETag"], 200)):
+        headers = {**TOKEN, "If-Match": tag}
+        assert client.put(f"{WEB}/settings/a", data='{"value": 2}', headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("path", ["a%2Fb", "a/b"])
+def test_an_encoded_slash_is_the_same_key_b138(client: FlaskClient, path: str) -> None:
+    assert client.put(f"{WEB}/settings/{path}", data='{"value": 1}', headers=TOKEN).status_code == 200
+    assert list(_json(client.get(f"{WEB}/settings", headers=TOKEN))["settings"]) == ["a/b"]
+
+
+@pytest.mark.parametrize("path", ["%2Fa", "a//b", "a/", "/a", "a%252Fb", "../x", "a/%2E%2E/b"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_an_empty_segment_is_refused_whatever_the_verb_b139(client: FlaskClient, path: str, method: str) -> None:
+    data = '{"value": 1}' if method == "PUT" else None
+    answer = client.open(f"{WEB}/settings/{path}", method=method, data=data, headers=TOKEN)
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize("path", ["bad%FF", "bad%FE", "bad%00", "bad%0A", "bad%7F"])
+def test_bytes_that_are_no_text_are_refused_b141(client: FlaskClient, path: str) -> None:
+    assert client.get(f"{WEB}/settings/{path}", headers=TOKEN).status_code == 400
+
+
+def test_what_looks_like_a_template_is_left_alone_b144_b145(client: FlaskClient) -> None:
+    texts = ["${catalina.home:.}/conf", "${mt:WAIT,0275}", "{{ .x }}", "%(a)s", "$$", "#{1+1}"]
+    _patch(client, {"set": {f"T{number}": text for number, text in enumerate(texts)}})
+    found = _json(client.get(f"{WEB}/settings", headers=TOKEN))["settings"]
+    assert [one["value"] for one in found.values()] == texts
+
+
 def test_eight_writers_lose_no_update(client: FlaskClient) -> None:
     ready = threading.Barrier(8)
 

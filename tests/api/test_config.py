@@ -1,0 +1,98 @@
+"""The `config` read and its long-poll, driven as an ASGI server does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from confd.api.asgi import application
+from confd.clock import SystemClock
+from confd.keys import App, Env, Keyspace
+from confd.mirror import Mirror
+from confd.services import settings
+from confd.services.context import Context
+from confd.services.meta import ensure_meta
+from confd.services.settings import Edit, Scope
+from confd.snapshot import all_areas
+from confd.stores.memory import MemoryStore
+
+WEB = Scope(Env("dev"), App("web"))
+
+
+@pytest.fixture
+def context() -> Iterator[Context]:
+    store, keyspace = MemoryStore(), Keyspace()
+    ensure_meta(store, keyspace)
+    mirror = Mirror(store, keyspace, all_areas(keyspace))
+    mirror.start()
+    mirror.wait_current(5)
+    yield Context(store, keyspace, mirror, SystemClock())
+    mirror.stop()
+    store.close()
+
+
+async def _get(app: Any, query: str = "", token: str = "t", tag: str = "") -> tuple[int, dict[str, str], bytes]:
+    headers = [(b"authorization", f"Bearer {token}".encode()), (b"if-none-match", tag.encode())]
+    scope = {"type": "http", "method": "GET", "path": "/v1/apps/web/envs/dev/config", "headers": headers}
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await app({**scope, "query_string": query.encode()}, receive, send)
+    found = {name.decode(): text.decode() for name, text in sent[0]["headers"]}
+    return sent[0]["status"], found, sent[1]["body"]
+
+
+def test_an_app_without_settings_is_due_nothing(context: Context) -> None:
+    status, _, body = asyncio.run(_get(application(context, {"t": "admin"})))
+    assert (status, json.loads(body)["variables"]) == (200, {})
+
+
+def test_a_poll_answers_once_the_configuration_differs(context: Context) -> None:
+    app = application(context, {"t": "admin"})
+    settings.edit(context, WEB, Edit({"A": "1"}))
+
+    async def poll() -> tuple[int, dict[str, str], bytes]:
+        first = json.loads((await _get(app))[2])
+        waiting = asyncio.ensure_future(_get(app, f"index={first['revision']}&wait=30s"))
+        other = Scope(Env("dev"), App("other"))
+        await asyncio.to_thread(settings.edit, context, other, Edit({"B": "1"}))
+        await asyncio.to_thread(settings.edit, context, WEB, Edit({"A": "2"}))
+        return await waiting
+
+    status, _, body = asyncio.run(poll())
+    assert (status, json.loads(body)["variables"]) == (200, {"A": "2"})
+
+
+def test_the_same_configuration_is_304_after_the_wait_and_a_future_index_answers_at_once(context: Context) -> None:
+    app = application(context, {"t": "admin"})
+    revision = settings.edit(context, WEB, Edit({"A": "1"})).revision
+    status, headers, _ = asyncio.run(_get(app, f"index={revision}&wait=10ms"))
+    assert status == 304
+    assert asyncio.run(_get(app, tag=headers["etag"]))[0] == 304
+    assert asyncio.run(_get(app, "index=999999&wait=30s"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "token", "status"),
+    [("", "x", 401), ("index=x", "t", 400), ("wait=1h", "t", 400), ("what=1", "t", 400)],
+)
+def test_what_is_refused_is_a_problem_document(context: Context, query: str, token: str, status: int) -> None:
+    found, headers, _ = asyncio.run(_get(application(context, {"t": "admin"}), query, token))
+    assert (found, headers["content-type"]) == (status, "application/problem+json")
+
+
+def test_the_variables_alone_in_a_format(context: Context) -> None:
+    settings.edit(context, WEB, Edit({"A": "x y"}))
+    status, headers, body = asyncio.run(_get(application(context, {"t": "admin"}), "format=env"))
+    assert (status, headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    assert b"A=" in body
