@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -19,13 +20,17 @@ from confd.api.errors import MEDIA_TYPE, problem_text
 from confd.api.web import etag_of
 from confd.binding import seconds
 from confd.errors import ConfdError, Malformed
-from confd.keys import DEFAULT, layers_of, parse_app, parse_env, parse_host
+from confd.formats import FORMATS
+from confd.keys import DEFAULT, App, Env, Layer, layers_of, parse_app, parse_env, parse_host
 from confd.model import Snapshot
 from confd.services import delivery
 from confd.services.context import Context
 from confd.services.settings import Scope
+from confd.snapshot import Touched
 
 __all__ = ["application"]
+
+log = logging.getLogger(__name__)
 
 MAX_WAIT_S = 600.0
 REMEMBERED = 4096
@@ -58,12 +63,22 @@ class _Answer:
 
 @dataclass(slots=True)
 class _Pulse:
-    """Wakes all who wait, from the mirror's thread, once something changed."""
+    """Wakes all who wait, from the mirror's thread, once something changed; knows what changed when.
+
+    A deletion straight in etcd leaves no trace in a snapshot, so what was touched is kept here. What happened
+    before `since` is not known.
+    """
 
     loop: asyncio.AbstractEventLoop | None = None
     event: asyncio.Event = field(default_factory=asyncio.Event)
+    since: int = 0
+    touched: dict[Layer | tuple[Env, App], int] = field(default_factory=dict)
 
-    def beat(self, *_: Any) -> None:
+    def beat(self, snapshot: Snapshot, touched: Touched | None) -> None:
+        if touched is None or touched.meta:
+            self.since = max(self.since, snapshot.revision)
+        else:
+            self.touched |= dict.fromkeys((*touched.layers, *touched.bindings), snapshot.revision)
         if self.loop is not None and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self._swap)
 
@@ -80,6 +95,7 @@ class _Application:
         self._pulse = _Pulse()
         self._digests: OrderedDict[tuple[Scope, int], str] = OrderedDict()
         context.mirror.subscribe(self._pulse.beat)
+        self._pulse.since = max(self._pulse.since, context.mirror.snapshot.revision)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         found = _CONFIG.fullmatch(scope.get("path", "")) if scope["type"] == "http" else None
@@ -97,7 +113,10 @@ class _Application:
             asked = _asked(path, scope["query_string"].decode("latin-1"), headers)
             answer = await self._wait(asked, receive)
         except ConfdError as error:
-            answer = _problem(error)
+            answer = self._problem(error.status, error.code, error.detail, error.pointer)
+        except Exception:
+            log.exception("an error of our own on GET %s", scope["path"])
+            answer = self._problem(500, "internal", "an error of the server's own; its log says more")
         if answer is not None:
             await _send(send, answer)
 
@@ -128,7 +147,7 @@ class _Application:
         self._remember(asked.scope, revision, digest)
         tag = etag_of({"digest": digest, "problems": document["problems"]}, asked.format)
         headers = {"etag": tag, "x-confd-revision": str(revision), "cache-control": "no-cache, no-transform"}
-        if tag in asked.known or self._same(asked, snapshot, digest):
+        if tag in asked.known or "*" in asked.known or self._same(asked, snapshot, digest):
             return _Answer(304, headers)
         if asked.format == delivery.WHOLE:
             return _Answer(200, {**headers, "content-type": "application/json"}, _json(document))
@@ -141,11 +160,26 @@ class _Application:
             self._digests.popitem(last=False)
 
     def _same(self, asked: _Asked, snapshot: Snapshot, digest: str) -> bool:
-        """Whether the configuration at `index` was this one; not known is as good as different."""
+        """Whether the configuration at `index` was this one; a forgotten one is as good as different."""
         if asked.index is None or asked.index > snapshot.revision:
             return False
         known = self._digests.get((asked.scope, asked.index))
-        return known == digest if known is not None else _last_edit(snapshot, asked.scope) <= asked.index
+        if known is not None:
+            return known == digest
+        return asked.index >= max(
+            self._pulse.since, self._last_touched(asked.scope), _last_edit(snapshot, asked.scope)
+        )
+
+    def _last_touched(self, scope: Scope) -> int:
+        touched = self._pulse.touched
+        layers = (touched.get(one, 0) for one in layers_of(scope.env, scope.app, scope.host))
+        bindings = (touched.get((env, scope.app), 0) for env in (scope.env, parse_env(DEFAULT)))
+        return max(*layers, *bindings)
+
+    def _problem(self, status: int, code: str, detail: str, pointer: str | None = None) -> _Answer:
+        headers = {"content-type": MEDIA_TYPE, "x-confd-revision": str(self._context.mirror.snapshot.revision)}
+        headers |= {503: {"retry-after": "1"}, 401: {"www-authenticate": 'Bearer realm="confd"'}}.get(status, {})
+        return _Answer(status, headers, problem_text(status, code, detail, pointer).encode())
 
 
 def application(context: Context, tokens: Mapping[str, str]) -> Any:
@@ -172,14 +206,15 @@ def _asked(path: re.Match[str], query: str, headers: Mapping[str, str]) -> _Aske
             raise Malformed(f"{name!r} is unknown here; known are: {', '.join(sorted(known))}", pointer=f"/{name}")
     host = given.get("host")
     scope = Scope(parse_env(path[2]), parse_app(path[1]), parse_host(host) if host else None)
+    form = given.get("format", delivery.WHOLE)
+    if form not in FORMATS and form != delivery.WHOLE:
+        raise Malformed(f"format {form!r} is unknown; known are: {', '.join(sorted(FORMATS))}", pointer="/format")
     wait_s = seconds(given["wait"]) if "wait" in given else 0.0
     if wait_s > MAX_WAIT_S:
         raise Malformed(f"wait is at most {MAX_WAIT_S:g} s", pointer="/wait")
     tags = frozenset(one.strip().removeprefix("W/") for one in headers.get("if-none-match", "").split(","))
     index = _number(given, "index") if "index" in given else None
-    return _Asked(
-        scope, given.get("format", delivery.WHOLE), index, wait_s, tags - {""}, _number(given, "min_revision")
-    )
+    return _Asked(scope, form, index, wait_s, tags - {""}, _number(given, "min_revision"))
 
 
 def _number(given: Mapping[str, str], name: str) -> int:
@@ -187,13 +222,6 @@ def _number(given: Mapping[str, str], name: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise Malformed(f"{name} is a store revision, a whole number", pointer=f"/{name}")
     return int(text)
-
-
-def _problem(error: ConfdError) -> _Answer:
-    headers = {"content-type": MEDIA_TYPE} | ({"retry-after": "1"} if error.status == 503 else {})
-    return _Answer(
-        error.status, headers, problem_text(error.status, error.code, error.detail, error.pointer).encode()
-    )
 
 
 def _json(document: Mapping[str, Any]) -> bytes:

@@ -5,18 +5,35 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from confd.api.settings import SCOPE
-from confd.api.web import answer, any_body, author, context, scope_of, snapshot, switch, written_document
+from confd.api.web import (
+    answer,
+    any_body,
+    author,
+    context,
+    etag_of,
+    if_match,
+    scope_of,
+    snapshot,
+    switch,
+    written_document,
+)
+from confd.model import Snapshot
 from confd.services import bindings
-from confd.services.settings import Edit
+from confd.services.settings import Edit, Scope
 
 __all__ = ["routes"]
 
 routes = Blueprint("bindings", __name__)
 
 
-def _wanted() -> Edit:
+def _wanted(scope: Scope) -> Edit:
+    def tags(seen: Snapshot) -> list[str]:
+        own = (scope.env, scope.app) in seen.bindings
+        return [etag_of(bindings.get(seen, scope))] if own else []
+
     message = request.args.get("message", "")
-    return Edit(message=message, author=author(), dry_run=switch("dry_run"), yes=switch("yes"))
+    check = if_match(scope, tags=tags)
+    return Edit(message=message, author=author(), dry_run=switch("dry_run"), yes=switch("yes"), check=check)
 
 
 @routes.get(f"{SCOPE}/binding")
@@ -26,9 +43,11 @@ def get_binding(app: str, env: str) -> Response:
 
 @routes.put(f"{SCOPE}/binding")
 def put_binding(app: str, env: str) -> Response:
-    return answer(written_document(bindings.put(context(), scope_of(app, env), any_body(), _wanted())))
+    scope = scope_of(app, env)
+    return answer(written_document(bindings.put(context(), scope, any_body(), _wanted(scope))))
 
 
 @routes.delete(f"{SCOPE}/binding")
 def delete_binding(app: str, env: str) -> Response:
-    return answer(written_document(bindings.remove(context(), scope_of(app, env), _wanted())))
+    scope = scope_of(app, env)
+    return answer(written_document(bindings.remove(context(), scope, _wanted(scope))))

@@ -13,6 +13,7 @@ from confd.api.web import (
     key_of,
     scope_of,
     snapshot,
+    switch,
     written_document,
 )
 from confd.errors import Malformed
@@ -75,5 +76,10 @@ def put_setting(app: str, env: str, key: str) -> Response:
 @routes.delete(f"{SCOPE}/settings/<key:key>")
 def delete_setting(app: str, env: str, key: str) -> Response:
     scope, name = scope_of(app, env), key_of(key)
-    whole = {"unset": [str(name)], "message": request.args.get("message", "")}
+    whole: dict[str, Value] = {
+        "unset": [str(name)],
+        "message": request.args.get("message", ""),
+        "dry_run": switch("dry_run"),
+        "yes": switch("yes"),
+    }
     return answer(written_document(settings.edit(context(), scope, edit_of(whole, if_match(scope, name)))))

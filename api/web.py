@@ -149,8 +149,13 @@ def answer(document: Mapping[str, Any], status: int = 200) -> Response:
     return response
 
 
-def if_match(scope: Scope, key: Key | None = None) -> Callable[[Snapshot], None]:
-    """The check of `If-Match`: the own layer, or on a key route the key, is still what the writer saw."""
+def if_match(
+    scope: Scope, key: Key | None = None, tags: Callable[[Snapshot], list[str]] | None = None
+) -> Callable[[Snapshot], None]:
+    """The check of `If-Match`: the own layer, or on a key route the key, is still what the writer saw.
+
+    `tags` gives the ETags of another resource; none of them: it is not there.
+    """
     wanted = [one.strip() for one in request.headers.get("If-Match", "").split(",") if one.strip()]
     create_only = request.headers.get("If-None-Match", "").strip() == "*"
     here = context()
@@ -161,10 +166,10 @@ def if_match(scope: Scope, key: Key | None = None) -> Callable[[Snapshot], None]
     def check(seen: Snapshot) -> None:
         if not wanted and not create_only:
             return
-        tags = _tags(here, seen, scope, key)
-        if create_only and tags:
+        found = tags(seen) if tags else _tags(here, seen, scope, key)
+        if create_only and found:
             raise Stale("it is there already; read it and change it with If-Match")
-        if wanted and not (set(wanted) & set(tags) or ("*" in wanted and tags)):
+        if wanted and not (set(wanted) & set(found) or ("*" in wanted and found)):
             raise Stale("it was changed since it was read; read it again and decide anew")
 
     return check

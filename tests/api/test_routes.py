@@ -188,3 +188,24 @@ def test_a_binding_is_a_change_and_one_that_never_works_is_refused(client: Flask
     assert _json(client.put(f"{WEB}/binding", data=json.dumps(good), headers=TOKEN))["change"] == 2
     assert _json(client.get(f"{WEB}/binding", headers=TOKEN))["from"] == "dev/web"
     assert client.delete(f"{WEB}/binding", headers=TOKEN).status_code == 200
+
+
+def test_a_stale_writer_of_a_binding_is_told(client: FlaskClient) -> None:
+    path, body = f"{WEB}/binding", json.dumps({"on_change": [{"keys": "**", "action": "none"}]})
+    assert client.put(path, data=body, headers={**TOKEN, "If-Match": "*"}).status_code == 412
+    assert client.put(path, data=body, headers=TOKEN).status_code == 200
+    assert client.put(path, data=body, headers={**TOKEN, "If-None-Match": "*"}).status_code == 412
+    assert client.delete(path, headers={**TOKEN, "If-Match": '"other"'}).status_code == 412
+    seen = client.get(path, headers=TOKEN).headers["ETag"]
+    assert client.delete(path, headers={**TOKEN, "If-Match": seen}).status_code == 200
+
+
+def test_a_deletion_takes_dry_run_and_yes_from_the_query(client: FlaskClient) -> None:
+    _patch(client, {"set": {"a": 1}})
+    assert client.delete(f"{WEB}/settings/a?dry_run=true", headers=TOKEN).status_code == 200
+    assert client.get(f"{WEB}/settings/a", headers=TOKEN).status_code == 200
+    client.patch("/v1/apps/other/envs/dev/settings", data='{"set":{"b":1}}', headers=TOKEN)
+    everywhere = "/v1/apps/_default/envs/_default/settings/z"
+    assert client.put(everywhere, data='{"value":1,"yes":true}', headers=TOKEN).status_code == 200
+    assert client.delete(everywhere, headers=TOKEN).status_code == 409
+    assert client.delete(f"{everywhere}?yes=true", headers=TOKEN).status_code == 200

@@ -13,6 +13,7 @@ from confd.api.asgi import application
 from confd.clock import SystemClock
 from confd.keys import App, Env, Keyspace
 from confd.mirror import Mirror
+from confd.ports import Delete
 from confd.services import settings
 from confd.services.context import Context
 from confd.services.meta import ensure_meta
@@ -96,3 +97,28 @@ def test_the_variables_alone_in_a_format(context: Context) -> None:
     status, headers, body = asyncio.run(_get(application(context, {"t": "admin"}), "format=env"))
     assert (status, headers["content-type"]) == (200, "text/plain; charset=utf-8")
     assert b"A=" in body
+
+
+def test_a_deletion_straight_in_the_store_answers_a_poll_whose_index_is_forgotten(context: Context) -> None:
+    revision = settings.edit(context, WEB, Edit({"A": "1", "B": "2"})).revision
+    context.mirror.wait(revision, 5)
+    following = application(context, {"t": "admin"})
+    deleted = context.store.commit([Delete(f"{context.keyspace.prefix}/envs/dev/settings/web/B")])
+    context.mirror.wait(deleted, 5)
+    for app in (following, application(context, {"t": "admin"})):
+        status, _, body = asyncio.run(_get(app, f"index={revision}&wait=10ms"))
+        assert (status, json.loads(body)["variables"]) == (200, {"A": "1"})
+
+
+def test_an_unknown_format_is_refused_whatever_the_caller_has(context: Context) -> None:
+    app = application(context, {"t": "admin"})
+    for query in ("format=bogus", f"format=bogus&index={context.snapshot().revision}"):
+        assert asyncio.run(_get(app, query))[0] == 400
+
+
+def test_every_answer_tells_its_revision(context: Context) -> None:
+    app = application(context, {"t": "admin"})
+    for token, status in (("t", 200), ("x", 401)):
+        found, headers, _ = asyncio.run(_get(app, token=token))
+        assert (found, "x-confd-revision" in headers) == (status, True)
+    assert asyncio.run(_get(app, tag="*"))[0] == 304
