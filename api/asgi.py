@@ -17,9 +17,9 @@ from confd import jsontext
 from confd.api.app import create_app
 from confd.api.auth import name_of
 from confd.api.errors import MEDIA_TYPE, problem_text
-from confd.api.web import etag_of
+from confd.api.web import etag_of, number
 from confd.binding import seconds
-from confd.errors import ConfdError, Malformed
+from confd.errors import ConfdError, Invalid, Malformed
 from confd.formats import FORMATS
 from confd.keys import DEFAULT, App, Env, Layer, layers_of, parse_app, parse_env, parse_host
 from confd.model import Snapshot
@@ -209,19 +209,20 @@ def _asked(path: re.Match[str], query: str, headers: Mapping[str, str]) -> _Aske
     form = given.get("format", delivery.WHOLE)
     if form not in FORMATS and form != delivery.WHOLE:
         raise Malformed(f"format {form!r} is unknown; known are: {', '.join(sorted(FORMATS))}", pointer="/format")
-    wait_s = seconds(given["wait"]) if "wait" in given else 0.0
+    wait_s = _seconds(given["wait"]) if "wait" in given else 0.0
+    tags = frozenset(one.strip().removeprefix("W/") for one in headers.get("if-none-match", "").split(","))
+    index = number(given, "index") if "index" in given else None
+    return _Asked(scope, form, index, wait_s, tags - {""}, number(given, "min_revision"))
+
+
+def _seconds(text: str) -> float:
+    try:
+        wait_s = seconds(text)
+    except Invalid as error:
+        raise Malformed(f"wait: {error.detail}", pointer="/wait") from error
     if wait_s > MAX_WAIT_S:
         raise Malformed(f"wait is at most {MAX_WAIT_S:g} s", pointer="/wait")
-    tags = frozenset(one.strip().removeprefix("W/") for one in headers.get("if-none-match", "").split(","))
-    index = _number(given, "index") if "index" in given else None
-    return _Asked(scope, form, index, wait_s, tags - {""}, _number(given, "min_revision"))
-
-
-def _number(given: Mapping[str, str], name: str) -> int:
-    text = given.get(name, "0")
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise Malformed(f"{name} is a store revision, a whole number", pointer=f"/{name}")
-    return int(text)
+    return wait_s
 
 
 def _json(document: Mapping[str, Any]) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from confd.api.settings import SCOPE
-from confd.api.web import answer, context, key_of, scope_of, snapshot
+from confd.api.web import answer, context, scope_of, snapshot
+from confd.keys import parse_key
 from confd.services import fleet
 
 __all__ = ["routes"]
@@ -25,7 +26,7 @@ def list_hosts() -> Response:
 
 @routes.get(f"{SCOPE}/explain/<key:key>")
 def explain(app: str, env: str, key: str) -> Response:
-    return answer(fleet.explain(context(), snapshot(), scope_of(app, env), key_of(key)))
+    return answer(fleet.explain(context(), snapshot(), scope_of(app, env), parse_key(key)))
 
 
 @routes.get(f"{SCOPE}/plan")

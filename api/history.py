@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from confd import jsontext
 from confd.api.settings import SCOPE
-from confd.api.web import answer, body_of, context, edit_of, if_match, scope_of, snapshot, written_document
+from confd.api.web import answer, body_of, context, edit_of, if_match, number, scope_of, snapshot, written_document
 from confd.diff import diff
 from confd.errors import Malformed
 from confd.keys import parse_env
@@ -21,18 +21,11 @@ routes = Blueprint("history", __name__)
 PAGE = 100
 
 
-def _number(name: str, default: int) -> int:
-    text = request.args.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise Malformed(f"{name} is a whole number", pointer=f"/{name}")
-    return int(text)
-
-
 @routes.get(f"{SCOPE}/changes")
 def list_changes(app: str, env: str) -> Response:
     seen = snapshot()
-    limit = min(_number("limit", PAGE), 1000)
-    found = changes.history(context(), scope_of(app, env).place, limit, _number("before", 0))
+    limit = min(number(request.args, "limit", PAGE), 1000)
+    found = changes.history(context(), scope_of(app, env).place, limit, number(request.args, "before"))
     return answer({"revision": seen.revision, "changes": [settings.change_document(one) for one in found]})
 
 

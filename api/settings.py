@@ -10,7 +10,6 @@ from confd.api.web import (
     context,
     edit_of,
     if_match,
-    key_of,
     scope_of,
     snapshot,
     switch,
@@ -18,6 +17,7 @@ from confd.api.web import (
 )
 from confd.errors import Malformed
 from confd.jsontext import Value
+from confd.keys import parse_key
 from confd.services import fleet, settings
 
 __all__ = ["routes"]
@@ -53,12 +53,12 @@ def change_settings(app: str, env: str) -> Response:
 
 @routes.get(f"{SCOPE}/settings/<key:key>")
 def get_setting(app: str, env: str, key: str) -> Response:
-    return answer(settings.read_one(context(), snapshot(), scope_of(app, env), key_of(key), own=_own()))
+    return answer(settings.read_one(context(), snapshot(), scope_of(app, env), parse_key(key), own=_own()))
 
 
 @routes.put(f"{SCOPE}/settings/<key:key>")
 def put_setting(app: str, env: str, key: str) -> Response:
-    scope, name = scope_of(app, env), key_of(key)
+    scope, name = scope_of(app, env), parse_key(key)
     members = body_of("value", "secret", "message", "dry_run", "yes")
     if "value" not in members:
         raise Malformed('the body is to have a value: {"value": ...}', pointer="/value")
@@ -75,7 +75,7 @@ def put_setting(app: str, env: str, key: str) -> Response:
 
 @routes.delete(f"{SCOPE}/settings/<key:key>")
 def delete_setting(app: str, env: str, key: str) -> Response:
-    scope, name = scope_of(app, env), key_of(key)
+    scope, name = scope_of(app, env), parse_key(key)
     whole: dict[str, Value] = {
         "unset": [str(name)],
         "message": request.args.get("message", ""),

@@ -12,7 +12,7 @@ from flask import Response, current_app, g, request
 from confd import jsontext
 from confd.errors import Malformed, Stale, TooLarge
 from confd.jsontext import Value
-from confd.keys import Key, parse_app, parse_env, parse_host, parse_key
+from confd.keys import Key, parse_app, parse_env, parse_host
 from confd.model import Snapshot
 from confd.services import settings
 from confd.services.context import Context
@@ -28,7 +28,7 @@ __all__ = [
     "edit_of",
     "etag_of",
     "if_match",
-    "key_of",
+    "number",
     "scope_of",
     "snapshot",
     "switch",
@@ -48,16 +48,17 @@ def scope_of(app: str, env: str) -> Scope:
     return Scope(parse_env(env), parse_app(app), parse_host(host) if host else None)
 
 
-def key_of(key: str) -> Key:
-    return parse_key(key)
-
-
 def snapshot() -> Snapshot:
     """The state that this read answers from, never older than `min_revision`."""
-    asked = request.args.get("min_revision", "0")
-    if not asked.isascii() or not asked.isdigit() or len(asked) > 18:
-        raise Malformed("min_revision is a store revision, a whole number", pointer="/min_revision")
-    return context().snapshot(int(asked))
+    return context().snapshot(number(request.args, "min_revision"))
+
+
+def number(query: Mapping[str, str], name: str, default: int = 0) -> int:
+    """A whole number of the query, as a revision or a page's length is. Raises `Malformed`."""
+    text = query.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise Malformed(f"{name} is to be a whole number", pointer=f"/{name}")
+    return int(text)
 
 
 def switch(name: str) -> bool:
@@ -134,10 +135,10 @@ def etag_of(document: Mapping[str, Any], form: str = "json") -> str:
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
-def answer(document: Mapping[str, Any], status: int = 200) -> Response:
+def answer(document: Mapping[str, Any]) -> Response:
     """The document, or 304 when the caller has it."""
     tag = etag_of(document)
-    response = Response(jsontext.dump(dict(document)) + "\n", status, mimetype="application/json")
+    response = Response(jsontext.dump(dict(document)) + "\n", mimetype="application/json")
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "no-cache, no-transform"
     if "revision" in document:

@@ -49,7 +49,7 @@ def build_api(config: EtcdConfig, token: str) -> Api:
     ensure_meta(store, keyspace)
     mirror = Mirror(store, keyspace, all_areas(keyspace))
     mirror.start()
-    context = Context(store, keyspace, mirror, SystemClock(), REACHES)
+    context = Context(store, keyspace, mirror, SystemClock())
 
     def close() -> None:
         mirror.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from confd.actions import files, recreate, restart, signal, update
 from confd.actions.fidelity import Wanted
@@ -32,11 +33,11 @@ class _Acts:
     def files(self, step: Step, work: Work) -> Container:
         changed = {reason.why.removeprefix("file ") for reason in step.reasons}
         for file in work.rendered.files:
+            if file.path not in changed:
+                continue
             place, why = locate(work.inspect, file.path)
             if place is None:
-                if file.path in changed:
-                    raise EngineRefused(f"{file.path}: {why}")
-                continue
+                raise EngineRefused(f"{file.path}: {why}")
             files.write(place, file)
         return _id(work.inspect)
 
@@ -54,8 +55,12 @@ class _Acts:
 
     def recreate(self, step: Step, work: Work) -> Container:
         swap = recreate.Swap(work.binding.stop_timeout_s)
-        wanted = self._wanted(work)
-        return recreate.apply(self.target, work.inspect, wanted, swap, self.clock, work.journal)
+
+        def journal(note: Mapping[str, Any]) -> None:
+            """With what the ledger is to know of the successor, should a heal have to finish it."""
+            work.journal({"recreate": {**note["recreate"], "arguments": work.rendered.arguments_digest}})
+
+        return recreate.apply(self.target, work.inspect, self._wanted(work), swap, self.clock, journal)
 
     def _wanted(self, work: Work) -> Wanted:
         inspect, base, rendered = work.inspect, work.entry.base, work.rendered

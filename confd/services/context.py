@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from confd.actions import REACHES
 from confd.errors import Unavailable
 from confd.keys import Keyspace, Layer
 from confd.mirror import Mirror
@@ -16,15 +17,7 @@ from confd.secret import DigestKey
 from confd.services.meta import ensure_meta, parse_meta
 from confd.snapshot import all_areas, from_listing
 
-__all__ = ["REACHES", "Context"]
-
-REACHES: Mapping[str, Reach] = {
-    "signal": Reach.IN_PLACE,
-    "update": Reach.IN_PLACE,
-    "restart": Reach.NEW_PROCESS,
-    "recreate": Reach.NEW_CONTAINER,
-}
-"""The reaches of the actions there are, for who brings no registry of its own."""
+__all__ = ["Context"]
 
 CATCH_UP_S = 2.0
 

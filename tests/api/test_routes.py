@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,29 +11,15 @@ import pytest
 from flask.testing import FlaskClient
 
 from confd.api.app import create_app
-from confd.clock import SystemClock
-from confd.keys import Keyspace
-from confd.mirror import Mirror
 from confd.services.context import Context
-from confd.services.meta import ensure_meta
-from confd.snapshot import all_areas
-from confd.stores.memory import MemoryStore
 
 TOKEN = {"Authorization": "Bearer secret-token"}
 WEB = "/v1/apps/web/envs/dev"
 
 
 @pytest.fixture
-def client() -> Iterator[FlaskClient]:
-    store, keyspace = MemoryStore(), Keyspace()
-    ensure_meta(store, keyspace)
-    mirror = Mirror(store, keyspace, all_areas(keyspace))
-    mirror.start()
-    mirror.wait_current(5)
-    app = create_app(Context(store, keyspace, mirror, SystemClock()), {"secret-token": "admin"})
-    yield app.test_client()
-    mirror.stop()
-    store.close()
+def client(context: Context) -> FlaskClient:
+    return create_app(context, {"secret-token": "admin"}).test_client()
 
 
 def _json(answer: Any) -> Any:
