@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from confd import jsontext
 from confd.keys import App, Container, Env
 from confd.ledger import Base, LedgerEntry
 from confd.model import EMPTY, Applied, Observed, Reach, RenderedFile, frozen
@@ -86,7 +87,7 @@ def observe(
         max_reach=_max_reach(sight.labels.get(inspect, "max-reach")),
         variables=_digests(variables_of(inspect), sight.digest_key),
         base_variables=_digests(entry.base.variables, sight.digest_key),
-        options=frozen(observed_options(inspect)),
+        options=frozen(_options(inspect, entry.arguments, sight.digest_key)),
         base_options=entry.base.options,
         arguments=entry.arguments,
         files=frozen(found),
@@ -136,6 +137,17 @@ def _files(
         except (OSError, UnicodeDecodeError):
             found[file.path] = None  # absent, or nothing that we wrote: it is replaced
     return found, unreachable
+
+
+def _options(inspect: Inspect, arguments: Digest | None, key: DigestKey) -> dict[str, str]:
+    """The run options; a command without the rendered arguments that were appended to it, told by their digest."""
+    options = observed_options(inspect)
+    command = list(inspect["Config"].get("Cmd") or ())
+    for at in range(len(command)) if arguments is not None else ():
+        if key.digest("arguments", *command[at:]) == arguments:
+            options.pop("command", None)
+            return options | ({"command": jsontext.dump(command[:at])} if at else {})
+    return options
 
 
 def _digests(variables: Mapping[str, str], key: DigestKey) -> Mapping[str, Digest]:

@@ -117,3 +117,53 @@ def test_bad_input_names_the_key_and_stores_nothing_b59(confd: Confd) -> None:
         assert word in words
     assert confd.json("list", "-e", "dev") is not None
     assert "bad" not in confd.ctl("list")
+
+
+def test_a_file_whose_keys_restart_gives_a_new_process_in_the_same_container(
+    confd: Confd, engine: EngineProcess, tmp_path: Path
+) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    old = engine.run("renew", SERVE, labels={"confd.app": "renew"}, host={"Binds": [f"{folder}:/etc/app"]})
+    pid = engine.inspect("renew")["State"]["Pid"]
+    binding = {
+        "variables": {"exclude": ["**"]},
+        "files": [{"path": "/etc/app/app.env", "format": "env", "mode": "0640"}],
+        "on_change": [{"keys": "**", "action": "restart"}, {"keys": "quiet/**", "action": "none"}],
+    }
+    (tmp_path / "binding.json").write_text(json.dumps(binding))
+    confd.ctl("binding", "set", "renew", str(tmp_path / "binding.json"), "-e", "dev")
+    confd.ctl("set", "renew", "A=1", "-e", "dev", "--wait", "30s")
+    assert "A=1" in (folder / "app.env").read_text().replace('"', "")
+    assert (folder / "app.env").stat().st_mode & 0o777 == 0o640
+    now = engine.inspect("renew")
+    assert (now["Id"], now["State"]["Running"]) == (old, True)
+    assert now["State"]["Pid"] != pid
+    confd.ctl("set", "renew", "quiet/b=2", "-e", "dev", "--wait", "30s")
+    assert "2" in (folder / "app.env").read_text()
+    assert engine.inspect("renew")["State"]["Pid"] == now["State"]["Pid"]
+
+
+def test_arguments_follow_their_key_and_then_a_limit_is_still_changed_in_place(
+    confd: Confd, engine: EngineProcess, tmp_path: Path
+) -> None:
+    engine.run("args", [*SERVE, "app"], labels={"confd.app": "args"})
+    (tmp_path / "binding.json").write_text(json.dumps({"arguments": {"--level": "log/level"}}))
+    confd.ctl("binding", "set", "args", str(tmp_path / "binding.json"), "-e", "dev")
+    confd.ctl("set", "args", "log/level=debug", "-e", "dev", "--wait", "30s")
+    now = engine.inspect("args")
+    assert now["Config"]["Cmd"][-2:] == ["--level", "debug"]
+    confd.ctl("set", "args", "run/memory=64m", "-e", "dev", "--wait", "30s")
+    then = engine.inspect("args")
+    assert (then["Id"], then["HostConfig"]["Memory"]) == (now["Id"], 64 * 1024 * 1024)
+
+
+def test_a_container_removed_by_hand_leaves_the_agent_working_b114(confd: Confd, engine: EngineProcess) -> None:
+    engine.run("gone", SERVE, labels={"confd.app": "gone"})
+    engine.run("stays", SERVE, labels={"confd.app": "gone"})
+    confd.ctl("set", "gone", "A=1", "-e", "dev")
+    engine.client.remove_container("gone", force=True)
+    until(lambda: engine.variables("stays").get("A") == "1", 30)
+    until(lambda: set(engine.names()) <= {"stays", "gone"} and "stays" in engine.names(), 30)
+    confd.ctl("set", "gone", "A=2", "-e", "dev", "--wait", "30s")
+    assert engine.variables("stays")["A"] == "2"

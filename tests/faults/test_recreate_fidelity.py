@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -151,3 +152,16 @@ def test_a_process_that_does_not_catch_the_signal_is_not_sent_it_b118(
     with pytest.raises(NotReady, match="does not catch SIGHUP"):
         signal_action.apply(target, target.inspect("app"), "HUP")
     assert target.inspect("app")["State"]["Running"]
+
+
+@pytest.mark.parametrize("more", [{"StopSignal": "SIGTERM"}, {}], ids=["by the engine", "inside"])
+def test_a_signal_without_a_shared_pid_namespace_leaves_the_restart_policy_alive_b81(
+    engine: EngineProcess, target: DockerTarget, tmp_path: Path, more: dict[str, str]
+) -> None:
+    reload = ["sh", "-c", 'trap "echo hup" HUP; ' + SERVE[2]]
+    engine.run("app", reload, host={"RestartPolicy": {"Name": "always"}}, **more)
+    pid = target.inspect("app")["State"]["Pid"]
+    signal_action.apply(target, target.inspect("app"), "HUP", proc=tmp_path)
+    until(lambda: "hup" in target.logs("app", 5), 10)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: target.inspect("app")["RestartCount"] == 1 and target.inspect("app")["State"]["Running"], 20)
