@@ -85,11 +85,29 @@ def _up(config: ServerConfig, stop: threading.Event) -> int:
     child = Child("agent", command, SystemClock())
     context = {"server": address, "token_file": str(config.token_file.absolute()), "env": config.env}
     addresses = (*config.listen, address)
+    over = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(etcd, over), name="keep-etcd", daemon=True)
+    keeper.start()
     try:
         return _serve(config, store, addresses, stop, lambda: _opened(child, context, write_context))
     finally:
         child.stop()
+        over.set()
+        keeper.join()
         etcd.stop()
+
+
+def _keep(etcd: Any, over: threading.Event) -> None:
+    """Start the embedded etcd again whenever it has ended by itself: API and agent wait for it meanwhile."""
+    while not over.wait(AGAIN_S):
+        if etcd.running:
+            continue
+        log.warning("etcd has ended; it is started again")
+        try:
+            etcd.stop()
+            etcd.start()
+        except ConfdError as error:
+            log.warning("etcd does not start: %s", error.detail)
 
 
 def _opened(child: Any, context: dict[str, str], write: Callable[[Path, dict[str, str]], bool]) -> None:

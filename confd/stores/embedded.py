@@ -54,6 +54,7 @@ class EmbeddedEtcd:
         self._own()
         try:
             self._end_orphan()
+            self._clear_sockets()
             with (self._folder / "etcd.log").open("ab") as log:
                 self._process = subprocess.Popen(  # noqa: S603 - a fixed command, found by PATH or given by the user
                     [program, *ARGUMENTS],
@@ -130,6 +131,11 @@ class EmbeddedEtcd:
                 if not _alive(pid):
                     break
                 time.sleep(0.05)
+
+    def _clear_sockets(self) -> None:
+        """Sockets that a killed etcd left behind: it would take them for another one's. The lock is ours by now."""
+        for name in (CLIENT, PEER):
+            (self._folder / name).unlink(missing_ok=True)
 
     def _await(self, timeout_s: float) -> None:
         store = EtcdStore(EtcdConfig((self.endpoint,), timeout_s=1.0))

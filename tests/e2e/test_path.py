@@ -44,6 +44,14 @@ def test_unset_brings_the_container_s_own_value_back(confd: Confd, engine: Engin
     assert engine.variables("own")["MODE"] == "base"
 
 
+def test_a_removed_setting_takes_its_variable_away_b53(confd: Confd, engine: EngineProcess) -> None:
+    engine.run("feature", SERVE, labels={"confd.app": "feature"})
+    confd.ctl("set", "feature", "FEATURE=1", "KEPT=1", "-e", "dev", "--wait", "30s")
+    confd.ctl("unset", "feature", "FEATURE", "-e", "dev", "--wait", "30s")
+    variables = engine.variables("feature")
+    assert ("FEATURE" in variables, variables["KEPT"]) == (False, "1")
+
+
 def test_a_memory_limit_is_changed_in_the_same_container(confd: Confd, engine: EngineProcess) -> None:
     old = engine.run("mem", SERVE, labels={"confd.app": "mem"})
     confd.ctl("set", "mem", "run/memory=64m", "-e", "dev", "--wait", "30s")

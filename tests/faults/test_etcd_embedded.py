@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from confd.config import EtcdConfig
-from confd.errors import Configuration
+from confd.errors import Configuration, Unavailable
 from confd.ports import Put
 from confd.stores.embedded import EmbeddedEtcd
 from confd.stores.etcd import EtcdStore
+from tests.support.wait import until
 
 
 def test_keys_stay_over_a_restart_and_nobody_else_gets_in(tmp_path: Path) -> None:
@@ -61,3 +62,26 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
 def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Configuration, match="too long"):
         EmbeddedEtcd(tmp_path / ("x" * 120)).start()
+
+
+def test_it_starts_again_after_it_was_killed_and_has_its_keys(tmp_path: Path) -> None:
+    embedded = EmbeddedEtcd(tmp_path)
+    embedded.start()
+    store = EtcdStore(EtcdConfig((embedded.endpoint,), timeout_s=3.0))
+    try:
+        store.commit([Put("/kept", "1")])
+        os.kill(int((tmp_path / "etcd.pid").read_text()), signal.SIGKILL)
+        until(lambda: not embedded.running, 10)
+        embedded.stop()
+        embedded.start()
+        until(lambda: _kept(store), 10)
+    finally:
+        store.close()
+        embedded.stop()
+
+
+def _kept(store: EtcdStore) -> bool:
+    try:
+        return "/kept" in store.read(["/kept"]).entries
+    except Unavailable:
+        return False

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import docker.errors
 import pytest
+import requests
 
 from tests.support.wait import until
 
@@ -53,7 +55,10 @@ class EngineProcess:
         self._namespace = f"confd-{uuid.uuid4().hex[:8]}"
         self._process: subprocess.Popen[bytes] | None = None
         self.docker_host = f"unix://{folder}/docker.sock"
-        self.client = docker.APIClient(base_url=self.docker_host, version="1.41", timeout=30)
+        self.client = self._connect()
+
+    def _connect(self) -> docker.APIClient:
+        return docker.APIClient(base_url=self.docker_host, version="1.41", timeout=30)
 
     def start(self) -> None:
         ip, enter, program = _program("ip"), _program("nsenter"), _program("dockerd")
@@ -77,6 +82,14 @@ class EngineProcess:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(30)
         subprocess.run([_program("ip"), "netns", "delete", self._namespace], check=False)
+
+    def halt(self) -> None:
+        """The engine ends and its containers with it, as when its service is restarted."""
+        assert self._process is not None
+        self.client.close()
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(30)
+        self.client = self._connect()
 
     def clear(self) -> None:
         """Remove every container, and the networks that tests made."""
@@ -118,9 +131,9 @@ class EngineProcess:
         try:
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.connect(str(self._folder / "docker.sock"))
-        except OSError:
+            return bool(self.client.ping())
+        except (OSError, requests.RequestException, docker.errors.DockerException):
             return False
-        return bool(self.client.ping())
 
 
 @pytest.fixture(scope="session")

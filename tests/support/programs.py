@@ -59,7 +59,11 @@ class Confd:
         return json.loads(self.ctl(*arguments, "-o", "json"))
 
     def agent_pid(self) -> int:
-        """The agent's process, a child of the server."""
+        """The agent's process; 0 while there is none."""
+        return self.child("agent")
+
+    def child(self, word: str) -> int:
+        """The child of the server whose command has the word; 0 while there is none."""
         assert self._process is not None
         for entry in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -67,7 +71,7 @@ class Confd:
                 command = (entry.parent / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if parent == self._process.pid and b"agent" in command:
+            if parent == self._process.pid and any(word.encode() == part.rpartition(b"/")[2] for part in command):
                 return int(entry.parent.name)
         return 0
 

@@ -1,0 +1,65 @@
+"""Changes through the use-cases on a real etcd: large ones, and readers in the middle of writes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from confd.clock import SystemClock
+from confd.keys import App, Env, Keyspace
+from confd.mirror import Mirror
+from confd.services import changes, delivery, settings
+from confd.services.context import Context
+from confd.services.meta import ensure_meta
+from confd.services.settings import Edit, Scope
+from confd.snapshot import all_areas
+from confd.stores.etcd import EtcdStore
+from tests.support.etcd import EtcdProcess
+
+WEB = Scope(Env("dev"), App("web"))
+
+
+@pytest.fixture
+def context(etcd: EtcdProcess) -> Iterator[Context]:
+    store, keyspace = EtcdStore(etcd.config), Keyspace()
+    ensure_meta(store, keyspace)
+    mirror = Mirror(store, keyspace, all_areas(keyspace))
+    mirror.start()
+    mirror.wait_current(10)
+    yield Context(store, keyspace, mirror, SystemClock())
+    mirror.stop()
+    store.close()
+
+
+def test_no_reader_sees_a_mixture_of_two_changes_b112(context: Context) -> None:
+    seen: list[set[str]] = []
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            variables = delivery.config(context, context.snapshot(), WEB)["variables"]
+            seen.append(set(variables.values()))
+
+    settings.edit(context, WEB, Edit({f"K{number}": "v0" for number in range(2000)}))
+    reader = threading.Thread(target=read)
+    reader.start()
+    for change in range(1, 6):
+        settings.edit(context, WEB, Edit({f"K{number}": f"v{change}" for number in range(2000)}))
+    over.set()
+    reader.join(30)
+    assert seen
+    assert all(len(values) == 1 for values in seen)
+
+
+def test_three_thousand_keys_are_one_change_whose_record_is_whole(context: Context) -> None:
+    values = {f"key/{number}": "x" * 200 for number in range(3000)}
+    written = settings.edit(context, WEB, Edit(dict(values), message="many"))
+    change = changes.record(context, WEB.layer, written.change)
+    assert (written.change, change.revision, len(change.after)) == (1, written.revision, 3000)
+    assert len(settings.read(context, context.fresh(), WEB)["settings"]) == 3000
+    settings.edit(context, WEB, Edit({}, unset=tuple(values)))
+    back = settings.rollback(context, WEB, 1, Edit())
+    assert (back.change, len(settings.read(context, context.snapshot(), WEB)["settings"])) == (3, 3000)
+    assert changes.collect_parts(context, back.revision + 1) == 0
