@@ -9,9 +9,18 @@ import pytest
 
 from confd.actions import recreate
 from confd.actions.fidelity import Wanted
+from confd.agent.observe import Labels, base_of
+from confd.agent.perform import acts_for, healer_for
+from confd.agent.reconcile import Work
 from confd.clock import SystemClock
 from confd.errors import StartFailed
+from confd.keys import App, Container, Env, Host, Key, Keyspace, Layer
+from confd.ledger import Ledger, LedgerEntry
+from confd.model import Binding, Reach, Resolved, Setting, Step
 from confd.options import observed_options
+from confd.render import render
+from confd.secret import DigestKey
+from confd.stores.memory import MemoryStore
 from confd.targets.docker import DockerTarget
 from tests.support.engine import IMAGE, EngineProcess
 
@@ -85,3 +94,30 @@ def _walk(engine: EngineProcess, target: DockerTarget, command: list[str], at: i
     assert now["State"]["Running"], f"call {at}, done {done}"
     assert now["HostConfig"]["RestartPolicy"] == policy
     return ended
+
+
+def test_a_recreate_that_a_heal_finishes_keeps_the_arguments_it_was_made_with(engine: EngineProcess) -> None:
+    target, ledger = DockerTarget(engine.docker_host), Ledger(MemoryStore(), Keyspace(), Host("h1"))
+    old = Container(engine.run("web", [*SERVE, "app"], labels={"confd.app": "web"}))
+    inspect = target.inspect(old)
+    entry = LedgerEntry("web", App("web"), Env("dev"), base_of(inspect))
+    ledger.record_base(old, entry)
+    layer = Layer(Env("dev"), App("web"))
+    setting = Setting(Key("log/level"), '"debug"', False, layer, 5)
+    resolved = Resolved(App("web"), Env("dev"), None, 5, {setting.key: setting}, {}, {}, {})
+    binding = Binding(arguments={"--level": "log/level"})
+    rendered = render(resolved, binding, DigestKey(b"0" * 32))
+    cut: Any = CutOff(target, 7, done=False)
+    work = Work(
+        inspect, entry, rendered, binding, lambda more: ledger.intent(old, {"actions": ["recreate"], **more})
+    )
+    with pytest.raises(Cut):
+        acts_for(cut, Labels(), SystemClock())["recreate"](Step("recreate", Reach.NEW_CONTAINER, ()), work)
+    assert healer_for(target, ledger, SystemClock())((Env("dev"), App("web")), [])
+    new = Container(engine.inspect("web")["Id"])
+    healed = ledger.entry(new)
+    assert new != old
+    assert healed is not None
+    assert healed.arguments == rendered.arguments_digest is not None
+    assert engine.names() == ["web"]
+    target.close()
