@@ -6,22 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from confd.clock import SystemClock
-from confd.keys import Keyspace
-from confd.mirror import Mirror
 from confd.services.context import Context
-from confd.services.meta import ensure_meta
-from confd.snapshot import all_areas
 from confd.stores.memory import MemoryStore
+from tests.support.contexts import context_on
 
 
 @pytest.fixture
 def context() -> Iterator[Context]:
-    store, keyspace = MemoryStore(), Keyspace()
-    ensure_meta(store, keyspace)
-    mirror = Mirror(store, keyspace, all_areas(keyspace))
-    mirror.start()
-    mirror.wait_current(5)
-    yield Context(store, keyspace, mirror, SystemClock())
-    mirror.stop()
-    store.close()
+    with context_on(MemoryStore()) as made:
+        yield made

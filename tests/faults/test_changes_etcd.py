@@ -7,15 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from confd.clock import SystemClock
-from confd.keys import App, Env, Keyspace
-from confd.mirror import Mirror
+from confd.keys import App, Env
 from confd.services import changes, delivery, settings
 from confd.services.context import Context
-from confd.services.meta import ensure_meta
 from confd.services.settings import Edit, Scope
-from confd.snapshot import all_areas
 from confd.stores.etcd import EtcdStore
+from tests.support.contexts import context_on
 from tests.support.etcd import EtcdProcess
 
 WEB = Scope(Env("dev"), App("web"))
@@ -23,14 +20,8 @@ WEB = Scope(Env("dev"), App("web"))
 
 @pytest.fixture
 def context(etcd: EtcdProcess) -> Iterator[Context]:
-    store, keyspace = EtcdStore(etcd.config), Keyspace()
-    ensure_meta(store, keyspace)
-    mirror = Mirror(store, keyspace, all_areas(keyspace))
-    mirror.start()
-    mirror.wait_current(10)
-    yield Context(store, keyspace, mirror, SystemClock())
-    mirror.stop()
-    store.close()
+    with context_on(EtcdStore(etcd.config)) as made:
+        yield made
 
 
 def test_no_reader_sees_a_mixture_of_two_changes_b112(context: Context) -> None:
