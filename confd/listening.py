@@ -62,14 +62,16 @@ def _tcp(address: str) -> socket.socket:
 
 
 def _unix(path: Path) -> socket.socket:
+    """Open to every user of the machine, as a port is: a shim may run as any user, and always needs a token."""
     made = socket.socket(socket.AF_UNIX)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
             if _answers(path):
                 raise Configuration(f"{path} is taken by a server that runs; stop it, or use --listen")
             path.unlink()
         made.bind(str(path))
+        path.chmod(0o666)
         made.listen(1024)
     except OSError as exc:
         made.close()

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 home=$PWD/.demo
 port=${CONFD_DEMO_PORT:-8700}
 image=confd-demo:1
-names=(confd-demo-web confd-demo-api)
+names=(confd-demo-web confd-demo-api confd-demo-shim)
 export XDG_CONFIG_HOME=$home/config
 unset CONFD_SERVER CONFD_TOKEN CONFD_TOKEN_FILE CONFD_ENV
 
@@ -37,20 +37,14 @@ engine() { # sets DOCKER_HOST to an engine that answers, or starts Debian's
 
 make_image() {
   docker image inspect "$image" >/dev/null 2>&1 && return
-  say "making the image $image (busybox, no registry)"
-  local root
-  root=$(mktemp -d)
-  mkdir -p "$root/bin"
-  cp "$(command -v busybox)" "$root/bin/busybox"
-  for applet in sh sleep cat echo env; do ln -s busybox "$root/bin/$applet"; done
-  tar -C "$root" -c . | docker import - "$image" >/dev/null
-  rm -rf "$root"
+  say "making the image $image (busybox, python3 and confd-entrypoint; no registry)"
+  scripts/image.sh "$image" --python --file confd/shim/entrypoint.py:/usr/local/bin/confd-entrypoint
 }
 
 server() {
   say "starting confd-server up (etcd, API and agent; data in .demo/data)"
-  setsid .venv/bin/confd-server up --data "$home/data" --listen "127.0.0.1:$port" --docker-host "$DOCKER_HOST" \
-    >"$home/log" 2>&1 &
+  setsid .venv/bin/confd-server up --data "$home/data" --docker-host "$DOCKER_HOST" \
+    --listen "127.0.0.1:$port" --listen "unix:$home/sockets/confd.sock" >"$home/log" 2>&1 &
   echo $! >"$home/server.pid"
   for _ in $(seq 60); do
     .venv/bin/confctl hosts 2>/dev/null | grep -q alive && return
@@ -67,6 +61,17 @@ timed() { # what command ...: runs it and tells the time it took
   began=$(now)
   "$@"
   echo "   $what took $(($(now) - began)) ms"
+}
+
+said() { # container word: waits until its output has the word
+  for _ in $(seq 600); do docker logs "$1" 2>/dev/null | grep -q "$2" && return; sleep 0.05; done
+  docker logs "$1" >&2
+  die "$1 did not say $2"
+}
+
+respawned() { # word
+  .venv/bin/confctl set demo-shim "GREETING=$1" -e dev
+  said confd-demo-shim "$1"
 }
 
 id_of() { docker inspect -f '{{printf "%.12s" .Id}}' "$1"; }
@@ -97,15 +102,30 @@ up() {
  "on_change": [{"keys": "**", "action": "signal", "signal": "HUP"}]}
 JSON
   .venv/bin/confctl binding set demo-api "$home/binding.json" -e dev
-  echo "   before: container $(id_of confd-demo-api)"
+  .venv/bin/confctl set demo-api log/level=info -e dev --wait 60s >/dev/null 2>&1
+  said confd-demo-api info
+  echo "   before: container $(id_of confd-demo-api) says: $(docker logs --tail 3 confd-demo-api 2>&1 | tr -d '\n')"
   timed "the change" .venv/bin/confctl set demo-api log/level=debug "log/at=$(date +%T)" -e dev --wait 60s
-  for _ in $(seq 50); do docker logs confd-demo-api 2>&1 | grep -q debug && break; sleep 0.1; done
-  echo "   after:  container $(id_of confd-demo-api) says: $(docker logs --tail 4 confd-demo-api 2>&1 | tr -d '\n')"
+  said confd-demo-api debug
+  echo "   after:  container $(id_of confd-demo-api) says: $(docker logs --tail 3 confd-demo-api 2>&1 | tr -d '\n')"
 
   say "3. a memory limit: changed in the running container"
   echo "   before: $(docker inspect -f '{{.HostConfig.Memory}}' confd-demo-web) bytes in $(id_of confd-demo-web)"
   timed "the change" .venv/bin/confctl set demo-web "run/memory=$((64 + RANDOM % 64))m" -e dev --wait 60s
   echo "   after:  $(docker inspect -f '{{.HostConfig.Memory}}' confd-demo-web) bytes in $(id_of confd-demo-web)"
+
+  say "4. a variable through the shim: a new process in the same container, no engine call"
+  docker run -d --name confd-demo-shim --label confd.app=demo-shim --label confd.shim=http \
+    -v "$home/sockets:/run/confd:ro" -v "$home/data/api/token:/run/confd-token:ro" \
+    -e CONFD_SERVER=unix:/run/confd/confd.sock -e CONFD_TOKEN_FILE=/run/confd-token -e CONFD_APP=demo-shim \
+    -e CONFD_ENV=dev "$image" confd-entrypoint sh -c "echo process \$\$ says \$GREETING; exec sleep 100000" >/dev/null
+  .venv/bin/confctl set demo-shim GREETING=hello -e dev >/dev/null
+  said confd-demo-shim hello
+  echo "   before: container $(id_of confd-demo-shim), $(docker logs --tail 1 confd-demo-shim 2>/dev/null)"
+  local word
+  word="good-day-$(date +%H%M%S)"
+  timed "the change" respawned "$word"
+  echo "   after:  container $(id_of confd-demo-shim), $(docker logs --tail 1 confd-demo-shim 2>/dev/null)"
 
   say "all of it is still running; try"
   cat <<WORDS

@@ -12,7 +12,7 @@ import requests
 import urllib3.exceptions
 from docker.types.daemon import CancellableStream
 
-from confd.errors import ContainerGone, EngineRefused, TargetError
+from confd.errors import ContainerGone, EngineRefused, EngineUnavailable, TargetError
 from confd.keys import Container
 from confd.ports import Inspect, Replacement, TargetEvent
 from confd.targets.wire import ENDLESS, Call, Wire, named
@@ -128,6 +128,8 @@ class DockerTarget:
         except ContainerGone:
             return
         except EngineRefused as error:
+            if "unable to remove filesystem" in error.detail:  # it was being written meanwhile: dead, not yet gone
+                raise EngineUnavailable(error.detail) from error
             if "already in progress" not in error.detail:
                 raise
 

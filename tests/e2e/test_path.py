@@ -170,7 +170,7 @@ def test_a_container_removed_by_hand_leaves_the_agent_working_b114(confd: Confd,
     engine.run("gone", SERVE, labels={"confd.app": "gone"})
     engine.run("stays", SERVE, labels={"confd.app": "gone"})
     confd.ctl("set", "gone", "A=1", "-e", "dev")
-    engine.client.remove_container("gone", force=True)
+    engine.remove("gone")
     until(lambda: engine.variables("stays").get("A") == "1", 30)
     until(lambda: set(engine.names()) <= {"stays", "gone"} and "stays" in engine.names(), 30)
     confd.ctl("set", "gone", "A=2", "-e", "dev", "--wait", "30s")

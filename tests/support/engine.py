@@ -95,10 +95,27 @@ class EngineProcess:
         """Remove every container, and the networks that tests made."""
         client = self.client
         for one in client.containers(all=True):
-            client.remove_container(one["Id"], force=True, v=True)
+            self.remove(one["Id"])
         for network in client.networks():
             if network["Name"] not in ("bridge", "host", "none"):
                 client.remove_network(network["Id"])
+
+    def remove(self, container: str) -> None:
+        """Kill and remove it with its anonymous volumes, as `docker rm -f -v` until that succeeds.
+
+        The engine removes a container's folder while another call may be writing into it, and then answers 500.
+        """
+
+        def gone() -> bool:
+            try:
+                self.client.remove_container(container, force=True, v=True)
+            except docker.errors.NotFound:
+                return True
+            except docker.errors.APIError:
+                return False
+            return True
+
+        until(gone, 30)
 
     def run(self, name: str, command: Sequence[str], **more: Any) -> str:
         """Start a container; `labels`, `environment`, `host` (HostConfig) and create fields. Its id."""

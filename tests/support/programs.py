@@ -25,6 +25,8 @@ class Confd:
 
     def __init__(self, folder: Path, docker_host: str) -> None:
         self._folder = folder
+        self.sockets = folder / "sockets"
+        self.token_file = folder / "data" / "api" / "token"
         self._docker_host = docker_host
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
@@ -33,7 +35,8 @@ class Confd:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "confd.main", "server", "up", "--data", str(self._folder / "data")]
-        command += ["--listen", f"127.0.0.1:{self.port}", "--docker-host", self._docker_host]
+        command += ["--listen", f"127.0.0.1:{self.port}"]
+        command += ["--listen", f"unix:{self.sockets}/confd.sock", "--docker-host", self._docker_host]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
         until(self._ready, 30)

@@ -24,6 +24,12 @@ def test_a_unix_socket_left_behind_is_replaced_and_one_that_answers_is_not(tmp_p
         listen(f"unix:{path}")
 
 
+def test_a_unix_socket_is_open_to_every_user_as_a_port_is(tmp_path: Path) -> None:
+    path = tmp_path / "api" / "s"
+    with listen(f"unix:{path}"):
+        assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o755, 0o666)
+
+
 def test_a_file_that_is_no_socket_stays(tmp_path: Path) -> None:
     path = tmp_path / "s"
     path.write_text("precious")
