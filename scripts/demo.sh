@@ -144,7 +144,8 @@ end() { # pid file: end the process and wait for it
   local pid
   pid=$(cat "$1")
   kill "$pid" 2>/dev/null || return 0
-  for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || return 0; sleep 0.1; done
+  for _ in $(seq 300); do kill -0 "$pid" 2>/dev/null || return 0; sleep 0.1; done
+  echo "demo: process $pid does not end; killing it" >&2
   kill -9 "$pid" 2>/dev/null || true
 }
 
@@ -155,6 +156,7 @@ down() {
   docker rm -f "${names[@]}" >/dev/null 2>&1 || true
   docker rmi "$image" >/dev/null 2>&1 || true
   end "$home/engine/pid"
+  ! mountpoint -q "$home/engine/data" || umount -R "$home/engine/data" # the engine leaves its own mount behind
   rm -rf "$home"
   echo "demo: taken away"
 }
