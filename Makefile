@@ -1,5 +1,5 @@
 # Every target can be run again; none asks a question.
-.PHONY: help setup check test lock demo demo-down
+.PHONY: help setup check test lock demo demo-down e2e-env e2e-env-down
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -25,6 +25,12 @@ demo: ## shows a change reach running containers, on this machine; leaves all ru
 
 demo-down: ## takes away what the demo started, and nothing else
 	@scripts/demo.sh down
+
+e2e-env: ## start a private etcd and engine, as the tests use, and print their variables
+	@scripts/e2e-env.sh up
+
+e2e-env-down: ## stop them and take their data away
+	@scripts/e2e-env.sh down
 
 lock: ## write requirements.lock anew from pyproject.toml
 	@scripts/lock.sh

@@ -26,13 +26,8 @@ engine() { # sets DOCKER_HOST to an engine that answers, or starts Debian's
   fi
   scripts/need.sh docker
   say "starting a Docker Engine"
-  mkdir -p "$home/engine"
-  setsid dockerd --data-root "$home/engine/data" --exec-root "$home/engine/exec" --pidfile "$home/engine/pid" \
-    -H "unix://$home/engine/docker.sock" >"$home/engine/log" 2>&1 &
+  scripts/engine.sh start "$home/engine"
   export DOCKER_HOST=unix://$home/engine/docker.sock
-  for _ in $(seq 60); do docker version >/dev/null 2>&1 && return; sleep 0.5; done
-  tail -5 "$home/engine/log" >&2
-  die "the engine did not start; its log is $home/engine/log"
 }
 
 make_image() {
@@ -144,7 +139,7 @@ end() { # pid file: end the process and wait for it
   local pid
   pid=$(cat "$1")
   kill "$pid" 2>/dev/null || return 0
-  for _ in $(seq 300); do kill -0 "$pid" 2>/dev/null || return 0; sleep 0.1; done
+  for _ in $(seq 200); do kill -0 "$pid" 2>/dev/null || return 0; sleep 0.1; done
   echo "demo: process $pid does not end; killing it" >&2
   kill -9 "$pid" 2>/dev/null || true
 }
@@ -155,8 +150,7 @@ down() {
   end "$home/server.pid"
   docker rm -f "${names[@]}" >/dev/null 2>&1 || true
   docker rmi "$image" >/dev/null 2>&1 || true
-  end "$home/engine/pid"
-  ! mountpoint -q "$home/engine/data" || umount -R "$home/engine/data" # the engine leaves its own mount behind
+  [ ! -d "$home/engine" ] || scripts/engine.sh stop "$home/engine"
   rm -rf "$home"
   echo "demo: taken away"
 }

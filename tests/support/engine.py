@@ -81,6 +81,7 @@ class EngineProcess:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(30)
+        subprocess.run([_program("umount"), "-R", f"{self._folder}/data"], check=False, stderr=subprocess.DEVNULL)
         subprocess.run([_program("ip"), "netns", "delete", self._namespace], check=False)
 
     def halt(self) -> None:
