@@ -17,7 +17,7 @@ from tests.support.engine import EngineProcess
 from tests.support.etcd import free_port
 from tests.support.wait import until
 
-__all__ = ["Confd", "confd", "confd_up"]
+__all__ = ["Apart", "Confd", "confd", "confd_up"]
 
 
 class Confd:
@@ -93,6 +93,31 @@ class Confd:
         assert self._process.poll() is None, self.log
         done = self._run("hosts", "-o", "json")
         return done.returncode == 0 and '"alive": true' in done.stdout.replace('"alive":true', '"alive": true')
+
+
+class Apart(Confd):
+    """`confd-server api` and `confd-agent` on an etcd that is somebody else's."""
+
+    def __init__(self, folder: Path, docker_host: str, etcd: str) -> None:
+        super().__init__(folder, docker_host)
+        self._etcd = etcd
+        self._programs: list[subprocess.Popen[bytes]] = []
+        self.environ |= {"CONFD_SERVER": f"http://127.0.0.1:{self.port}", "CONFD_TOKEN_FILE": str(folder / "token")}
+
+    def start(self) -> None:
+        token = ["--token-file", str(self._folder / "token"), "--listen", f"127.0.0.1:{self.port}"]
+        agent = ["--env", "dev", "--docker-host", self._docker_host, "--host-name", "h1"]
+        for arguments in (["server", "api", *token], ["agent", *agent, "--data", str(self._folder / "agent")]):
+            command = [sys.executable, "-m", "confd.main", *arguments, "--etcd", self._etcd]
+            with (self._folder / "log").open("ab") as log:
+                self._programs.append(subprocess.Popen(command, env=self.environ, stdout=log, stderr=log))
+        self._process = self._programs[0]
+        until(self._ready, 30)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        for program in self._programs:
+            program.send_signal(number)
+        assert [program.wait(20) for program in self._programs] == [0, 0]
 
 
 @pytest.fixture(scope="module")
