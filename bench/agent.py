@@ -18,9 +18,9 @@ import docker
 import etcd3
 
 from bench.delivery import BY_SIGNAL
-from bench.rig import ENV, Ear, Rig, await_answer, median_of, say
+from bench.rig import ENV, IMAGE, Ear, Rig, await_answer, median_of, say
 from bench.rows import Row, at_most, times
-from confd.client import Client, Edit, HttpTransport, Scope
+from confd.client import Client, HttpTransport
 from tests.support.etcd import free_port
 
 __all__ = ["many_apps"]
@@ -29,6 +29,7 @@ APPS, KEYS, CONTAINERS, FEW = 1000, 50, 20, 10
 STARTS, BLOCKS, CHANGES = 5, 6, 100
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PREFIX = "/many"
+SERVES = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
 WAITS = "import signal, grpc, etcd3, docker, jsonschema; signal.pause()"
 
 
@@ -36,7 +37,7 @@ def many_apps(rig: Rig) -> list[Row]:
     """An API and an agent of their own, on a prefix of their own in the same etcd and a label of their own."""
     ear = rig.ear("many")
     for number in range(CONTAINERS - 1):
-        rig.engine.run(f"many-{number}", ["sleep", "100000"], labels={"many.app": f"app-{number}"})
+        rig.engine.run(f"many-{number}", ["sh", "-c", SERVES], Image=IMAGE, labels={"many.app": f"app-{number}"})
     etc = rig.folder / "many-etc"
     etc.mkdir()
     rig.run("counted", ear, None, f"{etc}:/etc/app", labels={"many.app": "counted"})
@@ -163,7 +164,7 @@ def _raw(rig: Rig) -> etcd3.Etcd3Client:
 def _fill(rig: Rig, numbers: range) -> None:
     def fill(number: int) -> None:
         values = {f"part{key % 5}/key{key}": f"value {key} of app {number}" for key in range(KEYS)}
-        rig.client.change(Scope(f"app-{number}", ENV), Edit(set=values))
+        rig.set(f"app-{number}", values)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(fill, numbers))

@@ -31,11 +31,11 @@ import os, signal, socket
 ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 ear.connect(os.environ.get("EAR", "/ear/socket"))
 tell = lambda word: ear.send((word + " " + os.environ.get("STAMP", "")).encode())
-signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-signal.signal(signal.SIGHUP, lambda *_: tell("signal"))
+awaited = {signal.SIGTERM, signal.SIGHUP}
+signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
 tell("started")
-while True:
-    signal.pause()
+while signal.sigwait(awaited) == signal.SIGHUP:
+    tell("signal")
 """
 """The app of all measures: it tells when it started, with the value it sees, and when it got a signal."""
 
@@ -94,7 +94,7 @@ class Rig:
 
     def settle(self, app: str) -> None:
         """Wait until all containers of the app are in sync with its last change."""
-        scope, revision = Scope(app, ENV), self.revisions[app]
+        scope, revision = Scope(app, ENV), self.revisions.get(app, 0)
 
         def settled() -> bool:
             found = self.client.status(scope, revision)["containers"]

@@ -82,14 +82,23 @@ def _by_pid(proc: Path, pid: int, container: str, number: signals.Signals) -> No
 
 
 def _catches(proc: Path, pid: int, number: signals.Signals) -> bool:
-    """Caught by a handler, or blocked, as it is by who waits for it with sigwait or signalfd."""
+    """Caught by a handler, or kept by a thread for sigwait or signalfd.
+
+    While a thread is in sigwait the kernel shows the signals it waits for as not blocked; what it waits in tells.
+    """
+    bit = 1 << (number - 1)
     try:
-        lines = (proc / str(pid) / "status").read_text().splitlines()
+        threads = list((proc / str(pid) / "task").iterdir())
+        return any(_masks(thread) & bit or "sigtimedwait" in (thread / "wchan").read_text() for thread in threads)
     except OSError:
         raise ContainerGone("its process has just ended; looking again") from None
+
+
+def _masks(thread: Path) -> int:
+    """The signals that have a handler or are blocked."""
+    lines = (thread / "status").read_text().splitlines()
     masks = {name: rest.strip() for name, _, rest in (line.partition(":") for line in lines)}
-    bit = 1 << (number - 1)
-    return any(int(masks.get(name, "0"), 16) & bit for name in ("SigCgt", "SigBlk"))
+    return int(masks.get("SigCgt", "0"), 16) | int(masks.get("SigBlk", "0"), 16)
 
 
 def _api_keeps_policy(inspect: Inspect, number: signals.Signals) -> bool:
