@@ -45,6 +45,7 @@ class Life:
     tell: Tell
     now: Callable[[], str]
     output: list[str] = field(default_factory=list)
+    _lives: int = 0
     _ends: bool = False
     """It was told to end: no policy starts it again."""
     _signalled: bool = False
@@ -121,7 +122,9 @@ class Life:
 
     def _run(self) -> None:
         self.state.update(Status="running", Running=True, Restarting=False, ExitCode=0, Error="")
-        self.state.update(Pid=2**22 + int(self.id[:4], 16), StartedAt=self.now())  # no pid that a machine has
+        self._lives += 1
+        pid = 2**22 + 1000 * int(self.id[:4], 16) + self._lives  # one that no machine has
+        self.state.update(Pid=pid, StartedAt=self.now())
         self.tell(self, "start", EMPTY)
         self.output += self.program.says.splitlines(keepends=True)
         if self.program.exits is not None:

@@ -58,7 +58,7 @@ def _docker(request: pytest.FixtureRequest) -> Made:
     def volumes() -> set[str]:
         return {one["Name"] for one in process.client.volumes()["Volumes"] or ()}
 
-    away = DockerTarget("unix:///nowhere/docker.sock", 1.0)
+    away = DockerTarget("tcp://127.0.0.1:1", 1.0)
     return Made(DockerTarget(process.docker_host), away, process.client.create_network, volumes)
 
 
@@ -145,7 +145,7 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
 
 def test_the_contract_runs_on_what_is_registered(rig: Rig, request: pytest.FixtureRequest) -> None:
     name = request.node.callspec.params["rig"]
-    registered = TARGETS[name]("unix:///nowhere/docker.sock", 1.0)
+    registered = TARGETS[name]("tcp://127.0.0.1:1", 1.0)
     assert type(registered) is type(rig.target)
 
 
