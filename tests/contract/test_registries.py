@@ -23,8 +23,11 @@ from confd.model import Reach
 from confd.ports import Engine, Target
 from confd.targets import TARGETS
 from confd.targets.memory import MemoryTarget
-from tests.contract import test_action, test_target
+from tests.contract import test_action, test_target, test_target_events
+from tests.support.targets import NOBODY, RIGS
 from tests.unit import test_formats
+
+TARGET_TESTS = (test_target, test_target_events)
 
 
 def _modules(package: types.ModuleType) -> list[types.ModuleType]:
@@ -103,15 +106,15 @@ def test_actions_have_names_of_their_own_and_the_agent_does_each() -> None:
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
 def test_a_target_is_documented_and_keeps_to_the_contract(name: str) -> None:
-    target = TARGETS[name]("tcp://127.0.0.1:1", 1.0)
+    target = TARGETS[name](NOBODY, 1.0)
     assert _documented(inspect.getmodule(type(target)))
-    assert name in test_target.RIGS
-    assert name in _cases(test_target, "rig")
+    assert name in RIGS
+    assert all(name in _cases(module, "rig") for module in TARGET_TESTS)
     target.close()
 
 
 def test_every_test_of_the_contract_runs_on_each_target() -> None:
-    tests = [test for name, test in vars(test_target).items() if name.startswith("test_")]
+    tests = [test for module in TARGET_TESTS for name, test in vars(module).items() if name.startswith("test_")]
     assert len(tests) > 40
     assert all("rig" in inspect.signature(test).parameters for test in tests)
 
@@ -122,4 +125,4 @@ def test_a_target_s_module_is_registered(module: types.ModuleType) -> None:
     calls = {name for one in Engine.__mro__ for name in vars(one) if not name.startswith("_")}
     classes = {one for one in vars(module).values() if inspect.isclass(one) and one.__module__ == module.__name__}
     engines = {one for one in classes if calls <= set(dir(one))}
-    assert engines <= {type(make("tcp://127.0.0.1:1", 1.0)) for make in TARGETS.values()}
+    assert engines <= {type(make(NOBODY, 1.0)) for make in TARGETS.values()}
