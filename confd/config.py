@@ -120,7 +120,7 @@ _HOST = (
 )
 _AGENT = (
     _Flag("env", "the env of containers that have no label for it"),
-    _Flag("target", "where the containers live: docker"),
+    _Flag("target", "where the containers live: docker (default), or memory, an empty engine to try an agent out"),
     _Flag("docker-timeout", "seconds that one engine call may take (default 60)"),
     _Flag("data", "folder of this agent on the host; a file `freeze` in it stops all action"),
     *_HOST,

@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.support.mirrors",
     "tests.support.engine",
     "tests.support.programs",
+    "tests.support.targets",
 ]
 
 # A run that was started in the background of a shell has these ignored, and every child would inherit that.

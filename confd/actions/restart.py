@@ -12,7 +12,7 @@ __all__ = ["NAME", "REACH", "REQUIRES", "apply"]
 
 NAME = "restart"
 REACH = Reach.NEW_PROCESS
-REQUIRES = (Restarts,)
+REQUIRES = (Restarts, Replaces)
 
 
 class _Able(Target, Restarts, Replaces, Protocol):

@@ -1,8 +1,8 @@
 """Send the main process a signal, in the way that leaves the container's restart policy alive.
 
 By host pid where agent and engine share the pid namespace; else by the engine's API where that keeps the policy
-(moby 41302: a signal through the API counts as a stop unless the container names another stop signal); else by
-`kill` inside the container.
+(moby 41302: a signal through the API counts as a stop unless the container names another stop signal, and for the
+policy `unless-stopped` always); else by `kill` inside the container.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["NAME", "REACH", "REQUIRES", "apply", "number_of"]
 
 NAME = "signal"
 REACH = Reach.IN_PLACE
-REQUIRES = (Signals,)
+REQUIRES = (Signals, Execs)
 
 EXEC_TIMEOUT_S = 5.0
 _UNCATCHABLE = ("SIGKILL", "SIGSTOP")
@@ -104,7 +104,9 @@ def _masks(thread: Path) -> int:
 def _api_keeps_policy(inspect: Inspect, number: signals.Signals) -> bool:
     policy = (inspect["HostConfig"].get("RestartPolicy") or {}).get("Name") or "no"
     stop = inspect["Config"].get("StopSignal") or ""
-    return policy == "no" or (stop != "" and number_of(stop) != number)
+    if policy in ("no", "unless-stopped"):  # for the latter the engine notes any signal as a stop by hand
+        return policy == "no"
+    return stop != "" and number_of(stop) != number
 
 
 def _by_exec(target: _Able, container: str, number: signals.Signals) -> None:
@@ -112,5 +114,6 @@ def _by_exec(target: _Able, container: str, number: signals.Signals) -> None:
     if code != 0:
         raise EngineRefused(
             f"{number.name} through the engine would switch its restart policy off, and in the container "
-            f"`kill` cannot be run ({output.strip() or code}); give it --stop-signal SIGTERM, or choose restart"
+            f"`kill` cannot be run ({output.strip() or code}); give it --restart always --stop-signal SIGTERM, or "
+            "choose restart"
         )

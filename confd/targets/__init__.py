@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 
 from confd.ports import Engine
 from confd.targets.docker import DockerTarget
+from confd.targets.memory import MemoryTarget
 
 __all__ = ["TARGETS"]
 
-TARGETS: Mapping[str, Callable[[str | None, float], Engine]] = {"docker": DockerTarget}
+
+def _memory(_address: str | None, _timeout_s: float) -> MemoryTarget:
+    """An engine of its own, with nothing in it: for an agent that is tried out where there is no engine."""
+    return MemoryTarget()
+
+
+TARGETS: Mapping[str, Callable[[str | None, float], Engine]] = {"docker": DockerTarget, "memory": _memory}

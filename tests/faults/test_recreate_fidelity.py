@@ -154,12 +154,19 @@ def test_a_process_that_does_not_catch_the_signal_is_not_sent_it_b118(
     assert target.inspect("app")["State"]["Running"]
 
 
-@pytest.mark.parametrize("more", [{"StopSignal": "SIGTERM"}, {}], ids=["by the engine", "inside"])
+@pytest.mark.parametrize(
+    ("policy", "more"),
+    [
+        pytest.param("always", {"StopSignal": "SIGTERM"}, id="by the engine"),
+        pytest.param("always", {}, id="inside"),
+        pytest.param("unless-stopped", {"StopSignal": "SIGTERM"}, id="inside, for unless-stopped"),
+    ],
+)
 def test_a_signal_without_a_shared_pid_namespace_leaves_the_restart_policy_alive_b81(
-    engine: EngineProcess, target: DockerTarget, tmp_path: Path, more: dict[str, str]
+    engine: EngineProcess, target: DockerTarget, tmp_path: Path, policy: str, more: dict[str, str]
 ) -> None:
     reload = ["sh", "-c", 'trap "echo hup" HUP; ' + SERVE[2]]
-    engine.run("app", reload, host={"RestartPolicy": {"Name": "always"}}, **more)
+    engine.run("app", reload, host={"RestartPolicy": {"Name": policy}}, **more)
     pid = target.inspect("app")["State"]["Pid"]
     signal_action.apply(target, target.inspect("app"), "HUP", proc=tmp_path)
     until(lambda: "hup" in target.logs("app", 5), 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -82,11 +83,6 @@ def test_lines_and_json_come_back_b20(value: str) -> None:
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"))
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
-
-
-@given(st.dictionaries(NAMES, TEXTS))
-def test_every_string_without_nul_comes_back_b18(values: dict[str, str]) -> None:
-    assert env(dotenv.dump(values)) == values
 
 
 @given(st.dictionaries(NAMES, TEXTS))
@@ -170,3 +166,25 @@ def test_json_comes_back(values: dict[str, Value]) -> None:
             jsonfile.dump(values)
     else:
         assert dict(jsonfile.load(jsonfile.dump(values))) == values
+
+
+# --- every format -------------------------------------------------------------------------------------------
+
+LINES = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n"))
+LEAVES = st.from_regex(r"[a-c]/[a-c]/[a-c]", fullmatch=True)
+
+ROUND_TRIPS: Mapping[str, st.SearchStrategy[dict[str, Value]]] = {
+    dotenv.NAME: st.dictionaries(NAMES, TEXTS),
+    dotenv.DOCKER: st.dictionaries(NAMES, LINES),
+    jsonfile.NAME: st.dictionaries(LEAVES, SCALARS | st.lists(SCALARS)),
+}
+"""What each format holds. A new format takes one more."""
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+@given(data=st.data())
+def test_what_a_format_holds_comes_back_b18(name: str, data: st.DataObject) -> None:
+    values = data.draw(ROUND_TRIPS[name])
+    text = FORMATS[name].dump(values)
+    assert dict(FORMATS[name].load(text)) == values
+    assert FORMATS[name].dump(dict(FORMATS[name].load(text))) == text

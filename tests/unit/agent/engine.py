@@ -1,73 +1,72 @@
-"""A few containers as an engine tells of them, and actions that count what they did."""
+"""An engine in memory for an agent's tests, and the actions on it, which are noted before they are done."""
 
 from __future__ import annotations
 
-import copy
-import itertools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from confd.agent.observe import Labels
+from confd.agent.perform import acts_for
 from confd.agent.reconcile import Work
-from confd.errors import ConfdError, ContainerGone
+from confd.clock import ManualClock
+from confd.errors import ConfdError
 from confd.keys import Container
 from confd.model import Step
-from confd.ports import Inspect, TargetEvent
+from confd.ports import Inspect, Replacement
+from confd.targets.memory import MemoryTarget, Program
+from tests.support.asked import Asked
+
+__all__ = ["Engine"]
+
+IMAGE = "app:1"
+
+
+class Hurried:
+    """A clock on which every wait is over at once, and its time has passed."""
+
+    def __init__(self) -> None:
+        self._clock = ManualClock()
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def utc(self) -> str:
+        return self._clock.utc()
+
+    def wait(self, event: threading.Event, timeout_s: float | None) -> bool:
+        self._clock.advance(timeout_s or 0.0)
+        return event.is_set()
 
 
 class Engine:
+    """`done` has each step's action and container name; with a `fault` a step fails before its action."""
+
     def __init__(self) -> None:
-        self._ids = itertools.count(1)
-        self.all: dict[str, dict[str, Any]] = {}
+        self.target = MemoryTarget({IMAGE: lambda inspect: Program()})
+        self.asked = Asked(self.target)
         self.done: list[tuple[str, str]] = []
         self.fault: ConfdError | None = None
-        self.listings = 0
+        self._acts = acts_for(self.target, Labels(), Hurried())
 
-    def run(self, name: str, labels: Mapping[str, str], variables: Sequence[str] = ("BASE=1",)) -> str:
-        container = f"{next(self._ids):064x}"
-        self.all[container] = {
-            "Id": container,
-            "Name": f"/{name}",
-            "Image": "sha256:1",
-            "State": {"Running": True, "StartedAt": "2026-01-01T00:00:00Z"},
-            "Config": {"Labels": dict(labels), "Env": list(variables), "Cmd": ["run"]},
-            "HostConfig": {},
-            "Mounts": [],
-        }
+    def run(
+        self, name: str, labels: Mapping[str, str], variables: Sequence[str] = ("BASE=1",), **host: Any
+    ) -> Container:
+        body = {"Image": IMAGE, "Cmd": ["run"], "Labels": labels, "Env": list(variables), "HostConfig": host}
+        container = self.target.create(Replacement(name, body, {}))
+        self.target.start(container)
         return container
 
-    def engine(self) -> Mapping[str, Any]:
-        return {"id": "e1"}
+    def remove(self, container: str) -> None:
+        self.target.stop(container, None)
+        self.target.remove(container)
 
-    def containers(self, label: str) -> Sequence[Inspect]:
-        self.listings += 1
-        return [copy.deepcopy(one) for one in self.all.values() if label in one["Config"]["Labels"]]
-
-    def inspect(self, container: str) -> Inspect:
-        if container not in self.all:
-            raise ContainerGone("no such container")
-        return copy.deepcopy(self.all[container])
-
-    def events(self, stop: threading.Event) -> Iterator[TargetEvent]:
-        yield TargetEvent(Container(""), "resync")
-        stop.wait()
-
-    def close(self) -> None:
-        pass
+    def all(self) -> dict[str, Inspect]:
+        """Every container by its id."""
+        return {str(one["Id"]): one for one in self.target.containers("")}
 
     def act(self, step: Step, work: Work) -> Container:
         if self.fault is not None:
             raise self.fault
         self.done.append((step.action, str(work.inspect["Name"])))
-        container = Container(str(work.inspect["Id"]))
-        if step.action == "update":
-            self.all[container]["HostConfig"]["Memory"] = int(step.parameters["memory"])
-            self.all[container]["HostConfig"]["MemorySwap"] = 2 * int(step.parameters["memory"])
-        if step.action == "recreate":
-            old = self.all.pop(container)
-            variables = {**work.entry.base.variables, **work.rendered.variables}
-            new = self.run(
-                old["Name"].strip("/"), old["Config"]["Labels"], [f"{n}={v}" for n, v in variables.items()]
-            )
-            return Container(new)
-        return container
+        return self._acts[step.action](step, work)

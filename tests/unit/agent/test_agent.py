@@ -42,7 +42,7 @@ class Running:
     def start(self) -> Running:
         mirror = Mirror(self.store, KEYS, ())
         ledger = Ledger(self.store, KEYS, HOST)
-        inventory = Inventory(self.engine, Env("dev"), Labels())
+        inventory = Inventory(self.engine.target, Env("dev"), Labels())
         world = World(HOST, mirror, ledger, lambda text: DigestKey(text.encode()), Labels(), {})
         clock = SystemClock()
         acts = dict.fromkeys(REACHES, self.engine.act)
@@ -50,7 +50,17 @@ class Running:
         reconciler = Reconciler(HOST, world, inventory, ledger, reporter, clock, acts, REACHES)
         about = {"engine_id": self.engine_id}
         self.agent = Agent(
-            Env("dev"), HOST, KEYS, self.store, self.engine, clock, mirror, inventory, world, reconciler, about
+            Env("dev"),
+            HOST,
+            KEYS,
+            self.store,
+            self.engine.target,
+            clock,
+            mirror,
+            inventory,
+            world,
+            reconciler,
+            about,
         )
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -98,7 +108,7 @@ def put(store: MemoryStore, key: str, value: str, env: str = "dev") -> None:
 
 
 def variables(engine: Engine) -> list[str]:
-    return [text for one in list(engine.all.values()) for text in one["Config"]["Env"]]
+    return [text for one in engine.all().values() for text in one["Config"]["Env"]]
 
 
 def test_a_change_reaches_the_container_and_stopping_takes_less_than_a_second(

@@ -52,7 +52,7 @@ class Host1:
         self.mirror = Mirror(self.store, KEYS, areas)
         self.ledger = Ledger(self.store, KEYS, HOST)
         self.ledger.read_all()
-        self.inventory = Inventory(self.engine, DEV, Labels(), self.own)
+        self.inventory = Inventory(self.engine.asked, DEV, Labels(), self.own)
         self.inventory.refresh()
         self.world = World(
             HOST, self.mirror, self.ledger, lambda text: DigestKey(text.encode()), Labels(), {}, active=True
@@ -108,7 +108,7 @@ def host() -> Iterator[Host1]:
 def test_a_changed_variable_recreates_exactly_once_in_five_passes_b65(host: Host1) -> None:
     host.put(LOG="debug")
     assert [host.reconcile() for _ in range(5)] == [[("recreate", "/web")], [], [], [], []]
-    (container,) = host.engine.all.values()
+    (container,) = host.engine.all().values()
     assert container["Config"]["Env"] == ["BASE=1", "LOG=debug"]
 
 
@@ -129,15 +129,15 @@ def test_a_removed_setting_brings_the_containers_own_value_back(host: Host1) -> 
     host.reconcile()
     host.see(host.store.commit([Delete("/confd/envs/dev/settings/web/BASE")]))
     assert host.reconcile() == [("recreate", "/web")]
-    (container,) = host.engine.all.values()
+    (container,) = host.engine.all().values()
     assert sorted(container["Config"]["Env"]) == ["BASE=1", "LOG=x"]
 
 
 def test_memory_is_updated_in_the_same_container(host: Host1) -> None:
-    before = set(host.engine.all)
+    before = set(host.engine.all())
     host.put(run__memory="64m")
     assert host.reconcile() == [("update", "/web")]
-    assert set(host.engine.all) == before
+    assert set(host.engine.all()) == before
     assert host.reconcile() == []
 
 
@@ -199,8 +199,8 @@ def test_one_containers_failure_does_not_keep_the_others_back(host: Host1) -> No
 def test_a_container_removed_by_hand_is_forgotten_b114(host: Host1) -> None:
     host.put(LOG="debug")
     host.reconcile()
-    (gone,) = host.engine.all
-    del host.engine.all[gone]
+    (gone,) = host.engine.all()
+    host.engine.remove(gone)
     host.inventory.saw(TargetEvent(Container(gone), "destroy", {"confd.app": "web"}))
     assert host.reconcile() == []
     assert host.ledger.entries() == {}
@@ -270,8 +270,8 @@ def test_the_agents_own_container_is_never_touched_b80() -> None:
 
 
 def test_a_file_and_a_signal_reach_the_same_container_without_another_inspect(host: Host1, tmp_path: Path) -> None:
-    (one,) = host.engine.all.values()
-    one["Mounts"] = [{"Type": "bind", "Source": str(tmp_path), "Destination": "/etc/web"}]
+    host.engine.remove("web")
+    host.engine.run("web", {"confd.app": "web"}, Binds=[f"{tmp_path}:/etc/web"])
     host.inventory.refresh()
     rules = [{"keys": "**", "action": "signal", "signal": "HUP"}]
     host.bind(
@@ -279,7 +279,7 @@ def test_a_file_and_a_signal_reach_the_same_container_without_another_inspect(ho
     )
     host.put(log="info")
     host.reconcile()
-    before, listings = set(host.engine.all), host.engine.listings
+    before, asked = set(host.engine.all()), list(host.engine.asked.calls)
     host.put(log="debug")
     assert host.reconcile() == [("files", "/web"), ("signal", "/web")]
-    assert (set(host.engine.all), host.engine.listings) == (before, listings)
+    assert (set(host.engine.all()), host.engine.asked.calls) == (before, asked)

@@ -1,0 +1,137 @@
+"""What every action keeps to: it reaches as far as it declares, and asks its target for no more than that needs."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from confd.actions import ACTIONS, recreate, restart, signal, update
+from confd.actions.fidelity import Wanted
+from confd.clock import SystemClock
+from confd.errors import EngineRefused, StartFailed
+from confd.model import Reach
+from confd.options import observed_options
+from confd.ports import Inspect, Replacement, Target
+from confd.targets.memory import MemoryTarget, Program
+from tests.support.asked import Asked
+
+IMAGE = "app:1"
+NOWHERE = Path("/nowhere")
+"""In place of /proc, so that no signal goes by a pid."""
+
+SWAP = recreate.Swap(monitor_s=0.0)
+
+
+def _program(inspect: Inspect) -> Program:
+    """It says what it is told, and with `fail` among its variables it ends at once."""
+    if "fail=1" in (inspect["Config"]["Env"] or ()):
+        return Program(exits=3, says="no such setting\n")
+    return Program(heeds={"SIGTERM": 0, "SIGHUP": "hup"}, tools={"kill": (0, "")})
+
+
+def _wanted(inspect: Inspect, **variables: str) -> Wanted:
+    return Wanted(IMAGE, variables, observed_options(inspect))
+
+
+def _recreate(target: Any, inspect: Inspect, **variables: str) -> None:
+    wanted = _wanted(inspect, **variables)
+    recreate.apply(target, inspect, wanted, SWAP, SystemClock(), lambda note: None)
+
+
+RUNS: Mapping[str, Callable[[Any, Inspect], None]] = {
+    signal.NAME: lambda target, inspect: signal.apply(target, inspect, "HUP", NOWHERE),
+    update.NAME: lambda target, inspect: update.apply(target, inspect, {"memory": "67108864"}),
+    restart.NAME: lambda target, inspect: restart.apply(target, inspect, 1.0),
+    recreate.NAME: lambda target, inspect: _recreate(target, inspect, level="debug"),
+}
+"""A run of each action on a container that runs. A new action takes one more."""
+
+
+@pytest.fixture
+def target() -> MemoryTarget:
+    return MemoryTarget({IMAGE: _program})
+
+
+def _run(target: MemoryTarget, policy: str = "no", **config: Any) -> Inspect:
+    """A container with the restart policy, running."""
+    host = {"RestartPolicy": {"Name": policy, "MaximumRetryCount": 0}}
+    container = target.create(
+        Replacement("web", {"Image": IMAGE, "Cmd": ["run"], **config, "HostConfig": host}, {})
+    )
+    target.start(container)
+    return target.inspect(container)
+
+
+def _reach(before: Inspect, after: Inspect) -> Reach:
+    if before["Id"] != after["Id"]:
+        return Reach.NEW_CONTAINER
+    if before["State"]["StartedAt"] != after["State"]["StartedAt"]:
+        return Reach.NEW_PROCESS
+    return Reach.IN_PLACE
+
+
+def _members(protocol: type) -> set[str]:
+    return {name for one in protocol.__mro__ for name in vars(one) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("policy", ["no", "always", "unless-stopped"])
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.NAME)
+def test_an_action_reaches_as_far_as_it_declares(
+    target: MemoryTarget, action: types.ModuleType, policy: str
+) -> None:
+    before = _run(target, policy)
+    RUNS[action.NAME](target, before)
+    (after,) = target.containers("")
+    assert _reach(before, after) is action.REACH
+    assert (after["Name"], after["State"]["Running"]) == ("/web", True)
+    assert after["HostConfig"]["RestartPolicy"] == before["HostConfig"]["RestartPolicy"]
+
+
+@pytest.mark.parametrize("policy", ["no", "always"])
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.NAME)
+def test_an_action_asks_for_no_more_than_it_requires(
+    target: MemoryTarget, action: types.ModuleType, policy: str
+) -> None:
+    asked = Asked(target)
+    RUNS[action.NAME](asked, _run(target, policy))
+    allowed = _members(Target).union(*map(_members, action.REQUIRES))
+    assert set(asked.calls) <= allowed
+
+
+@pytest.mark.parametrize(
+    ("policy", "config"),
+    [
+        pytest.param("always", {}, id="always"),
+        pytest.param("always", {"StopSignal": "SIGTERM"}, id="always-and-another-stop-signal"),
+        pytest.param("unless-stopped", {}, id="unless-stopped"),
+        pytest.param("unless-stopped", {"StopSignal": "SIGTERM"}, id="unless-stopped-and-another-stop-signal"),
+    ],
+)
+def test_a_signal_leaves_the_restart_policy_alive_b81(
+    target: MemoryTarget, policy: str, config: dict[str, str]
+) -> None:
+    inspect = _run(target, policy, **config)
+    signal.apply(target, inspect, "HUP", NOWHERE)
+    assert target.logs("web", 5) == "hup\n"
+    target.execute("web", ["kill", "-s", "TERM", "1"], 5)
+    after = target.inspect("web")
+    assert (after["State"]["Running"], after["RestartCount"]) == (True, 1)
+
+
+def test_an_update_that_the_engine_passes_over_is_refused(target: MemoryTarget) -> None:
+    with pytest.raises(EngineRefused, match="use recreate"):
+        update.apply(target, _run(target), {"shm-size": "1048576"})
+
+
+def test_a_successor_that_does_not_stay_up_gives_its_place_back_with_its_words(target: MemoryTarget) -> None:
+    before = _run(target, "always")
+    with pytest.raises(StartFailed, match="no such setting") as error:
+        _recreate(target, before, fail="1")
+    assert "no such setting\n" in error.value.log
+    (after,) = target.containers("")
+    assert (after["Id"], after["Name"], after["State"]["Running"]) == (before["Id"], "/web", True)
+    assert after["HostConfig"]["RestartPolicy"]["Name"] == "always"
