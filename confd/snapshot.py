@@ -6,13 +6,13 @@ Pure: entries in, values out. What stands under our prefix and is none of ours i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from confd import jsontext
 from confd.errors import Malformed
 from confd.keys import App, Container, Env, Host, Keyspace, Layer, parse_app, parse_env, parse_host
-from confd.model import Entry, Head, HostState, Snapshot, frozen
+from confd.model import Entry, Head, HostState, Snapshot, frozen, thawed
 from confd.ports import Area, Batch, Event, Listing
 
 __all__ = ["Touched", "advance", "all_areas", "env_area", "from_listing", "meta_area"]
@@ -64,6 +64,8 @@ def advance(keyspace: Keyspace, snapshot: Snapshot, batch: Batch) -> tuple[Snaps
     """
     if batch.revision <= snapshot.revision:
         return snapshot, Touched()
+    if not batch.events:
+        return replace(snapshot, revision=batch.revision), Touched()
     return _apply(keyspace, snapshot, batch.revision, batch.events)
 
 
@@ -71,10 +73,10 @@ class _Draft:
     """Copies of what is touched, made once each."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self.layers = dict(snapshot.layers)
-        self.heads = dict(snapshot.heads)
-        self.bindings = dict(snapshot.bindings)
-        self.hosts = dict(snapshot.hosts)
+        self.layers: dict[Layer, Mapping[str, Entry]] = thawed(snapshot.layers)
+        self.heads: dict[Layer, Head] = thawed(snapshot.heads)
+        self.bindings: dict[tuple[Env, App], Entry] = thawed(snapshot.bindings)
+        self.hosts: dict[Host, HostState] = thawed(snapshot.hosts)
         self.meta = snapshot.meta
         self.own_layers: dict[Layer, dict[str, Entry]] = {}
         self.own_status: dict[Host, dict[Container, str]] = {}
@@ -84,13 +86,13 @@ class _Draft:
 
     def layer(self, layer: Layer) -> dict[str, Entry]:
         if layer not in self.own_layers:
-            self.own_layers[layer] = dict(self.layers.get(layer, {}))
+            self.own_layers[layer] = thawed(self.layers.get(layer, {}))
             self.layers[layer] = self.own_layers[layer]
         return self.own_layers[layer]
 
     def status(self, host: Host) -> dict[Container, str]:
         if host not in self.own_status:
-            self.own_status[host] = dict(self.hosts.get(host, HostState()).status)
+            self.own_status[host] = thawed(self.hosts.get(host, HostState()).status)
         return self.own_status[host]
 
 
@@ -103,6 +105,8 @@ def _apply(
     for layer, entries in draft.own_layers.items():
         if not entries:
             del draft.layers[layer]
+        else:
+            draft.layers[layer] = frozen(entries)
     for host in draft.touched_hosts:
         if host in draft.own_status and host in draft.hosts:
             draft.hosts[host] = replace(draft.hosts[host], status=frozen(draft.own_status[host]))
