@@ -79,6 +79,7 @@ class _Draft:
         self.hosts: dict[Host, HostState] = thawed(snapshot.hosts)
         self.meta = snapshot.meta
         self.own_layers: dict[Layer, dict[str, Entry]] = {}
+        self.folders: dict[tuple[str, str, str], dict[str, Entry]] = {}
         self.own_status: dict[Host, dict[Container, str]] = {}
         self.touched_bindings: set[tuple[Env, App]] = set()
         self.touched_hosts: set[Host] = set()
@@ -89,6 +90,14 @@ class _Draft:
             self.own_layers[layer] = thawed(self.layers.get(layer, {}))
             self.layers[layer] = self.own_layers[layer]
         return self.own_layers[layer]
+
+    def folder(self, env: str, app: str, host: str = "") -> dict[str, Entry]:
+        """The layer of these names; they are parsed once, not once a key. Raises `Malformed`."""
+        names = (env, app, host)
+        if names not in self.folders:
+            layer = Layer(parse_env(env), parse_app(app), parse_host(host) if host else None)
+            self.folders[names] = self.layer(layer)
+        return self.folders[names]
 
     def status(self, host: Host) -> dict[Container, str]:
         if host not in self.own_status:
@@ -146,15 +155,17 @@ def _apply_one(keyspace: Keyspace, draft: _Draft, event: Event) -> None:
 def _apply_env(draft: _Draft, event: Event, rest: str) -> None:
     name, _, rest = rest.partition("/")
     kind, _, rest = rest.partition("/")
-    env = parse_env(name)
     if kind == "settings":
         app, _, key = rest.partition("/")
-        _put(draft.layer(Layer(env, parse_app(app))), key, event.entry)
-    elif kind == "overrides":
+        _put(draft.folder(name, app), key, event.entry)
+        return
+    if kind == "overrides":
         host, _, rest = rest.partition("/")
         app, _, key = rest.partition("/")
-        _put(draft.layer(Layer(env, parse_app(app), parse_host(host))), key, event.entry)
-    elif kind == "heads":
+        _put(draft.folder(name, app, str(parse_host(host))), key, event.entry)
+        return
+    env = parse_env(name)
+    if kind == "heads":
         app, _, host = rest.partition("@")
         layer = Layer(env, parse_app(app), parse_host(host) if host else None)
         if event.entry is None:

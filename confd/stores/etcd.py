@@ -176,7 +176,10 @@ class EtcdStore:
 
 
 class _Reader:
-    """Ranges, page by page, all at the revision of the first."""
+    """Ranges, page by page, all at the revision of the first.
+
+    Keys come in ascending order by themselves; asked to sort, etcd reads the whole range for every page.
+    """
 
     def __init__(self, connection: Connection, keys_only: bool) -> None:
         self._connection = connection
@@ -217,8 +220,6 @@ class _Reader:
             range_end=end,
             limit=limit,
             revision=self.revision,
-            sort_order=rpc.RangeRequest.ASCEND,
-            sort_target=rpc.RangeRequest.KEY,
             keys_only=keys_only,
         )
         answer = self._connection.call("KV", "Range", request)
