@@ -1,5 +1,5 @@
 # Every target can be run again; none asks a question.
-.PHONY: help setup check test lock demo demo-down e2e-env e2e-env-down
+.PHONY: help setup check test lock demo demo-down e2e-env e2e-env-down bench
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -19,6 +19,9 @@ check: setup ## format, lint, types, import contracts, unit tests: under a minut
 test: check ## everything, on a fresh machine too
 	@scripts/need.sh etcd docker
 	@echo "== all tests"; $(BIN)/pytest -q tests
+
+bench: setup ## measure against floors of the same run; a table, and bench/results.json
+	@$(BIN)/python -m bench
 
 demo: ## shows a change reach running containers, on this machine; leaves all running
 	@scripts/demo.sh up
