@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
-from tests.support.engine import EngineProcess
+from tests.support.engine import IMAGE, EngineProcess
 from tests.support.programs import Confd
 from tests.support.wait import until
 
@@ -34,6 +35,18 @@ def test_a_variable_needs_a_new_container_and_the_same_value_nothing_b83(
     confd.ctl("set", "web", "LOG_LEVEL=debug", "-e", "dev", "--wait", "30s")
     assert engine.inspect("web")["Id"] == new["Id"]
     assert len(confd.json("history", "web", "-e", "dev")["changes"]) == 1
+
+
+def test_a_container_whose_settings_were_there_before_it_runs_with_them(
+    confd: Confd, engine: EngineProcess
+) -> None:
+    confd.ctl("set", "early", "A=1", "-e", "dev")
+    body = {"Image": IMAGE, "Cmd": SERVE, "Labels": {"confd.app": "early"}}
+    answer = engine.client.post("http+docker://localhost/v1.41/containers/create?name=early", json=body)
+    time.sleep(1.5)  # as between the create and the start of a slow `docker run`
+    engine.client.start(answer.json()["Id"])
+    until(lambda: engine.variables("early").get("A") == "1", 20)
+    until(lambda: engine.names() == ["early"] and engine.inspect("early")["State"]["Running"], 20)
 
 
 def test_unset_brings_the_container_s_own_value_back(confd: Confd, engine: EngineProcess) -> None:

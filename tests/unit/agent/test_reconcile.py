@@ -269,6 +269,17 @@ def test_the_agents_own_container_is_never_touched_b80() -> None:
     host.mirror.stop()
 
 
+def test_a_container_is_acted_on_once_it_was_started(host: Host1) -> None:
+    (one,) = host.engine.all.values()
+    one["State"] = {"Running": False, "Status": "created"}
+    host.inventory.refresh()
+    host.put(LOG="debug")
+    assert host.reconcile() == []
+    one["State"] = {"Running": True, "Status": "running"}
+    host.inventory.saw(TargetEvent(Container(one["Id"]), "start", {"confd.app": "web"}))
+    assert host.reconcile() == [("recreate", "/web")]
+
+
 def test_a_file_and_a_signal_reach_the_same_container_without_another_inspect(host: Host1, tmp_path: Path) -> None:
     host.engine.remove("web")
     host.engine.run("web", {"confd.app": "web"}, Binds=[f"{tmp_path}:/etc/web"])
