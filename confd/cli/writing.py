@@ -18,6 +18,9 @@ __all__ = ["WaitCommand", "Writing", "finish", "parse_duration", "show_diff", "s
 
 DEFAULT_WAIT = "5m"
 POLL_S = 0.3
+NEW_CONTAINER_S = 3.0
+"""How soon an agent tells of a container that was just started."""
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
 F = TypeVar("F", bound=Callable[..., Any])
@@ -129,7 +132,7 @@ def wait(client: Client, scope: Scope, revision: int, timeout_s: float) -> bool:
 
     True when all are in sync. A lost host's containers count as not in effect once all others are through.
     """
-    deadline, told = time.monotonic() + timeout_s, {}  # type: float, dict[str, str]
+    began, told = time.monotonic(), {}  # type: float, dict[str, str]
     containers: list[Document] = []
     while True:
         try:
@@ -137,13 +140,13 @@ def wait(client: Client, scope: Scope, revision: int, timeout_s: float) -> bool:
         except Unavailable as exc:
             say(f"waiting: {exc.detail}")
         else:
-            if not containers:
+            if not containers and time.monotonic() > began + min(NEW_CONTAINER_S, timeout_s):
                 say("no container has these settings yet: nothing to wait for")
                 return True
             _tell(containers, revision, told)
-            if all(_stands(container, revision) not in ("pending",) for container in containers):
+            if containers and all(_stands(container, revision) not in ("pending",) for container in containers):
                 break
-        if time.monotonic() > deadline:
+        if time.monotonic() > began + timeout_s:
             break
         time.sleep(POLL_S)
     return _conclude(containers, revision, timeout_s)

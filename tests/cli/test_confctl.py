@@ -144,6 +144,45 @@ def test_wait_exits_3_and_says_which(run: Confctl, server: Server, container: ob
     assert f"web-1 on h1 ({word})" in result.stderr
 
 
+def test_wait_waits_for_a_container_that_was_just_started(run: Confctl, server: Server) -> None:
+    server.answers[f"PATCH {WEB}/settings"] = STORED
+    server.answers[f"GET {WEB}/status"] = [{"containers": []}, {"containers": [_container("failed", 7)]}]
+    assert run("set", "web", "A=b", "-e", "dev", "--wait").exit_code == 3
+
+
+def test_wait_ends_where_no_container_comes(run: Confctl, server: Server) -> None:
+    server.answers[f"PATCH {WEB}/settings"] = STORED
+    server.answers[f"GET {WEB}/status"] = {"containers": []}
+    result = run("set", "web", "A=b", "-e", "dev", "--wait", "100ms")
+    assert (result.exit_code, "nothing to wait for" in result.stderr) == (0, True)
+
+
+def test_explain_tells_layer_variable_and_effect_of_the_container_asked_for(run: Confctl, server: Server) -> None:
+    effects = [
+        {"container": "a1", "name": "web-1", "host": "h1", "action": "recreate", "reach": "new-container"},
+        {"container": "b2", "name": "web-2", "host": "h1", "action": "none", "reach": "none", "blocked": "why"},
+    ]
+    server.answers[f"GET {WEB}/explain/A"] = {
+        "winner": {"value": "b", "layer": "dev/web", "change": 2},
+        "hidden": [{"value": "c", "layer": "dev/_default"}],
+        "variable": "A",
+        "effects": effects,
+    }
+    lines = run("explain", "web", "A", "-e", "dev").stdout.splitlines()
+    assert lines == [
+        "A = b",
+        "  from      dev/web (change 2)",
+        "  hides     dev/_default = c",
+        "  variable  A",
+        "  a change  web-1 on h1: recreate (new-container)",
+        "  a change  web-2 on h1: blocked: why",
+    ]
+    assert run("explain", "web", "A", "-e", "dev", "--container", "web-2").stdout.splitlines() == [
+        *lines[:4],
+        lines[5],
+    ]
+
+
 def test_get_prints_the_bare_value(run: Confctl, server: Server) -> None:
     server.answers[f"GET {WEB}/settings/db/url"] = {"value": "x y", "layer": "dev/web"}
     assert run("get", "web", "db/url", "-e", "dev").stdout == "x y\n"
