@@ -57,8 +57,9 @@ def _assignment(text: str, as_json: bool) -> tuple[str, Value]:
     try:
         return key, parse(value) if as_json else value
     except Malformed as exc:
+        pointer = "/set/" + key.replace("/", "~1")
         raise Malformed(
-            f"{key}: {exc.detail}; with --json a string stands in double quotes", pointer=f"/set/{key}"
+            f"{key}: {exc.detail}; with --json a string stands in double quotes", pointer=pointer
         ) from exc
 
 

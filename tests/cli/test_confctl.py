@@ -162,6 +162,20 @@ def test_wait_goes_on_while_a_container_that_was_there_is_being_replaced(run: Co
     assert (result.exit_code, "web-1 on h1 (failed)" in result.stderr) == (3, True)
 
 
+def test_what_binding_get_prints_is_what_binding_set_takes(run: Confctl, server: Server) -> None:
+    binding = {"wait": {"max": "5s"}}
+    server.answers[f"GET {WEB}/binding"] = {"revision": 3, "from": "dev/web", "binding": binding}
+    result = run("binding", "get", "web", "-e", "dev")
+    assert json.loads(result.stdout) == binding
+    assert "from dev/web" in result.stderr
+    assert json.loads(run("binding", "get", "web", "-e", "dev", "-o", "json").stdout)["from"] == "dev/web"
+
+
+def test_a_value_that_is_no_json_is_named_by_its_pointer(run: Confctl) -> None:
+    result = run("set", "web", "log/level=debug", "--json", "-e", "dev")
+    assert (result.exit_code, "(at /set/log~1level)" in result.stderr) == (65, True)
+
+
 def test_wait_ends_where_no_container_comes(run: Confctl, server: Server) -> None:
     server.answers[f"PATCH {WEB}/settings"] = STORED
     server.answers[f"GET {WEB}/status"] = {"containers": []}
