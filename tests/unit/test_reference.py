@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,16 @@ def test_something_without_a_docstring_is_an_error() -> None:
 
     with pytest.raises(LookupError, match="make reference"):
         reference.words_of(undocumented)
+
+
+def test_links_of_the_tutorial_lead_somewhere() -> None:
+    page = reference.ROOT / "docs" / "tutorial.md"
+    text = page.read_text("utf-8")
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
+    for target in reference.links_of(text):
+        path, _, anchor = target.partition("#")
+        assert (page.parent / path).exists() if path else anchor in anchors, target
 
 
 def test_links_between_pages_lead_somewhere() -> None:
