@@ -270,13 +270,25 @@ def test_the_agents_own_container_is_never_touched_b80() -> None:
 
 
 def test_a_container_is_acted_on_once_it_was_started(host: Host1) -> None:
-    (one,) = host.engine.all.values()
-    one["State"] = {"Running": False, "Status": "created"}
+    host.engine.remove("web")
+    made = host.engine.create("web", {"confd.app": "web"})
     host.inventory.refresh()
     host.put(LOG="debug")
     assert host.reconcile() == []
-    one["State"] = {"Running": True, "Status": "running"}
-    host.inventory.saw(TargetEvent(Container(one["Id"]), "start", {"confd.app": "web"}))
+    host.engine.target.start(made)
+    host.inventory.saw(TargetEvent(made, "start", {"confd.app": "web"}))
+    assert host.reconcile() == [("recreate", "/web")]
+    assert [one["State"]["Running"] for one in host.engine.all().values()] == [True]
+
+
+def test_the_successor_of_a_stopped_container_is_still_looked_after(host: Host1) -> None:
+    host.engine.target.stop("web", None)
+    host.inventory.refresh()
+    host.put(LOG="debug")
+    assert host.reconcile() == [("recreate", "/web")]
+    host.inventory.refresh()
+    assert [one["state"] for one in host.status()] == ["in-sync"]
+    host.put(LOG="info")
     assert host.reconcile() == [("recreate", "/web")]
 
 
