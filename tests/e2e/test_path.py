@@ -45,7 +45,7 @@ def test_a_container_whose_settings_were_there_before_it_runs_with_them(
     answer = engine.client.post("http+docker://localhost/v1.41/containers/create?name=early", json=body)
     time.sleep(1.5)  # as between the create and the start of a slow `docker run`
     engine.client.start(answer.json()["Id"])
-    until(lambda: engine.variables("early").get("A") == "1", 20)
+    until(lambda: engine.has("early", "A", "1"), 20)
     until(lambda: engine.names() == ["early"] and engine.inspect("early")["State"]["Running"], 20)
 
 
@@ -125,7 +125,7 @@ def test_an_agent_that_starts_again_does_nothing_twice_and_what_it_missed_once(
     os.kill(agent, signal.SIGKILL)
     until(lambda: confd.agent_pid() not in (0, agent), 20)
     confd.ctl("set", "again", "B=2", "-e", "dev")
-    until(lambda: engine.variables("again").get("B") == "2", 40)
+    until(lambda: engine.has("again", "B", "2"), 40)
     now = engine.inspect("again")
     assert now["Config"]["Labels"]["confd.replaces"] == before
     assert engine.variables("again")["A"] == "1"
@@ -184,7 +184,7 @@ def test_a_container_removed_by_hand_leaves_the_agent_working_b114(confd: Confd,
     engine.run("stays", SERVE, labels={"confd.app": "gone"})
     confd.ctl("set", "gone", "A=1", "-e", "dev")
     engine.remove("gone")
-    until(lambda: engine.variables("stays").get("A") == "1", 30)
+    until(lambda: engine.has("stays", "A", "1"), 30)
     until(lambda: set(engine.names()) <= {"stays", "gone"} and "stays" in engine.names(), 30)
     confd.ctl("set", "gone", "A=2", "-e", "dev", "--wait", "30s")
     assert engine.variables("stays")["A"] == "2"
