@@ -1,5 +1,5 @@
 # Every target can be run again; none asks a question.
-.PHONY: help setup check test lock demo demo-down e2e-env e2e-env-down bench
+.PHONY: help setup check test lock demo demo-down e2e-env e2e-env-down bench reference
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -34,6 +34,9 @@ e2e-env: ## start a private etcd and engine, as the tests use, and print their v
 
 e2e-env-down: ## stop them and take their data away
 	@scripts/e2e-env.sh down
+
+reference: ## write docs/reference anew from registries and schemas
+	@$(BIN)/python scripts/reference.py
 
 lock: ## write requirements.lock anew from pyproject.toml
 	@scripts/lock.sh

@@ -28,14 +28,15 @@ from confd.services.context import Context
 from confd.services.settings import Scope
 from confd.snapshot import Touched
 
-__all__ = ["application"]
+__all__ = ["NATIVE", "application"]
 
 log = logging.getLogger(__name__)
 
 MAX_WAIT_S = 600.0
 REMEMBERED = 4096
 WORKERS = 16
-_CONFIG = re.compile(r"/v1/apps/([^/]+)/envs/([^/]+)/config")
+CONFIG = "/v1/apps/<app>/envs/<env>/config"
+_CONFIG = re.compile(re.sub(r"<\w+>", "([^/]+)", CONFIG))
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -104,9 +105,16 @@ class _Application:
         elif found is None or scope["method"] != "GET":
             await self._rest(scope, receive, send)
         else:
-            await self._config(found, scope, receive, send)
+            await self.config(found, scope, receive, send)
 
-    async def _config(self, path: re.Match[str], scope: Message, receive: Receive, send: Send) -> None:
+    async def config(self, path: re.Match[str], scope: Message, receive: Receive, send: Send) -> None:
+        """What an instance is due: variables, files, digest; held back until it differs, where that is asked for.
+
+        Query: `format` (`json` for all of it, or a format for the variables alone), `host`, `instance`, `index`
+        (a revision that is known), `wait` (how long to hold the answer back while nothing differs, at most
+        10m), `min_revision`.
+        304 when the digest is that of `index` or of `If-None-Match`.
+        """
         headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in scope["headers"]}
         try:
             name_of(self._tokens, headers.get("authorization", ""))
@@ -180,6 +188,10 @@ class _Application:
         headers = {"content-type": MEDIA_TYPE, "x-confd-revision": str(self._context.mirror.snapshot.revision)}
         headers |= {503: {"retry-after": "1"}, 401: {"www-authenticate": 'Bearer realm="confd"'}}.get(status, {})
         return _Answer(status, headers, problem_text(status, code, detail, pointer).encode())
+
+
+NATIVE: Mapping[tuple[str, str], Callable[..., Any]] = {("GET", CONFIG): _Application.config}
+"""The routes that Flask does not see."""
 
 
 def application(context: Context, tokens: Mapping[str, str]) -> Any:

@@ -38,16 +38,28 @@ def _wanted(scope: Scope) -> Edit:
 
 @routes.get(f"{SCOPE}/binding")
 def get_binding(app: str, env: str) -> Response:
+    """The binding that serves the app in the env: its own, else that of `_default`, else the default one.
+
+    Query: `min_revision`.
+    """
     return answer(bindings.get(snapshot(), scope_of(app, env)))
 
 
 @routes.put(f"{SCOPE}/binding")
 def put_binding(app: str, env: str) -> Response:
+    """Store the binding of the app in the env.
+
+    Body: the binding. Query: `message`, `dry_run`, `yes`.
+    """
     scope = scope_of(app, env)
     return answer(written_document(bindings.put(context(), scope, any_body(), _wanted(scope))))
 
 
 @routes.delete(f"{SCOPE}/binding")
 def delete_binding(app: str, env: str) -> Response:
+    """Take the app's own binding in the env away.
+
+    Query: `message`, `dry_run`, `yes`.
+    """
     scope = scope_of(app, env)
     return answer(written_document(bindings.remove(context(), scope, _wanted(scope))))

@@ -16,24 +16,44 @@ routes = Blueprint("fleet", __name__)
 
 @routes.get("/v1/apps")
 def list_apps() -> Response:
+    """The apps, each with its envs.
+
+    Query: `min_revision`.
+    """
     return answer(fleet.apps(snapshot()))
 
 
 @routes.get("/v1/hosts")
 def list_hosts() -> Response:
+    """The hosts that ever had an agent, alive or lost.
+
+    Query: `min_revision`.
+    """
     return answer(fleet.hosts(snapshot()))
 
 
 @routes.get(f"{SCOPE}/explain/<key:key>")
 def explain(app: str, env: str, key: str) -> Response:
+    """Which layer a key comes from, what that hides, and what a change of the key would do.
+
+    Query: `host`, `min_revision`.
+    """
     return answer(fleet.explain(context(), snapshot(), scope_of(app, env), parse_key(key)))
 
 
 @routes.get(f"{SCOPE}/plan")
 def plan(app: str, env: str) -> Response:
+    """What would be done to the app's containers, from what the agents saw last.
+
+    Query: `host`, `min_revision`.
+    """
     return answer(fleet.plan(context(), snapshot(), scope_of(app, env)))
 
 
 @routes.get(f"{SCOPE}/status")
 def status(app: str, env: str) -> Response:
+    """Where every container of the app stands.
+
+    Query: `host`, `min_revision`.
+    """
     return answer(fleet.status(snapshot(), scope_of(app, env)))

@@ -15,12 +15,16 @@ routes = Blueprint("health", __name__)
 
 @routes.get("/livez")
 def livez() -> Response:
+    """200 while the process serves; needs no token."""
     return answer({"status": "alive"})
 
 
 @routes.get("/readyz")
 def readyz() -> Response:
-    """200 only when a write, a linearizable read and the watch work. The probe's key is read by nobody."""
+    """200 only when a write, a linearizable read and the watch on the store work; needs no token.
+
+    The probe's key is read by nobody.
+    """
     here = context()
     revision = here.store.commit([Put(f"{here.keyspace.meta}-probe", here.clock.utc())])
     if not here.mirror.current:

@@ -23,6 +23,10 @@ PAGE = 100
 
 @routes.get(f"{SCOPE}/changes")
 def list_changes(app: str, env: str) -> Response:
+    """The changes of all layers that reach the app in the env, newest first.
+
+    Query: `limit` (at most 1000), `before` (the revision to go on from), `host`, `min_revision`.
+    """
     seen = snapshot()
     limit = min(number(request.args, "limit", PAGE), 1000)
     found = changes.history(context(), scope_of(app, env).place, limit, number(request.args, "before"))
@@ -31,6 +35,10 @@ def list_changes(app: str, env: str) -> Response:
 
 @routes.get(f"{SCOPE}/changes/<int:number>")
 def show_change(app: str, env: str, number: int) -> Response:
+    """One change of the app's own layer: who, when, why, and every key before and after.
+
+    Query: `host`, `min_revision`.
+    """
     seen = snapshot()
     change = changes.record(context(), scope_of(app, env).layer, number)
     return answer({**settings.change_document(change), "revision": seen.revision, "at_revision": change.revision})
@@ -38,6 +46,10 @@ def show_change(app: str, env: str, number: int) -> Response:
 
 @routes.post(f"{SCOPE}/rollback")
 def roll_back(app: str, env: str) -> Response:
+    """Bring back the state after a change, or the previous good one, as a new change.
+
+    Body: `to` (the number of a change), `message`, `dry_run`, `yes`. Query: `host`.
+    """
     scope = scope_of(app, env)
     members = body_of("to", "message", "dry_run", "yes")
     to = jsontext.plain(members.pop("to", None))
@@ -53,6 +65,10 @@ def roll_back(app: str, env: str) -> Response:
 
 @routes.get(f"{SCOPE}/diff")
 def compare(app: str, env: str) -> Response:
+    """What differs from another env, or from the state after a change.
+
+    Query: `against` (`env:NAME` or `change:NUMBER`), `host`, `min_revision`.
+    """
     scope, seen = scope_of(app, env), snapshot()
     kind, _, what = request.args.get("against", "").partition(":")
     if kind == "env" and what:

@@ -35,12 +35,21 @@ def _own() -> bool:
 
 @routes.get(f"{SCOPE}/settings")
 def list_settings(app: str, env: str) -> Response:
+    """All settings of the app in the env, effective or its own.
+
+    Query: `layer` (`effective` or `own`), `keys` (a glob), `host`, `min_revision`.
+    """
     keys = request.args.get("keys", "**")
     return answer(settings.read(context(), snapshot(), scope_of(app, env), own=_own(), keys=keys))
 
 
 @routes.patch(f"{SCOPE}/settings")
 def change_settings(app: str, env: str) -> Response:
+    """Set and unset keys in one change.
+
+    Body: `set` (an object), `unset`, `secret` (lists of keys), `message`, `dry_run`, `yes`. Query: `host`.
+    A dry run stores nothing, and answers the difference and the plan.
+    """
     scope = scope_of(app, env)
     members = body_of("set", "unset", "secret", "message", "dry_run", "yes")
     wanted = edit_of(members, if_match(scope))
@@ -53,11 +62,19 @@ def change_settings(app: str, env: str) -> Response:
 
 @routes.get(f"{SCOPE}/settings/<key:key>")
 def get_setting(app: str, env: str, key: str) -> Response:
+    """One setting, effective or the app's own.
+
+    Query: `layer` (`effective` or `own`), `host`, `min_revision`.
+    """
     return answer(settings.read_one(context(), snapshot(), scope_of(app, env), parse_key(key), own=_own()))
 
 
 @routes.put(f"{SCOPE}/settings/<key:key>")
 def put_setting(app: str, env: str, key: str) -> Response:
+    """Set one key.
+
+    Body: `value`, `secret`, `message`, `dry_run`, `yes`. Query: `host`.
+    """
     scope, name = scope_of(app, env), parse_key(key)
     members = body_of("value", "secret", "message", "dry_run", "yes")
     if "value" not in members:
@@ -75,6 +92,10 @@ def put_setting(app: str, env: str, key: str) -> Response:
 
 @routes.delete(f"{SCOPE}/settings/<key:key>")
 def delete_setting(app: str, env: str, key: str) -> Response:
+    """Unset one key.
+
+    Query: `message`, `dry_run`, `yes`, `host`.
+    """
     scope, name = scope_of(app, env), parse_key(key)
     whole: dict[str, Value] = {
         "unset": [str(name)],

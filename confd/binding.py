@@ -14,10 +14,16 @@ from confd.keys import DEFAULT, App, Env
 from confd.model import Binding, BindingFile, OnChange, Problem, Snapshot, VariablesRule, frozen
 from confd.schema import check
 
-__all__ = ["ACTIONS", "binding_of", "parse_binding", "seconds"]
+__all__ = ["ACTIONS", "WORDS", "binding_of", "parse_binding", "seconds"]
 
 ACTIONS = ("none", "signal", "update", "restart", "recreate", "auto")
 """The words that `on_change` may name, beside which `confd.actions` registers what is done."""
+
+WORDS: Mapping[str, str] = {
+    "none": "Do nothing: the setting is stored, and the next new container has it.",
+    "auto": "Do the weakest thing that brings the change into effect.",
+}
+"""What `on_change` may name beside the registered actions."""
 
 LATER = ("select", "secrets", "on_failure", "rollout", "depends_on")
 """Fields of the contract that this release does not act on yet: refused, so that nobody relies on them."""

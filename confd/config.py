@@ -19,7 +19,18 @@ from typing import Any
 from confd.errors import Configuration, Malformed
 from confd.keys import DEFAULT, Env, Host, parse_env, parse_host
 
-__all__ = ["AgentConfig", "EtcdConfig", "LogConfig", "ServerConfig", "agent_config", "server_config"]
+__all__ = [
+    "AGENT_FLAGS",
+    "CONFIG_FILE",
+    "SERVER_FLAGS",
+    "AgentConfig",
+    "EtcdConfig",
+    "Flag",
+    "LogConfig",
+    "ServerConfig",
+    "agent_config",
+    "server_config",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,55 +94,64 @@ class ServerConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class _Flag:
+class Flag:
+    """A setting of a program: its name without dashes, and what it means. `many`: a list; `switch`: yes or no."""
+
     name: str
     help: str
     many: bool = False
     switch: bool = False
 
+    @property
+    def variable(self) -> str:
+        """The variable that gives it too."""
+        return "CONFD_" + self.name.replace("-", "_").upper()
 
+
+CONFIG_FILE = Flag("config-file", "TOML file with any of these, under their names; the flag is --config")
 _LOG = (
-    _Flag("log-format", "text or json"),
-    _Flag("log-level", "debug, info, warning or error"),
+    Flag("log-format", "text or json (default text)"),
+    Flag("log-level", "debug, info, warning or error (default info)"),
 )
 _ETCD = (
-    _Flag(
+    Flag(
         "etcd",
-        "etcd's endpoints: HOST:PORT, https://HOST:PORT or unix:/PATH; repeatable, or with commas",
+        "etcd's endpoints: HOST:PORT, https://HOST:PORT or unix:/PATH; repeatable, or with commas "
+        "(default 127.0.0.1:2379)",
         many=True,
     ),
-    _Flag("prefix", "where everything stands in etcd (default /confd)"),
-    _Flag("etcd-ca", "file with the authority that signed etcd's certificate"),
-    _Flag("etcd-cert", "file with this client's certificate"),
-    _Flag("etcd-key", "file with this client's key"),
-    _Flag("etcd-user", "etcd user"),
-    _Flag("etcd-password-file", "file with the etcd user's password"),
-    _Flag("etcd-timeout", "seconds that one etcd call may take (default 5)"),
+    Flag("prefix", "where everything stands in etcd (default /confd)"),
+    Flag("etcd-ca", "file with the authority that signed etcd's certificate"),
+    Flag("etcd-cert", "file with this client's certificate"),
+    Flag("etcd-key", "file with this client's key"),
+    Flag("etcd-user", "etcd user"),
+    Flag("etcd-password-file", "file with the etcd user's password"),
+    Flag("etcd-timeout", "seconds that one etcd call may take (default 5)"),
 )
 _HOST = (
-    _Flag("host-name", "this host's name (default: the machine's)"),
-    _Flag(
+    Flag("host-name", "this host's name (default: the machine's)"),
+    Flag(
         "docker-host", "the engine: unix:///PATH or tcp://HOST:PORT (default: DOCKER_HOST, else its default socket)"
     ),
-    _Flag("allow-run", "run options beyond limits that the store may set on this host; repeatable", many=True),
-    _Flag("label-prefix", "prefix of the labels on containers (default confd.)"),
-    _Flag("observe", "look and tell, and change nothing", switch=True),
-    _Flag("resync", "seconds between two full passes (default 300)"),
+    Flag("allow-run", "run options beyond limits that the store may set on this host; repeatable", many=True),
+    Flag("label-prefix", "prefix of the labels on containers (default confd.)"),
+    Flag("observe", "look and tell, and change nothing", switch=True),
+    Flag("resync", "seconds between two full passes (default 300)"),
 )
-_AGENT = (
-    _Flag("env", "the env of containers that have no label for it"),
-    _Flag("target", "where the containers live: docker (default), or memory, an empty engine to try an agent out"),
-    _Flag("docker-timeout", "seconds that one engine call may take (default 60)"),
-    _Flag("data", "folder of this agent on the host; a file `freeze` in it stops all action"),
+AGENT_FLAGS = (
+    Flag("env", "the env of containers that have no label for it"),
+    Flag("target", "where the containers live: docker (default), or memory, an empty engine to try an agent out"),
+    Flag("docker-timeout", "seconds that one engine call may take (default 60)"),
+    Flag("data", "folder of this agent on the host; a file `freeze` in it stops all action"),
     *_HOST,
     *_ETCD,
     *_LOG,
 )
-_SERVER = (
-    _Flag("env", "up: the env that is served (default dev)"),
-    _Flag("listen", "HOST:PORT or unix:PATH; repeatable (default 127.0.0.1:8700)", many=True),
-    _Flag("data", "folder of all data (default ~/.local/share/confd)"),
-    _Flag("token-file", "file with the token of the administrator (default DATA/api/token)"),
+SERVER_FLAGS = (
+    Flag("env", "up: the env that is served (default dev)"),
+    Flag("listen", "HOST:PORT or unix:PATH; repeatable (default 127.0.0.1:8700)", many=True),
+    Flag("data", "folder of all data (default ~/.local/share/confd)"),
+    Flag("token-file", "file with the token of the administrator (default DATA/api/token)"),
     *_HOST,
     *_ETCD,
     *_LOG,
@@ -140,8 +160,8 @@ _SERVER = (
 
 def agent_config(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> AgentConfig:
     """The settings of `confd-agent`. Raises `Configuration`; a wrong flag ends the process with 2."""
-    parser = _parser("confd-agent", "Keeps this host's containers equal to what the store says.", _AGENT)
-    given = _Given(_AGENT, parser.parse_args(arguments), os.environ if environ is None else environ)
+    parser = _parser("confd-agent", "Keeps this host's containers equal to what the store says.", AGENT_FLAGS)
+    given = _Given(AGENT_FLAGS, parser.parse_args(arguments), os.environ if environ is None else environ)
     name = given.text("env")
     if name is None:
         raise Configuration("which env does this host serve? give --env, CONFD_ENV, or env in the file")
@@ -163,10 +183,10 @@ def agent_config(arguments: Sequence[str], environ: Mapping[str, str] | None = N
 
 def server_config(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> ServerConfig:
     """The settings of `confd-server up` and `api`. Raises `Configuration`; a wrong flag ends with 2."""
-    parser = _parser("confd-server", "Serves settings over HTTP.", _SERVER)
+    parser = _parser("confd-server", "Serves settings over HTTP.", SERVER_FLAGS)
     parser.add_argument("mode", choices=("up", "api"), help="up: with an etcd and an agent of its own; api: alone")
     namespace = parser.parse_args(arguments)
-    given = _Given(_SERVER, namespace, os.environ if environ is None else environ)
+    given = _Given(SERVER_FLAGS, namespace, os.environ if environ is None else environ)
     data = _path(given.text("data")) or Path.home() / ".local" / "share" / "confd"
     listen = given.many("listen") or ("127.0.0.1:8700",)
     for address in listen:
@@ -184,9 +204,9 @@ def server_config(arguments: Sequence[str], environ: Mapping[str, str] | None = 
     )
 
 
-def _parser(program: str, words: str, flags: Sequence[_Flag]) -> argparse.ArgumentParser:
+def _parser(program: str, words: str, flags: Sequence[Flag]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(program, description=words, allow_abbrev=False)
-    parser.add_argument("--config", help="TOML file with any of these, under their names")
+    parser.add_argument("--config", help=CONFIG_FILE.help)
     for flag in flags:
         if flag.switch:
             parser.add_argument(f"--{flag.name}", action="store_true", default=None, help=flag.help)
@@ -199,16 +219,16 @@ def _parser(program: str, words: str, flags: Sequence[_Flag]) -> argparse.Argume
 class _Given:
     """What was given for each flag, wherever it was given."""
 
-    def __init__(self, flags: Sequence[_Flag], namespace: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    def __init__(self, flags: Sequence[Flag], namespace: argparse.Namespace, environ: Mapping[str, str]) -> None:
         self.environ = environ
         self._namespace = namespace
-        path = namespace.config or environ.get("CONFD_CONFIG_FILE")
+        path = namespace.config or environ.get(CONFIG_FILE.variable)
         self._file = _read_file(path, {flag.name for flag in flags}) if path else {}
 
     def _find(self, name: str) -> Any:
         given = getattr(self._namespace, name.replace("-", "_"))
         if given is None:
-            given = self.environ.get("CONFD_" + name.replace("-", "_").upper()) or None
+            given = self.environ.get(Flag(name, "").variable) or None
         return self._file.get(name) if given is None else given
 
     def text(self, name: str) -> str | None:

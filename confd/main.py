@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from confd.config import EtcdConfig, LogConfig, ServerConfig, agent_config, server_config
-from confd.errors import ConfdError, EngineUnavailable
+from confd.errors import ConfdError, Configuration, EngineUnavailable
 from confd.telemetry import setup
 
 __all__ = ["agent", "server"]
@@ -39,6 +39,7 @@ def server(argv: Sequence[str] | None = None) -> int:
 def _agent(arguments: Sequence[str]) -> int:
     config = agent_config(arguments)
     _log(config.log)
+    _make_folder(config.data)
     stop = _stop_on_signals()
     from confd.bootstrap import build_agent
 
@@ -57,6 +58,15 @@ def _agent(arguments: Sequence[str]) -> int:
             made.target.close()
             made.store.close()
     return 0
+
+
+def _make_folder(data: Path | None) -> None:
+    """So that a file `freeze` can be put into it in a hurry. Raises `Configuration`."""
+    if data is not None:
+        try:
+            data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as exc:
+            raise Configuration(f"--data {data} cannot be made: {exc.strerror}") from exc
 
 
 def _server(arguments: Sequence[str]) -> int:

@@ -46,6 +46,15 @@ class Option:
     live: bool = False
     limit: bool = False
 
+    @property
+    def form(self) -> str:
+        """What is accepted, in the words of the refusal."""
+        try:
+            self.parse(None)
+        except Invalid as refused:
+            return refused.detail.partition(": expected ")[2]
+        return "anything"
+
 
 def _refuse(name: str, rule: str) -> Invalid:
     return Invalid(f"run/{name}: expected {rule}", pointer=f"/run~1{name}")
@@ -70,17 +79,21 @@ def _size(name: str, minimum: int = 0, unlimited: bool = False) -> Callable[[Val
         if unlimited and text == "-1":
             return "-1"
         found = _SIZE.fullmatch(text)
-        rule = _SIZE_RULE + (", or -1 for no limit" if unlimited else "")
+        rule = _SIZE_RULE + (", or -1 for no limit" if unlimited else f", at least {_short(minimum)}")
         if found is None:
             raise _refuse(name, rule)
         number = int(Decimal(found[1]) * 1024 ** _POWERS[(found[2] or "b")[0].lower()])
         if number < minimum:
-            raise _refuse(name, f"at least {minimum} bytes ({minimum // 1024 // 1024}m), not {number}")
+            raise _refuse(name, f"at least {minimum} bytes ({_short(minimum)}), not {number}")
         if number >= 2**63:
             raise _refuse(name, "less than 8 exbibytes")
         return str(number)
 
     return parse
+
+
+def _short(size: int) -> str:
+    return f"{size // 1024 // 1024}m" if size % (1024 * 1024) == 0 else f"{size}b"
 
 
 def _integer(name: str, low: int, high: int) -> Callable[[Value], str]:
@@ -97,7 +110,7 @@ def _cpus(value: Value) -> str:
     try:
         cpus = Decimal(_text(value) or "")
     except InvalidOperation as exc:
-        raise _refuse("cpus", "a number of CPUs like 1.5") from exc
+        raise _refuse("cpus", "a number of CPUs like 1.5, at least 0.01") from exc
     if not cpus.is_finite() or cpus < Decimal("0.01") or cpus > 100_000:
         raise _refuse("cpus", "a number of CPUs like 1.5, at least 0.01")
     return str(int(cpus * 1_000_000_000))
@@ -370,7 +383,7 @@ def _limit(name: str, doc: str, parse: Callable[[Value], str], field: str, **mor
     return Option(name, doc, parse, read, more.get("write") or _write_host(field), live=True, limit=True)
 
 
-_CPUSET = (r"\d+(-\d+)?(,\d+(-\d+)?)*", "CPUs like 0-2,4")
+_SET = r"\d+(-\d+)?(,\d+(-\d+)?)*"
 _CAPS = (r"[A-Za-z_]+", "capabilities like NET_ADMIN, a list or separated by commas")
 _ADDRESS = (r"[0-9a-fA-F.:]+", "IP addresses, a list or separated by commas")
 
@@ -404,8 +417,15 @@ OPTIONS: Mapping[str, Option] = {
             "CpuQuota",
             write=_write_cpu("CpuQuota"),
         ),
-        _limit("cpuset-cpus", "CPUs it may run on", _matching("cpuset-cpus", *_CPUSET), "CpusetCpus"),
-        _limit("cpuset-mems", "memory nodes it may use", _matching("cpuset-mems", *_CPUSET), "CpusetMems"),
+        _limit(
+            "cpuset-cpus", "CPUs it may run on", _matching("cpuset-cpus", _SET, "CPUs like 0-2,4"), "CpusetCpus"
+        ),
+        _limit(
+            "cpuset-mems",
+            "memory nodes it may use",
+            _matching("cpuset-mems", _SET, "memory nodes like 0-1"),
+            "CpusetMems",
+        ),
         _limit(
             "pids-limit", "number of processes", _integer("pids-limit", -1, 4_194_304), "PidsLimit", read=_read_pids
         ),

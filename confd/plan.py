@@ -105,7 +105,7 @@ def effect_of(
     steps = _steps(draft, rendered, observed, reaches)
     due = [step for step in steps if step.blocked is None]
     blocked = next((step.blocked for step in steps if step.blocked is not None), None)
-    strongest = max(due, key=lambda step: step.reach, default=None)
+    strongest = max(reversed(due), key=lambda step: step.reach, default=None)  # the last: a signal after its file
     if strongest is None:
         return Effect(observed.id, observed.name, "none", Reach.NONE, blocked)
     return Effect(observed.id, observed.name, strongest.action, strongest.reach, blocked)

@@ -235,11 +235,15 @@ class Target(Protocol):
 
 
 class Signals(Protocol):
+    """It can send a signal."""
+
     def signal(self, container: str, signal: str) -> None:
         """Ask the engine to send the signal to the container's main process."""
 
 
 class Restarts(Protocol):
+    """It can stop a container and start it again."""
+
     def restart(self, container: str, timeout_s: float | None) -> None: ...
 
     def stop(self, container: str, timeout_s: float | None) -> None: ...
@@ -248,11 +252,15 @@ class Restarts(Protocol):
 
 
 class Updates(Protocol):
+    """It can change limits of a running container."""
+
     def update(self, container: str, fields: Mapping[str, Any]) -> Sequence[str]:
         """Change limits in place; `fields` are HostConfig fields. Returns the engine's warnings."""
 
 
 class Replaces(Protocol):
+    """It can create, rename and remove containers."""
+
     def create(self, replacement: Replacement) -> Container: ...
 
     def rename(self, container: str, name: str) -> None: ...
@@ -268,6 +276,8 @@ class Replaces(Protocol):
 
 
 class Execs(Protocol):
+    """It can run a command inside a container."""
+
     def execute(self, container: str, command: Sequence[str], timeout_s: float) -> tuple[int, str]:
         """Run a command inside and wait for it: its exit code (126, 127: there is no such program) and output."""
 

@@ -74,10 +74,15 @@ class Inventory:
             self._stale.add(container)
 
     def of(self, place: Place) -> list[Inspect]:
-        """The containers of an app in an env, as they are now; in order of their names."""
+        """The containers of an app in an env, as they are now; in order of their names.
+
+        One that was created and is about to be started is not among them yet: its start tells of it again.
+        """
         self._look_again()
         with self._lock:
-            found = [one for one in self._inspects.values() if self.place(one) == place]
+            found = [
+                one for one in self._inspects.values() if self.place(one) == place and not self._is_starting(one)
+            ]
         return sorted(found, key=lambda one: (str(one["Name"]), str(one["Id"])))
 
     def places(self) -> set[Place]:
@@ -93,6 +98,11 @@ class Inventory:
     def place(self, inspect: Inspect) -> Place | None:
         """Which app in which env a container's labels say it is; None where they are outside the grammar."""
         return self._place(inspect["Config"].get("Labels") or {})
+
+    def _is_starting(self, inspect: Inspect) -> bool:
+        """Between somebody's create and start calls; a successor that we made of a stopped one is complete."""
+        created = (inspect.get("State") or {}).get("Status") == "created"
+        return created and not self._labels.get(inspect, "replaces")
 
     def _place(self, labels: Mapping[str, str]) -> Place | None:
         try:

@@ -47,9 +47,13 @@ def set_binding(common: Common, app: str, file: str, **flags: Any) -> None:
 @click.argument("app")
 @common_options
 def get_binding(common: Common, app: str) -> None:
-    """Print the binding of APP."""
+    """Print the binding of APP, as 'binding set' takes it.
+
+    With -o json or yaml also whose it is.
+    """
     document = common.client().binding(common.scope(app))
-    emit(common.output, document, lambda: click.echo(pretty(document)))
+    emit(common.output, document, lambda: click.echo(pretty(document["binding"])))
+    say(f"from {document['from']}")
 
 
 @binding_command.command("check")

@@ -30,7 +30,11 @@ R = TypeVar("R")
 
 OPTIONS = (
     click.option("--server", metavar="URL", help="http://HOST:PORT or unix:PATH.  [env: CONFD_SERVER]"),
-    click.option("--token", metavar="TEXT", help="The API's token.  [env: CONFD_TOKEN, CONFD_TOKEN_FILE]"),
+    click.option(
+        "--token",
+        metavar="TEXT",
+        help="The API's token; CONFD_TOKEN_FILE names a file with it.  [env: CONFD_TOKEN, CONFD_TOKEN_FILE]",
+    ),
     click.option("--context", metavar="NAME", help="A context of the config file.  [env: CONFD_CONTEXT]"),
     click.option("-e", "--env", metavar="ENV", help="The deployment environment.  [env: CONFD_ENV]"),
     click.option("--host", metavar="HOST", help="The layer, or the containers, of one Docker host."),

@@ -57,8 +57,9 @@ def _assignment(text: str, as_json: bool) -> tuple[str, Value]:
     try:
         return key, parse(value) if as_json else value
     except Malformed as exc:
+        pointer = "/set/" + key.replace("/", "~1")
         raise Malformed(
-            f"{key}: {exc.detail}; with --json a string stands in double quotes", pointer=f"/set/{key}"
+            f"{key}: {exc.detail}; with --json a string stands in double quotes", pointer=pointer
         ) from exc
 
 
@@ -155,19 +156,31 @@ def explain_command(common: Common, app: str, key: str, container: str | None) -
     Example:
       confctl explain web LOG_LEVEL -e dev
     """
-    document = common.client().explain(common.scope(app), key, container)
+    document = dict(common.client().explain(common.scope(app), key, container))
+    if container is not None:
+        document["effects"] = [one for one in document.get("effects", []) if _is_named(one, container)]
     emit(common.output, document, lambda: _show_explanation(key, document))
+
+
+def _is_named(effect: Mapping[str, Any], container: str) -> bool:
+    return effect.get("name") == container or str(effect.get("container")).startswith(container)
 
 
 def _show_explanation(key: str, document: Mapping[str, Any]) -> None:
     winner = document.get("winner")
     if isinstance(winner, Mapping):
         click.echo(f"{key} = {value_text(winner.get('value'))}")
-        click.echo(f"  from    {cell(winner.get('layer'))} (change {cell(winner.get('change'))})")
+        click.echo(f"  from      {cell(winner.get('layer'))} (change {cell(winner.get('change'))})")
     else:
         click.echo(f"{key} is not set in any layer")
     for hidden in document.get("hidden", []):
-        click.echo(f"  hides   {cell(hidden.get('layer'))} = {value_text(hidden.get('value'))}")
-    for name in ("variable", "action", "effect", "effects", "containers"):
-        if document.get(name):
-            click.echo(f"  {name:8}{cell(document[name])}")
+        click.echo(f"  hides     {cell(hidden.get('layer'))} = {value_text(hidden.get('value'))}")
+    if document.get("variable"):
+        click.echo(f"  variable  {cell(document['variable'])}")
+    for effect in document.get("effects", []):
+        does = f"{cell(effect.get('action'))} ({cell(effect.get('reach'))})"
+        if effect.get("blocked"):
+            does = f"blocked: {cell(effect['blocked'])}"
+        click.echo(f"  a change  {cell(effect.get('name'))} on {cell(effect.get('host'))}: {does}")
+    for problem in document.get("problems", []):
+        click.echo(f"  problem   {cell(problem)}")

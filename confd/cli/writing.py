@@ -18,6 +18,9 @@ __all__ = ["WaitCommand", "Writing", "finish", "parse_duration", "show_diff", "s
 
 DEFAULT_WAIT = "5m"
 POLL_S = 0.3
+NEW_CONTAINER_S = 3.0
+"""How soon an agent tells of a container that was just started, or has just replaced another."""
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
 F = TypeVar("F", bound=Callable[..., Any])
@@ -129,24 +132,40 @@ def wait(client: Client, scope: Scope, revision: int, timeout_s: float) -> bool:
 
     True when all are in sync. A lost host's containers count as not in effect once all others are through.
     """
-    deadline, told = time.monotonic() + timeout_s, {}  # type: float, dict[str, str]
+    began, told = time.monotonic(), {}  # type: float, dict[str, str]
     containers: list[Document] = []
+    seen: dict[str, tuple[Document, float]] = {}
     while True:
         try:
-            containers = list(client.status(scope, revision).get("containers", []))
+            found = client.status(scope, revision).get("containers", [])
+            containers = _with_replaced(found, seen, time.monotonic())
         except Unavailable as exc:
             say(f"waiting: {exc.detail}")
         else:
-            if not containers:
+            if not containers and time.monotonic() > began + min(NEW_CONTAINER_S, timeout_s):
                 say("no container has these settings yet: nothing to wait for")
                 return True
             _tell(containers, revision, told)
-            if all(_stands(container, revision) not in ("pending",) for container in containers):
+            if containers and all(_stands(container, revision) not in ("pending",) for container in containers):
                 break
-        if time.monotonic() > deadline:
+        if time.monotonic() > began + timeout_s:
             break
         time.sleep(POLL_S)
     return _conclude(containers, revision, timeout_s)
+
+
+def _with_replaced(
+    found: Iterable[Document], seen: dict[str, tuple[Document, float]], now: float
+) -> list[Document]:
+    """The containers; and, as pending, those told of a moment ago and not now: each is being replaced."""
+    containers = list(found)
+    seen |= {_named(one): (one, now) for one in containers}
+    gone = [one for one, at in seen.values() if at < now < at + NEW_CONTAINER_S]
+    return [*containers, *({**one, "state": "pending", "revision": 0, "detail": ""} for one in gone)]
+
+
+def _named(container: Document) -> str:
+    return f"{container.get('name')} on {container.get('host')}"
 
 
 def _stands(container: Document, revision: int) -> str:
@@ -161,7 +180,7 @@ def _stands(container: Document, revision: int) -> str:
 
 def _tell(containers: Iterable[Document], revision: int, told: dict[str, str]) -> None:
     for container in containers:
-        name = f"{container.get('name')} on {container.get('host')}"
+        name = _named(container)
         line = f"{name}: {_stands(container, revision)}" + (f", {d}" if (d := container.get("detail")) else "")
         if told.get(name) != line:
             told[name] = line
@@ -169,7 +188,7 @@ def _tell(containers: Iterable[Document], revision: int, told: dict[str, str]) -
 
 
 def _conclude(containers: Iterable[Document], revision: int, timeout_s: float) -> bool:
-    states = {f"{c.get('name')} on {c.get('host')}": _stands(c, revision) for c in containers}
+    states = {_named(one): _stands(one, revision) for one in containers}
     late = {
         name: "timed out" if state == "pending" else state for name, state in states.items() if state != "in-sync"
     }

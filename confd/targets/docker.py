@@ -33,7 +33,10 @@ _TOLD = ("create", "start", "die", "stop", "destroy", "rename", "update", "pause
 
 
 class DockerTarget:
-    """See `confd.ports.Engine`. Connects at the first call; safe for several threads."""
+    """The containers of one Docker Engine, through its API 1.41 or later.
+
+    See `confd.ports.Engine`. Connects at the first call; safe for several threads.
+    """
 
     def __init__(self, docker_host: str | None = None, timeout_s: float = 10.0) -> None:
         self._wire = Wire(docker_host, timeout_s)

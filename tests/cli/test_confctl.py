@@ -144,6 +144,71 @@ def test_wait_exits_3_and_says_which(run: Confctl, server: Server, container: ob
     assert f"web-1 on h1 ({word})" in result.stderr
 
 
+def test_wait_waits_for_a_container_that_was_just_started(run: Confctl, server: Server) -> None:
+    server.answers[f"PATCH {WEB}/settings"] = STORED
+    server.answers[f"GET {WEB}/status"] = [{"containers": []}, {"containers": [_container("failed", 7)]}]
+    assert run("set", "web", "A=b", "-e", "dev", "--wait").exit_code == 3
+
+
+def test_wait_goes_on_while_a_container_that_was_there_is_being_replaced(run: Confctl, server: Server) -> None:
+    server.answers[f"PATCH {WEB}/settings"] = STORED
+    other = {**_container("in-sync", 7), "name": "web-2"}
+    server.answers[f"GET {WEB}/status"] = [
+        {"containers": [_container("pending", 6), other]},
+        {"containers": [other]},
+        {"containers": [_container("failed", 7), other]},
+    ]
+    result = run("set", "web", "A=b", "-e", "dev", "--wait")
+    assert (result.exit_code, "web-1 on h1 (failed)" in result.stderr) == (3, True)
+
+
+def test_what_binding_get_prints_is_what_binding_set_takes(run: Confctl, server: Server) -> None:
+    binding = {"wait": {"max": "5s"}}
+    server.answers[f"GET {WEB}/binding"] = {"revision": 3, "from": "dev/web", "binding": binding}
+    result = run("binding", "get", "web", "-e", "dev")
+    assert json.loads(result.stdout) == binding
+    assert "from dev/web" in result.stderr
+    assert json.loads(run("binding", "get", "web", "-e", "dev", "-o", "json").stdout)["from"] == "dev/web"
+
+
+def test_a_value_that_is_no_json_is_named_by_its_pointer(run: Confctl) -> None:
+    result = run("set", "web", "log/level=debug", "--json", "-e", "dev")
+    assert (result.exit_code, "(at /set/log~1level)" in result.stderr) == (65, True)
+
+
+def test_wait_ends_where_no_container_comes(run: Confctl, server: Server) -> None:
+    server.answers[f"PATCH {WEB}/settings"] = STORED
+    server.answers[f"GET {WEB}/status"] = {"containers": []}
+    result = run("set", "web", "A=b", "-e", "dev", "--wait", "100ms")
+    assert (result.exit_code, "nothing to wait for" in result.stderr) == (0, True)
+
+
+def test_explain_tells_layer_variable_and_effect_of_the_container_asked_for(run: Confctl, server: Server) -> None:
+    effects = [
+        {"container": "a1", "name": "web-1", "host": "h1", "action": "recreate", "reach": "new-container"},
+        {"container": "b2", "name": "web-2", "host": "h1", "action": "none", "reach": "none", "blocked": "why"},
+    ]
+    server.answers[f"GET {WEB}/explain/A"] = {
+        "winner": {"value": "b", "layer": "dev/web", "change": 2},
+        "hidden": [{"value": "c", "layer": "dev/_default"}],
+        "variable": "A",
+        "effects": effects,
+    }
+    lines = run("explain", "web", "A", "-e", "dev").stdout.splitlines()
+    assert lines == [
+        "A = b",
+        "  from      dev/web (change 2)",
+        "  hides     dev/_default = c",
+        "  variable  A",
+        "  a change  web-1 on h1: recreate (new-container)",
+        "  a change  web-2 on h1: blocked: why",
+    ]
+    assert run("explain", "web", "A", "-e", "dev", "--container", "web-2").stdout.splitlines() == [
+        *lines[:4],
+        lines[5],
+    ]
+
+
 def test_get_prints_the_bare_value(run: Confctl, server: Server) -> None:
     server.answers[f"GET {WEB}/settings/db/url"] = {"value": "x y", "layer": "dev/web"}
     assert run("get", "web", "db/url", "-e", "dev").stdout == "x y\n"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
-from tests.support.engine import EngineProcess
+from tests.support.engine import IMAGE, EngineProcess
 from tests.support.programs import Confd
 from tests.support.wait import until
 
@@ -34,6 +35,18 @@ def test_a_variable_needs_a_new_container_and_the_same_value_nothing_b83(
     confd.ctl("set", "web", "LOG_LEVEL=debug", "-e", "dev", "--wait", "30s")
     assert engine.inspect("web")["Id"] == new["Id"]
     assert len(confd.json("history", "web", "-e", "dev")["changes"]) == 1
+
+
+def test_a_container_whose_settings_were_there_before_it_runs_with_them(
+    confd: Confd, engine: EngineProcess
+) -> None:
+    confd.ctl("set", "early", "A=1", "-e", "dev")
+    body = {"Image": IMAGE, "Cmd": SERVE, "Labels": {"confd.app": "early"}}
+    answer = engine.client.post("http+docker://localhost/v1.41/containers/create?name=early", json=body)
+    time.sleep(1.5)  # as between the create and the start of a slow `docker run`
+    engine.client.start(answer.json()["Id"])
+    until(lambda: engine.has("early", "A", "1"), 20)
+    until(lambda: engine.names() == ["early"] and engine.inspect("early")["State"]["Running"], 20)
 
 
 def test_unset_brings_the_container_s_own_value_back(confd: Confd, engine: EngineProcess) -> None:
@@ -112,7 +125,7 @@ def test_an_agent_that_starts_again_does_nothing_twice_and_what_it_missed_once(
     os.kill(agent, signal.SIGKILL)
     until(lambda: confd.agent_pid() not in (0, agent), 20)
     confd.ctl("set", "again", "B=2", "-e", "dev")
-    until(lambda: engine.variables("again").get("B") == "2", 40)
+    until(lambda: engine.has("again", "B", "2"), 40)
     now = engine.inspect("again")
     assert now["Config"]["Labels"]["confd.replaces"] == before
     assert engine.variables("again")["A"] == "1"
@@ -171,7 +184,7 @@ def test_a_container_removed_by_hand_leaves_the_agent_working_b114(confd: Confd,
     engine.run("stays", SERVE, labels={"confd.app": "gone"})
     confd.ctl("set", "gone", "A=1", "-e", "dev")
     engine.remove("gone")
-    until(lambda: engine.variables("stays").get("A") == "1", 30)
+    until(lambda: engine.has("stays", "A", "1"), 30)
     until(lambda: set(engine.names()) <= {"stays", "gone"} and "stays" in engine.names(), 30)
     confd.ctl("set", "gone", "A=2", "-e", "dev", "--wait", "30s")
     assert engine.variables("stays")["A"] == "2"

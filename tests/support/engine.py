@@ -143,6 +143,13 @@ class EngineProcess:
         pairs = (item.partition("=") for item in self.inspect(container)["Config"]["Env"] or ())
         return {name: value for name, _, value in pairs}
 
+    def has(self, container: str, variable: str, value: str) -> bool:
+        """Whether the variable is so; no while the name is on its way from an old container to its successor."""
+        try:
+            return self.variables(container).get(variable) == value
+        except docker.errors.NotFound:
+            return False
+
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, (self._folder / "log").read_text()[-2000:]

@@ -268,6 +268,12 @@ def test_what_a_change_would_cause(key: str, action: str) -> None:
     assert (effect.action, effect.blocked) == (action, None)
 
 
+def test_the_effect_on_a_file_whose_keys_signal_is_the_signal() -> None:
+    binding = replace(WITH_FILE, on_change=(OnChange("**", "signal", "HUP"),))
+    due = rendered(binding, file__x="1")
+    assert effect_of(Key("file/x"), due, binding, container(due), REACHES).action == "signal"
+
+
 def test_effect_tells_what_blocks_it() -> None:
     due = rendered(A="1")
     effect = effect_of(Key("A"), due, on("signal"), container(due), REACHES)

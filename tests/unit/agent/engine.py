@@ -49,11 +49,16 @@ class Engine:
         self.fault: ConfdError | None = None
         self._acts = acts_for(self.target, Labels(), Hurried())
 
-    def run(
+    def create(
         self, name: str, labels: Mapping[str, str], variables: Sequence[str] = ("BASE=1",), **host: Any
     ) -> Container:
         body = {"Image": IMAGE, "Cmd": ["run"], "Labels": labels, "Env": list(variables), "HostConfig": host}
-        container = self.target.create(Replacement(name, body, {}))
+        return self.target.create(Replacement(name, body, {}))
+
+    def run(
+        self, name: str, labels: Mapping[str, str], variables: Sequence[str] = ("BASE=1",), **host: Any
+    ) -> Container:
+        container = self.create(name, labels, variables, **host)
         self.target.start(container)
         return container
 

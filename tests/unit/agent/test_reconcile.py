@@ -269,6 +269,29 @@ def test_the_agents_own_container_is_never_touched_b80() -> None:
     host.mirror.stop()
 
 
+def test_a_container_is_acted_on_once_it_was_started(host: Host1) -> None:
+    host.engine.remove("web")
+    made = host.engine.create("web", {"confd.app": "web"})
+    host.inventory.refresh()
+    host.put(LOG="debug")
+    assert host.reconcile() == []
+    host.engine.target.start(made)
+    host.inventory.saw(TargetEvent(made, "start", {"confd.app": "web"}))
+    assert host.reconcile() == [("recreate", "/web")]
+    assert [one["State"]["Running"] for one in host.engine.all().values()] == [True]
+
+
+def test_the_successor_of_a_stopped_container_is_still_looked_after(host: Host1) -> None:
+    host.engine.target.stop("web", None)
+    host.inventory.refresh()
+    host.put(LOG="debug")
+    assert host.reconcile() == [("recreate", "/web")]
+    host.inventory.refresh()
+    assert [one["state"] for one in host.status()] == ["in-sync"]
+    host.put(LOG="info")
+    assert host.reconcile() == [("recreate", "/web")]
+
+
 def test_a_file_and_a_signal_reach_the_same_container_without_another_inspect(host: Host1, tmp_path: Path) -> None:
     host.engine.remove("web")
     host.engine.run("web", {"confd.app": "web"}, Binds=[f"{tmp_path}:/etc/web"])
