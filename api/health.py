@@ -30,4 +30,4 @@ def readyz() -> Response:
     if not here.mirror.current:
         raise Unavailable("the watch on the store is being opened again")
     here.fresh()
-    return answer({"status": "ready", "revision": revision})
+    return answer({"status": "ready", "revision": revision, "store": here.store.version()})

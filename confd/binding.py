@@ -25,7 +25,7 @@ WORDS: Mapping[str, str] = {
 }
 """What `on_change` may name beside the registered actions."""
 
-LATER = ("select", "secrets", "on_failure", "rollout", "depends_on")
+LATER = ("select", "secrets", "on_failure", "rollout", "depends_on", "stop/signal", "health/timeout")
 """Fields of the contract that this release does not act on yet: refused, so that nobody relies on them."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -35,8 +35,9 @@ def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Bind
     """A binding from its parsed document. Raises `Invalid` with a pointer for anything that cannot take effect."""
     if isinstance(document, Mapping):
         for name in LATER:
-            if name in document:
-                raise Invalid(f"binding: {name} is not supported in this release; leave it out", pointer=f"/{name}")
+            if _holds(document, name):
+                word = name.replace("/", ".")
+                raise Invalid(f"binding: {word} is not supported in this release; leave it out", pointer=f"/{name}")
     check("binding", document)
     fields: Any = jsontext.plain(document)
     _check_scope(fields, scope)
@@ -49,11 +50,17 @@ def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Bind
         on_change=on_change or (OnChange("**", "auto"),),
         wait_min_s=seconds(wait.get("min", 0)),
         wait_max_s=seconds(wait.get("max", 10)),
-        stop_signal=stop.get("signal", ""),
         stop_timeout_s=seconds(stop["timeout"]) if "timeout" in stop else None,
-        monitor_s=seconds(health.get("monitor", 5)),
-        timeout_s=seconds(health.get("timeout", 60)),
+        monitor_s=seconds(health.get("monitor", 1)),
     )
+
+
+def _holds(document: Value, path: str) -> bool:
+    """Whether a document has the member, which may stand in another: `stop/signal`."""
+    name, _, rest = path.partition("/")
+    if not isinstance(document, Mapping) or name not in document:
+        return False
+    return not rest or _holds(document[name], rest)
 
 
 def binding_of(snapshot: Snapshot, env: Env, app: App) -> tuple[Binding, Problem | None]:

@@ -18,7 +18,7 @@ from confd.model import EMPTY, Applied, Outcome, frozen
 from confd.ports import Area, Delete, Expect, Operation, Put, Store
 from confd.secret import Digest
 
-__all__ = ["KEPT_OUTCOMES", "Base", "Ledger", "LedgerEntry"]
+__all__ = ["KEPT_OUTCOMES", "Base", "Ledger", "LedgerEntry", "Successor"]
 
 KEPT_OUTCOMES = 20
 
@@ -47,6 +47,14 @@ class LedgerEntry:
     arguments: Digest | None = None
     intent: Mapping[str, Any] | None = None
     outcomes: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The container that replaced another, and its first status: no reader finds neither of the two."""
+
+    container: Container
+    status: str = ""
 
 
 class Ledger:
@@ -95,18 +103,20 @@ class Ledger:
         outcomes: Sequence[Outcome] = (),
         *,
         arguments: Digest | None = None,
-        successor: Container | None = None,
+        successor: Successor | None = None,
     ) -> None:
-        """What was begun has ended; with a successor, the entry goes over to the container that replaced it."""
+        """What was begun has ended; with a successor, entry and status go over to that container."""
         old = self._known(container)
         entry = replace(
             old, applied=applied, arguments=arguments, intent=None, outcomes=_kept(old.outcomes, outcomes)
         )
-        if successor is None or successor == container:
+        if successor is None or successor.container == container:
             self._write({container: entry})
-        else:
-            status = Delete(self._keyspace.status(self._host, container))
-            self._commit([status], {successor: entry, container: None})
+            return
+        told: list[Operation] = [Delete(self._keyspace.status(self._host, container))]
+        if successor.status:
+            told.append(Put(self._keyspace.status(self._host, successor.container), successor.status))
+        self._commit(told, {successor.container: entry, container: None})
 
     def failed(self, container: Container, spec: Digest | None, outcome: Outcome) -> None:
         """The action failed; with `spec`, that spec is not tried again until it changes."""

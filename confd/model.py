@@ -186,10 +186,8 @@ class Binding:
     on_change: tuple[OnChange, ...] = (OnChange("**", "auto"),)
     wait_min_s: float = 0.0
     wait_max_s: float = 10.0
-    stop_signal: str = ""
     stop_timeout_s: float | None = None
-    monitor_s: float = 5.0
-    timeout_s: float = 60.0
+    monitor_s: float = 1.0
 
 
 # --- resolve and render ---------------------------------------------------------------------------------

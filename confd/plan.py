@@ -291,12 +291,14 @@ def _block_all(needs: Iterable[_Need], problem: Problem, draft: _Draft) -> None:
 
 
 def _combine(draft: _Draft) -> None:
-    """In-place actions add up, a restart replaces signals, a new container replaces all but the files."""
-    actions = {action for action, _ in draft.due}
-    if "recreate" in actions:
-        draft.due = {pair: reasons for pair, reasons in draft.due.items() if pair[0] in ("files", "recreate")}
-    elif "restart" in actions:
-        draft.due = {pair: reasons for pair, reasons in draft.due.items() if pair[0] != "signal"}
+    """In-place actions add up, a restart replaces signals, a new container replaces all but the files.
+
+    What takes another's place has its reasons too.
+    """
+    for strongest, replaced in (("recreate", ("update", "signal", "restart")), ("restart", ("signal",))):
+        if (strongest, "") in draft.due:
+            for pair in [pair for pair in draft.due if pair[0] in replaced]:
+                draft.due[strongest, ""] |= draft.due.pop(pair)
 
 
 ORDER = ("files", "update", "signal", "restart", "recreate")

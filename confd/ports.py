@@ -178,6 +178,9 @@ class Store(Protocol):
     def lease(self, ttl_s: float) -> Lease:
         """A new lease, kept alive until closed. Raises `Unavailable`."""
 
+    def version(self) -> str:
+        """What the store says that it is, for people: `etcd 3.4.23`. Raises `Unavailable`."""
+
     def close(self) -> None:
         """Let go of all connections; watches end."""
 

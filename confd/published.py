@@ -87,8 +87,9 @@ def state_of(steps: Sequence[Step], failed: str) -> tuple[str, str]:
         return "failed", failed
     blocked = [step.blocked for step in steps if step.blocked is not None]
     if blocked:
-        state = "failed" if blocked[0].startswith("failed: ") else "blocked"
-        return state, blocked[0]
+        if blocked[0].startswith("failed: "):
+            return "failed", blocked[0].removeprefix("failed: ")
+        return "blocked", blocked[0]
     return ("pending", "to do: " + ", ".join(step.action for step in steps)) if steps else ("in-sync", "")
 
 

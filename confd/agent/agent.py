@@ -70,8 +70,10 @@ class Agent:
                 return
             while not stop.is_set():
                 self._serve(lease)
-                lease.close()
                 self.world.active = False
+                if stop.is_set():
+                    self._end()  # first: what the workers still write stands under the claim
+                lease.close()
                 lease = None if stop.is_set() else self._claim(claim)
                 if lease is None:
                     return

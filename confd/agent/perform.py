@@ -14,7 +14,7 @@ from confd.agent.observe import Labels, locate
 from confd.agent.reconcile import Act, Work
 from confd.errors import EngineRefused
 from confd.keys import Container
-from confd.ledger import Ledger
+from confd.ledger import Ledger, Successor
 from confd.model import Applied, Step
 from confd.plan import CLEARS
 from confd.ports import Clock, Engine, Inspect
@@ -54,7 +54,7 @@ class _Acts:
         return _id(work.inspect)
 
     def recreate(self, step: Step, work: Work) -> Container:
-        swap = recreate.Swap(work.binding.stop_timeout_s)
+        swap = recreate.Swap(work.binding.stop_timeout_s, work.binding.monitor_s)
 
         def journal(note: Mapping[str, Any]) -> None:
             """With what the ledger is to know of the successor, should a heal have to finish it."""
@@ -113,7 +113,7 @@ def healer_for(target: Engine, ledger: Ledger, clock: Clock) -> Callable[[Place,
             elif now == container:
                 ledger.done(container, entry.applied, arguments=entry.arguments)
             else:  # its label says for which settings it was made, and it started with them
-                ledger.done(container, Applied(), arguments=note.get("arguments"), successor=now)
+                ledger.done(container, Applied(), arguments=note.get("arguments"), successor=Successor(now))
             log.warning("%s: a recreate that was cut off is %s", entry.name, _word(now, container))
             done = True
         return done

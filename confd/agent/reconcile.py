@@ -17,7 +17,7 @@ from confd.agent.status import Report, Reporter
 from confd.binding import binding_of
 from confd.errors import ConfdError, ContainerGone
 from confd.keys import Container, Host
-from confd.ledger import Ledger, LedgerEntry
+from confd.ledger import Ledger, LedgerEntry, Successor
 from confd.model import Applied, Binding, ContainerPlan, Observed, Outcome, Reach, Rendered, Result, Step, frozen
 from confd.plan import make_plan
 from confd.ports import Clock, Inspect
@@ -169,7 +169,9 @@ class Reconciler:
             current = outcome.container or current
             if step.action == "recreate":
                 arguments = rendered.arguments_digest
-        self.ledger.done(container, after, outcomes, arguments=arguments, successor=current)
+        passing = Report(replace(seen, id=current), plan.due, target)
+        successor = Successor(current, self.reporter.text(rendered.revision, passing))
+        self.ledger.done(container, after, outcomes, arguments=arguments, successor=successor)
         log.info("%s: %s", plan.name, ", ".join(step.action for step in plan.due))
         return "", current
 

@@ -53,12 +53,16 @@ class Reporter:
             if self._last.get(container) == timeless:
                 continue
             fresh[container] = timeless
-            text = status_text(report.observed, report.steps, report.digest, replace(this, at=self._clock.utc()))
-            operations.append(Put(self._keyspace.status(self._host, container), text))
+            operations.append(Put(self._keyspace.status(self._host, container), self.text(revision, report)))
         if operations:
             self._store.commit(operations, [self._fence] if self._fence else [])
             with self._lock:
                 self._last.update(fresh)
+
+    def text(self, revision: int, report: Report) -> str:
+        """The report as a status document of now."""
+        told = Told(revision, self._clock.utc(), failed=report.failed)
+        return status_text(report.observed, report.steps, report.digest, told)
 
     def forget(self, container: Container) -> None:
         with self._lock:

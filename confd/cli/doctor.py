@@ -100,7 +100,8 @@ def _store(client: Client) -> Iterator[Finding]:
             "etcd", "FAULT", found, "start etcd, or correct the server's --etcd; its log names the endpoint", 69
         )
         return
-    yield _version("etcd", body.get("etcd_version"), TESTED_ETCD)
+    name, _, version = str(body.get("store") or "").partition(" ")
+    yield _version("etcd", version if name == "etcd" else None, TESTED_ETCD)
 
 
 def _body(answer: Answer) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ __all__ = ["WaitCommand", "Writing", "finish", "parse_duration", "show_diff", "s
 DEFAULT_WAIT = "5m"
 POLL_S = 0.3
 NEW_CONTAINER_S = 3.0
-"""How soon an agent tells of a container that was just started, or has just replaced another."""
+"""How soon an agent tells of a container that was just started."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
@@ -134,11 +134,9 @@ def wait(client: Client, scope: Scope, revision: int, timeout_s: float) -> bool:
     """
     began, told = time.monotonic(), {}  # type: float, dict[str, str]
     containers: list[Document] = []
-    seen: dict[str, tuple[Document, float]] = {}
     while True:
         try:
-            found = client.status(scope, revision).get("containers", [])
-            containers = _with_replaced(found, seen, time.monotonic())
+            containers = list(client.status(scope, revision).get("containers", []))
         except Unavailable as exc:
             say(f"waiting: {exc.detail}")
         else:
@@ -152,16 +150,6 @@ def wait(client: Client, scope: Scope, revision: int, timeout_s: float) -> bool:
             break
         time.sleep(POLL_S)
     return _conclude(containers, revision, timeout_s)
-
-
-def _with_replaced(
-    found: Iterable[Document], seen: dict[str, tuple[Document, float]], now: float
-) -> list[Document]:
-    """The containers; and, as pending, those told of a moment ago and not now: each is being replaced."""
-    containers = list(found)
-    seen |= {_named(one): (one, now) for one in containers}
-    gone = [one for one, at in seen.values() if at < now < at + NEW_CONTAINER_S]
-    return [*containers, *({**one, "state": "pending", "revision": 0, "detail": ""} for one in gone)]
 
 
 def _named(container: Document) -> str:
@@ -180,8 +168,9 @@ def _stands(container: Document, revision: int) -> str:
 
 def _tell(containers: Iterable[Document], revision: int, told: dict[str, str]) -> None:
     for container in containers:
-        name = _named(container)
-        line = f"{name}: {_stands(container, revision)}" + (f", {d}" if (d := container.get("detail")) else "")
+        name, stands = _named(container), _stands(container, revision)
+        detail = container.get("detail") if stands == container.get("state") else None  # else it tells of before
+        line = f"{name}: {stands}" + (f", {detail}" if detail else "")
         if told.get(name) != line:
             told[name] = line
             say(cell(line))

@@ -156,6 +156,9 @@ class EtcdStore:
         answer = self._connection.call("Lease", "LeaseGrant", request)
         return EtcdLease(self._connection, answer.ID, float(answer.TTL))
 
+    def version(self) -> str:
+        return f"etcd {self._connection.call('Maintenance', 'Status', rpc.StatusRequest()).version}"
+
     def close(self) -> None:
         self._connection.close()
 

@@ -106,6 +106,9 @@ class MemoryStore:
             self._check()
             return MemoryLease(self, next(self._ids))
 
+    def version(self) -> str:
+        return "memory"
+
     def close(self) -> None:
         with self._changed:
             self._closed = True

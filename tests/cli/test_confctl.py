@@ -150,18 +150,6 @@ def test_wait_waits_for_a_container_that_was_just_started(run: Confctl, server: 
     assert run("set", "web", "A=b", "-e", "dev", "--wait").exit_code == 3
 
 
-def test_wait_goes_on_while_a_container_that_was_there_is_being_replaced(run: Confctl, server: Server) -> None:
-    server.answers[f"PATCH {WEB}/settings"] = STORED
-    other = {**_container("in-sync", 7), "name": "web-2"}
-    server.answers[f"GET {WEB}/status"] = [
-        {"containers": [_container("pending", 6), other]},
-        {"containers": [other]},
-        {"containers": [_container("failed", 7), other]},
-    ]
-    result = run("set", "web", "A=b", "-e", "dev", "--wait")
-    assert (result.exit_code, "web-1 on h1 (failed)" in result.stderr) == (3, True)
-
-
 def test_what_binding_get_prints_is_what_binding_set_takes(run: Confctl, server: Server) -> None:
     binding = {"wait": {"max": "5s"}}
     server.answers[f"GET {WEB}/binding"] = {"revision": 3, "from": "dev/web", "binding": binding}

@@ -26,8 +26,8 @@ def test_a_whole_binding() -> None:
                  "mode": "0440", "owner": "1:2"}],
       "on_change": [{"keys": "log/**", "action": "signal", "signal": "SIGHUP"},
                     {"keys": "**", "action": "auto", "escalate": false}],
-      "wait": {"min": "0s", "max": "10s"}, "stop": {"signal": "TERM", "timeout": "1m"},
-      "health": {"monitor": "500ms", "timeout": 60}}"""
+      "wait": {"min": "0s", "max": "10s"}, "stop": {"timeout": "1m"},
+      "health": {"monitor": "500ms"}}"""
     binding = parse_binding(jsontext.parse(text), (PROD, WEB))
     assert binding.on_change == (OnChange("log/**", "signal", "HUP"), OnChange("**", "auto"))
     assert (binding.monitor_s, binding.stop_timeout_s, binding.files[0].owner) == (0.5, 60.0, "1:2")
@@ -45,6 +45,8 @@ def test_a_whole_binding() -> None:
         ('{"on_change": [{"keys": "**", "action": "signal"}]}', "needs a signal", "/on_change/0/signal"),
         ('{"wait": {"min": "soon"}}', "a duration like", "/wait/min"),
         ('{"select": {}}', "not supported in this release", "/select"),
+        ('{"stop": {"signal": "TERM"}}', "stop.signal is not supported in this release", "/stop/signal"),
+        ('{"health": {"timeout": "1s"}}', "health.timeout is not supported", "/health/timeout"),
         ('{"app": "other"}', "'other'", "/app"),
         ('{"variables": []}', "expected object", "/variables"),
         ("1", "expected object", ""),

@@ -97,7 +97,9 @@ def test_a_new_container_replaces_all_in_place_actions() -> None:
     old = rendered(WITH_FILE, A="1", run__memory='"256m"', file__x="1")
     new = rendered(WITH_FILE, A="2", run__memory='"512m"', file__x="2")
     binding = replace(WITH_FILE, on_change=(OnChange("file/**", "signal", "HUP"), OnChange("**", "auto")))
-    assert words(plan(new, container(old), binding).steps) == ["files", "recreate"]
+    steps = plan(new, container(old), binding).steps
+    assert words(steps) == ["files", "recreate"]
+    assert {reason.key for reason in steps[1].reasons} >= {"A", "run/memory", "file/x"}
 
 
 def test_in_place_actions_add_up_each_once() -> None:

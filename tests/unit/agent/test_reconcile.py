@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from confd.keys import App, Container, Env, Host, Keyspace
 from confd.ledger import Ledger
 from confd.mirror import Mirror
 from confd.model import Reach
-from confd.ports import Area, Delete, Put, TargetEvent
+from confd.ports import Area, Batch, Delete, Put, TargetEvent
 from confd.published import observed_of
 from confd.secret import DigestKey
 from confd.snapshot import env_area, meta_area
@@ -158,6 +159,25 @@ def test_every_status_names_the_snapshots_revision_also_when_nothing_was_to_do(h
     (status,) = host.status()
     assert (status["revision"], status["state"], status["name"]) == (later, "in-sync", "web")
     assert observed_of(status["observed"]).options["memory"] == "67108864"  # type: ignore[arg-type]  # JSON members
+
+
+def test_no_reader_finds_a_container_without_status_while_it_is_replaced(host: Host1) -> None:
+    host.put(LOG="info")
+    host.reconcile()
+    prefix = KEYS.status(HOST, Container(""))
+    listing = host.store.snapshot([Area(prefix)])
+    there, revision = set(listing.entries), host.put(LOG="debug")
+    assert host.reconcile() == [("recreate", "/web")]
+    last, stop, seen = host.store.snapshot([Area(prefix)]).revision, threading.Event(), list[int]()
+    for item in host.store.watch([Area(prefix)], listing.revision, stop):
+        assert isinstance(item, Batch)
+        there |= {event.key for event in item.events if event.entry is not None}
+        there -= {event.key for event in item.events if event.entry is None}
+        seen.append(len(there))
+        if item.revision >= last:
+            stop.set()
+    assert set(seen) == {1}
+    assert last > revision
 
 
 def test_a_status_holds_no_value(host: Host1) -> None:
