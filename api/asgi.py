@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from a2wsgi import WSGIMiddleware
 
@@ -17,7 +17,8 @@ from confd import jsontext
 from confd.api.app import create_app
 from confd.api.auth import name_of
 from confd.api.errors import MEDIA_TYPE, problem_text
-from confd.api.web import etag_of, number
+from confd.api.query import READ, check, number
+from confd.api.web import etag_of
 from confd.binding import seconds
 from confd.errors import ConfdError, Invalid, Malformed
 from confd.formats import FORMATS
@@ -28,7 +29,7 @@ from confd.services.context import Context
 from confd.services.settings import Scope
 from confd.snapshot import Touched
 
-__all__ = ["NATIVE", "application"]
+__all__ = ["NATIVE", "TAKEN", "application"]
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ REMEMBERED = 4096
 WORKERS = 16
 CONFIG = "/v1/apps/<app>/envs/<env>/config"
 _CONFIG = re.compile(re.sub(r"<\w+>", "([^/]+)", CONFIG))
+TAKEN = (*READ, "format", "instance", "index", "wait")
+"""The query parameters of the `config` route."""
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -211,11 +214,9 @@ def _last_edit(snapshot: Snapshot, scope: Scope) -> int:
 
 
 def _asked(path: re.Match[str], query: str, headers: Mapping[str, str]) -> _Asked:
-    given = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}
-    known = {"format", "host", "instance", "index", "wait", "min_revision"}
-    for name in given:
-        if name not in known:
-            raise Malformed(f"{name!r} is unknown here; known are: {', '.join(sorted(known))}", pointer=f"/{name}")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    check([name for name, _ in pairs], TAKEN)
+    given = dict(pairs)
     host = given.get("host")
     scope = Scope(parse_env(path[2]), parse_app(path[1]), parse_host(host) if host else None)
     form = given.get("format", delivery.WHOLE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
+from confd.api.query import switch, takes
 from confd.api.settings import SCOPE
 from confd.api.web import (
     answer,
@@ -14,7 +15,6 @@ from confd.api.web import (
     if_match,
     scope_of,
     snapshot,
-    switch,
     written_document,
 )
 from confd.model import Snapshot
@@ -24,6 +24,7 @@ from confd.services.settings import Edit, Scope
 __all__ = ["routes"]
 
 routes = Blueprint("bindings", __name__)
+EDITED = ("message", "dry_run", "yes")
 
 
 def _wanted(scope: Scope) -> Edit:
@@ -37,6 +38,7 @@ def _wanted(scope: Scope) -> Edit:
 
 
 @routes.get(f"{SCOPE}/binding")
+@takes("min_revision")
 def get_binding(app: str, env: str) -> Response:
     """The binding that serves the app in the env: its own, else that of `_default`, else the default one.
 
@@ -46,6 +48,7 @@ def get_binding(app: str, env: str) -> Response:
 
 
 @routes.put(f"{SCOPE}/binding")
+@takes(*EDITED)
 def put_binding(app: str, env: str) -> Response:
     """Store the binding of the app in the env.
 
@@ -56,6 +59,7 @@ def put_binding(app: str, env: str) -> Response:
 
 
 @routes.delete(f"{SCOPE}/binding")
+@takes(*EDITED)
 def delete_binding(app: str, env: str) -> Response:
     """Take the app's own binding in the env away.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
+from confd.api.query import READ, takes
 from confd.api.settings import SCOPE
 from confd.api.web import answer, context, scope_of, snapshot
 from confd.keys import parse_key
@@ -15,6 +16,7 @@ routes = Blueprint("fleet", __name__)
 
 
 @routes.get("/v1/apps")
+@takes("min_revision")
 def list_apps() -> Response:
     """The apps, each with its envs.
 
@@ -24,6 +26,7 @@ def list_apps() -> Response:
 
 
 @routes.get("/v1/hosts")
+@takes("min_revision")
 def list_hosts() -> Response:
     """The hosts that ever had an agent, alive or lost.
 
@@ -33,15 +36,19 @@ def list_hosts() -> Response:
 
 
 @routes.get(f"{SCOPE}/explain/<key:key>")
+@takes(*READ, "container")
 def explain(app: str, env: str, key: str) -> Response:
     """Which layer a key comes from, what that hides, and what a change of the key would do.
 
-    Query: `host`, `min_revision`.
+    Query: `container` (by name or id), `host`, `min_revision`.
     """
-    return answer(fleet.explain(context(), snapshot(), scope_of(app, env), parse_key(key)))
+    name = parse_key(key)
+    container = request.args.get("container")
+    return answer(fleet.explain(context(), snapshot(), scope_of(app, env), name, container))
 
 
 @routes.get(f"{SCOPE}/plan")
+@takes(*READ)
 def plan(app: str, env: str) -> Response:
     """What would be done to the app's containers, from what the agents saw last.
 
@@ -51,6 +58,7 @@ def plan(app: str, env: str) -> Response:
 
 
 @routes.get(f"{SCOPE}/status")
+@takes(*READ)
 def status(app: str, env: str) -> Response:
     """Where every container of the app stands.
 

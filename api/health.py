@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from confd.api.query import takes
 from confd.api.web import answer, context
 from confd.errors import Unavailable
 from confd.ports import Put
@@ -14,12 +15,14 @@ routes = Blueprint("health", __name__)
 
 
 @routes.get("/livez")
+@takes()
 def livez() -> Response:
     """200 while the process serves; needs no token."""
     return answer({"status": "alive"})
 
 
 @routes.get("/readyz")
+@takes()
 def readyz() -> Response:
     """200 only when a write, a linearizable read and the watch on the store work; needs no token.
 

@@ -7,8 +7,9 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from confd import jsontext
+from confd.api.query import READ, number, takes
 from confd.api.settings import SCOPE
-from confd.api.web import answer, body_of, context, edit_of, if_match, number, scope_of, snapshot, written_document
+from confd.api.web import answer, body_of, context, edit_of, if_match, scope_of, snapshot, written_document
 from confd.diff import diff
 from confd.errors import Malformed
 from confd.keys import parse_env
@@ -22,6 +23,7 @@ PAGE = 100
 
 
 @routes.get(f"{SCOPE}/changes")
+@takes(*READ, "limit", "before")
 def list_changes(app: str, env: str) -> Response:
     """The changes of all layers that reach the app in the env, newest first.
 
@@ -34,6 +36,7 @@ def list_changes(app: str, env: str) -> Response:
 
 
 @routes.get(f"{SCOPE}/changes/<int:number>")
+@takes(*READ)
 def show_change(app: str, env: str, number: int) -> Response:
     """One change of the app's own layer: who, when, why, and every key before and after.
 
@@ -45,6 +48,7 @@ def show_change(app: str, env: str, number: int) -> Response:
 
 
 @routes.post(f"{SCOPE}/rollback")
+@takes("host")
 def roll_back(app: str, env: str) -> Response:
     """Bring back the state after a change, or the previous good one, as a new change.
 
@@ -64,6 +68,7 @@ def roll_back(app: str, env: str) -> Response:
 
 
 @routes.get(f"{SCOPE}/diff")
+@takes(*READ, "against")
 def compare(app: str, env: str) -> Response:
     """What differs from another env, or from the state after a change.
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from flask import Blueprint, Response, request
 
+from confd.api.query import READ, switch, takes
 from confd.api.web import (
     answer,
     body_of,
@@ -12,10 +16,9 @@ from confd.api.web import (
     if_match,
     scope_of,
     snapshot,
-    switch,
     written_document,
 )
-from confd.errors import Malformed
+from confd.errors import Malformed, Refused
 from confd.jsontext import Value
 from confd.keys import parse_key
 from confd.services import fleet, settings
@@ -33,17 +36,27 @@ def _own() -> bool:
     return layer == "own"
 
 
+def _check_reveal(shown: Iterable[Mapping[str, Any]]) -> None:
+    """Whoever asks for secrets never gets a mask for a value."""
+    if switch("reveal") and any(setting["secret"] for setting in shown):
+        raise Refused("secrets cannot be shown: the server has no master key; leave reveal out", pointer="/reveal")
+
+
 @routes.get(f"{SCOPE}/settings")
+@takes(*READ, "layer", "keys", "reveal")
 def list_settings(app: str, env: str) -> Response:
     """All settings of the app in the env, effective or its own.
 
-    Query: `layer` (`effective` or `own`), `keys` (a glob), `host`, `min_revision`.
+    Query: `layer` (`effective` or `own`), `keys` (a glob), `reveal`, `host`, `min_revision`.
     """
     keys = request.args.get("keys", "**")
-    return answer(settings.read(context(), snapshot(), scope_of(app, env), own=_own(), keys=keys))
+    document = settings.read(context(), snapshot(), scope_of(app, env), own=_own(), keys=keys)
+    _check_reveal(document["settings"].values())
+    return answer(document)
 
 
 @routes.patch(f"{SCOPE}/settings")
+@takes("host")
 def change_settings(app: str, env: str) -> Response:
     """Set and unset keys in one change.
 
@@ -61,15 +74,19 @@ def change_settings(app: str, env: str) -> Response:
 
 
 @routes.get(f"{SCOPE}/settings/<key:key>")
+@takes(*READ, "layer", "reveal")
 def get_setting(app: str, env: str, key: str) -> Response:
     """One setting, effective or the app's own.
 
-    Query: `layer` (`effective` or `own`), `host`, `min_revision`.
+    Query: `layer` (`effective` or `own`), `reveal`, `host`, `min_revision`.
     """
-    return answer(settings.read_one(context(), snapshot(), scope_of(app, env), parse_key(key), own=_own()))
+    document = settings.read_one(context(), snapshot(), scope_of(app, env), parse_key(key), own=_own())
+    _check_reveal([document])
+    return answer(document)
 
 
 @routes.put(f"{SCOPE}/settings/<key:key>")
+@takes("host")
 def put_setting(app: str, env: str, key: str) -> Response:
     """Set one key.
 
@@ -91,6 +108,7 @@ def put_setting(app: str, env: str, key: str) -> Response:
 
 
 @routes.delete(f"{SCOPE}/settings/<key:key>")
+@takes("host", "message", "dry_run", "yes")
 def delete_setting(app: str, env: str, key: str) -> Response:
     """Unset one key.
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from flask import Response, current_app, g, request
 
 from confd import jsontext
+from confd.api.query import number
 from confd.errors import Malformed, Stale, TooLarge
 from confd.jsontext import Value
 from confd.keys import Key, parse_app, parse_env, parse_host
@@ -28,10 +29,8 @@ __all__ = [
     "edit_of",
     "etag_of",
     "if_match",
-    "number",
     "scope_of",
     "snapshot",
-    "switch",
     "written_document",
 ]
 
@@ -53,22 +52,6 @@ def snapshot() -> Snapshot:
     return context().snapshot(number(request.args, "min_revision"))
 
 
-def number(query: Mapping[str, str], name: str, default: int = 0) -> int:
-    """A whole number of the query, as a revision or a page's length is. Raises `Malformed`."""
-    text = query.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise Malformed(f"{name} is to be a whole number", pointer=f"/{name}")
-    return int(text)
-
-
-def switch(name: str) -> bool:
-    """A yes or no of the query."""
-    text = request.args.get(name, "false").lower()
-    if text not in ("true", "false", "1", "0"):
-        raise Malformed(f"{name} is true or false", pointer=f"/{name}")
-    return text in ("true", "1")
-
-
 def body_of(*known: str) -> dict[str, Value]:
     """The body's JSON object. Raises `Malformed` naming the first member that is not known here."""
     value = any_body()
@@ -76,7 +59,9 @@ def body_of(*known: str) -> dict[str, Value]:
         raise Malformed("the body is to be a JSON object", pointer="")
     for name in value:
         if name not in known:
-            raise Malformed(f"{name!r} is unknown here; known are: {', '.join(known)}", pointer=f"/{name}")
+            raise Malformed(
+                f"{name!r} is unknown here; known are: {', '.join(known)}", pointer=jsontext.pointer(name)
+            )
     return value
 
 

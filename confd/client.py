@@ -241,10 +241,10 @@ class Client:
         return self.get(f"{scope.path}/explain/{_path(key)}", query)
 
     def binding(self, scope: Scope) -> Document:
-        return self.get(f"{scope.path}/binding")
+        return self.get(f"{scope.path}/binding", scope.query)
 
     def put_binding(self, scope: Scope, binding: Value, edit: Edit) -> Document:
-        query = {"message": edit.message} if edit.message else {}
+        query = scope.query | ({"message": edit.message} if edit.message else {})
         query |= {name: "true" for name in ("dry_run", "yes") if getattr(edit, name)}
         return self._send("PUT", f"{scope.path}/binding", binding, query)
 

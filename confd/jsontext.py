@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from confd.errors import Malformed
 
-__all__ = ["MAX_DEPTH", "Number", "Value", "dump", "parse", "plain"]
+__all__ = ["MAX_DEPTH", "Number", "Value", "dump", "parse", "plain", "pointer"]
 
 MAX_DEPTH = 64
 
@@ -79,6 +79,12 @@ def plain(value: Value) -> object:
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         return value
     return [plain(item) for item in value]
+
+
+def pointer(*members: str) -> str:
+    """The JSON pointer (RFC 6901) to a member; what is no character stands as its escape."""
+    texts = (member.encode("utf-8", "backslashreplace").decode() for member in members)
+    return "".join("/" + text.replace("~", "~0").replace("/", "~1") for text in texts)
 
 
 def _number(text: str) -> int | float | str:

@@ -30,6 +30,7 @@ __all__ = [
     "parse_env",
     "parse_host",
     "parse_key",
+    "show",
     "specificity",
 ]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from confd import jsontext
 from confd.errors import ConfdError, NotFound
-from confd.keys import Key, layers_of
-from confd.model import ContainerPlan, Head, Snapshot
+from confd.keys import Host, Key, layers_of, show
+from confd.model import ContainerPlan, Head, Observed, Snapshot
 from confd.plan import effect_of, make_plan
 from confd.published import step_document
 from confd.resolve import normal_text, resolve
@@ -119,42 +119,52 @@ def _plan_document(one: ContainerPlan, told: Told) -> dict[str, Any]:
     }
 
 
-def explain(context: Context, snapshot: Snapshot, scope: Scope, key: Key) -> dict[str, Any]:
-    """Winner, what it hides, and what a change of the key would cause. Raises `NotFound` for an unknown key."""
+def explain(
+    context: Context, snapshot: Snapshot, scope: Scope, key: Key, container: str | None = None
+) -> dict[str, Any]:
+    """Winner, what it hides, and what a change of the key would cause, in all containers or one by name or id.
+
+    Raises `NotFound` for an unknown key, and for a container that is none of the scope's.
+    """
     stack = _stack(context, snapshot, scope, key)
     if not stack:
         raise NotFound(f"{key} is set in no layer that reaches {scope.app} in {scope.env}")
-    winner, hidden = stack[0], stack[1:]
-    effects = []
-    for told in _told(snapshot, scope):
-        if told.observed is None:
-            continue
-        rendered, binding = rendered_at(
-            snapshot, Place(scope.env, scope.app, told.host), context.digest_key(snapshot)
-        )
-        effect = effect_of(key, rendered, binding, told.observed, context.reaches)
-        effects.append(
-            {
-                "container": effect.container,
-                "name": effect.name,
-                "host": told.host,
-                "action": effect.action,
-                "reach": effect.reach.word,
-                "blocked": effect.blocked,
-            }
-        )
+    effects = [
+        _effect_document(context, snapshot, key, told.host, told.observed)
+        for told in _told(snapshot, scope)
+        if told.observed is not None
+    ]
+    if container is not None:
+        effects = [one for one in effects if container in (one["container"], one["name"])]
+        if not effects:
+            known = f"`confctl status {scope.app}` lists them"
+            raise NotFound(f"{show(container)} is no container of {scope.app} in {scope.env}; {known}")
     rendered, _ = rendered_at(snapshot, scope.place, context.digest_key(snapshot))
-    name = next((variable for variable, its in rendered.variable_keys.items() if its == key), None)
-    problems = [problem.detail for problem in rendered.problems if key in problem.keys]
     return {
         "revision": snapshot.revision,
         "key": key,
-        "removed": winner["removed"],
-        "winner": winner,
-        "hidden": hidden,
-        "variable": name,
-        "problems": problems,
+        "removed": stack[0]["removed"],
+        "winner": stack[0],
+        "hidden": stack[1:],
+        "variable": next((variable for variable, its in rendered.variable_keys.items() if its == key), None),
+        "problems": [problem.detail for problem in rendered.problems if key in problem.keys],
         "effects": effects,
+    }
+
+
+def _effect_document(
+    context: Context, snapshot: Snapshot, key: Key, host: Host, observed: Observed
+) -> dict[str, Any]:
+    place = Place(observed.env, observed.app, host)
+    rendered, binding = rendered_at(snapshot, place, context.digest_key(snapshot))
+    effect = effect_of(key, rendered, binding, observed, context.reaches)
+    return {
+        "container": effect.container,
+        "name": effect.name,
+        "host": host,
+        "action": effect.action,
+        "reach": effect.reach.word,
+        "blocked": effect.blocked,
     }
 
 

@@ -143,10 +143,10 @@ def parse_value(key: str, value: Value) -> str:
     try:
         text, secret = normal_text(text)
     except Malformed as error:
-        raise Malformed(f"{key}: {error.detail}", pointer=_pointer("set", key)) from error
+        raise Malformed(f"{key}: {error.detail}", pointer=jsontext.pointer("set", key)) from error
     if secret:
         detail = f"{key}: an object whose only member is $secret is reserved; use another name for the member"
-        raise Malformed(detail, pointer=_pointer("set", key))
+        raise Malformed(detail, pointer=jsontext.pointer("set", key))
     return text
 
 
@@ -206,7 +206,7 @@ def _parsed(wanted: Edit) -> dict[str, str | None]:
     for name in wanted.unset:
         key = _key(name, "unset")
         if key in after:
-            raise Malformed(f"{name} is both set and unset; keep one", pointer=_pointer("unset", name))
+            raise Malformed(f"{name} is both set and unset; keep one", pointer=jsontext.pointer("unset", name))
         after[key] = None
     return after
 
@@ -215,12 +215,7 @@ def _key(name: str, member: str) -> Key:
     try:
         return parse_key(name)
     except Malformed as error:
-        raise Malformed(error.detail, pointer=_pointer(member, name)) from error
-
-
-def _pointer(member: str, name: str) -> str:
-    escaped = name.encode("ascii", "backslashreplace").decode().replace("~", "~0").replace("/", "~1")
-    return f"/{member}/{escaped}"
+        raise Malformed(error.detail, pointer=jsontext.pointer(member, name)) from error
 
 
 def _decide(
@@ -284,7 +279,7 @@ def _check(
 def _refusal(problems: Sequence[Problem], place: Place, scope: Scope) -> Invalid:
     where = "" if place == scope.place else f" (in {place.env}/{place.app})"
     more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
-    pointer = _pointer("set", problems[0].keys[0]) if problems[0].keys else None
+    pointer = jsontext.pointer("set", problems[0].keys[0]) if problems[0].keys else None
     return Invalid(f"{problems[0].detail}{where}{more}", pointer=pointer)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from confd.api.asgi import TAKEN
 from tests.support.shim import PYTHON, SHIM, ConfigServer, await_text, await_that, shim
 
 
@@ -51,6 +52,13 @@ def test_the_child_gets_exactly_one_entry_a_variable_b51(server: ConfigServer, c
     assert [line for line in lines if line.startswith("GREETING=")] == ["GREETING=one"]
     assert "OTHER=base" in lines
     assert (code, err) == (0, "")
+
+
+def test_the_shim_asks_with_nothing_that_the_api_does_not_take(server: ConfigServer, tmp_path: Path) -> None:
+    with shim(server.url, script(tmp_path / "log"), "--host", "h1"):
+        await_that(lambda: any("index" in query for _, query, _ in server.requests))
+    asked = {name for _, query, _ in server.requests for name in query}
+    assert {"host", "index", "wait"} <= asked <= set(TAKEN)
 
 
 def test_settings_come_over_a_unix_socket_with_the_token(tmp_path: Path) -> None:
