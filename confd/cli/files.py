@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from confd.cli.output import say
+from confd.cli.output import cell, say
 from confd.cli.scope import Common, common_options
 from confd.cli.writing import WaitCommand, Writing, finish, write_options
 from confd.jsontext import Value
@@ -33,17 +33,33 @@ def read_text(file: str) -> str:
 
 
 def read_settings(file: str, format_name: str | None, prefix: str | None) -> Mapping[str, Value]:
-    """The settings of a file, each key checked. Raises `Malformed` for a key that stands twice."""
+    """The settings of a file, each key checked; says what the file leaves open.
+
+    Raises `Malformed` with the file's name and the place in it.
+    """
     from confd.errors import Malformed
     from confd.formats import FORMATS
+
+    text, form = read_text(file), FORMATS[format_name or ("json" if file.endswith(".json") else "env")]
+    try:
+        settings = _settings(form.load(text), f"{prefix.rstrip('/')}/" if prefix else "")
+        warnings = form.warnings(text)
+    except Malformed as exc:
+        raise Malformed(f"{file}: {exc.detail}") from exc
+    for warning in warnings:
+        say(f"{file}: {cell(warning)}")
+    return settings
+
+
+def _settings(pairs: Iterable[tuple[str, Value]], below: str) -> Mapping[str, Value]:
+    from confd.errors import Malformed
     from confd.keys import parse_key
 
-    name = format_name or ("json" if file.endswith(".json") else "env")
     settings: dict[str, Value] = {}
-    for key, value in FORMATS[name].load(read_text(file)):
-        full = parse_key(f"{prefix.rstrip('/')}/{key}" if prefix else key)
+    for key, value in pairs:
+        full = parse_key(below + key)
         if full in settings:
-            raise Malformed(f"{file}: {full} stands twice; keep one of them")
+            raise Malformed(f"{full} stands twice; keep one of them")
         settings[full] = value
     return settings
 
@@ -59,7 +75,8 @@ def read_settings(file: str, format_name: str | None, prefix: str | None) -> Map
 def import_command(common: Common, app: str, file: str, **given: Any) -> None:
     """Store the settings of a FILE in one change ('-' is stdin).
 
-    env is the dialect of dotenv and Compose, with quotes; docker-env that of 'docker run --env-file', without.
+    env is the dialect of dotenv and Compose, with quotes; docker-env that of 'docker run --env-file', without. In
+    JSON, nested members are segments of a key, a list is one value, and null takes the key away.
     Nothing is expanded: ${HOST} stays as it is written. --replace leaves run options alone unless the file is JSON.
 
     \b

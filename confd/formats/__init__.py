@@ -16,20 +16,34 @@ class Format:
     """A registered format.
 
     `load` gives key and value pairs in file order and raises `Malformed` with the line; `dump` gives the file's
-    text and raises `Invalid` where the format cannot hold a value.
+    text and raises `Invalid` where the format cannot hold a value. `warnings` tells what a reader of the file
+    should know although it can be loaded, and raises what `load` raises.
     """
 
     name: str
     doc: str
     load: Callable[[str], list[tuple[str, Value]]]
     dump: Callable[[Mapping[str, Value]], str]
+    warnings: Callable[[str], list[str]] = lambda text: []
 
 
 FORMATS: Mapping[str, Format] = {
     format.name: format
     for format in (
-        Format(dotenv.NAME, "the .env dialect of dotenv and Compose readers", dotenv.load, dotenv.dump),
-        Format(dotenv.DOCKER, "the dialect of docker run --env-file", dotenv.load_docker, dotenv.dump_docker),
+        Format(
+            dotenv.NAME,
+            "the .env dialect of dotenv and Compose readers",
+            dotenv.load,
+            dotenv.dump,
+            dotenv.warnings,
+        ),
+        Format(
+            dotenv.DOCKER,
+            "the dialect of docker run --env-file",
+            dotenv.load_docker,
+            dotenv.dump_docker,
+            dotenv.warnings_docker,
+        ),
         Format(jsonfile.NAME, "one JSON object; nested members are segments", jsonfile.load, jsonfile.dump),
     )
 }

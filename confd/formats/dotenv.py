@@ -1,19 +1,20 @@
 """The .env files: the dialect of dotenv and Compose readers (`env`), and that of `docker run --env-file`.
 
 `env` knows quotes, escapes in double quotes, comments and `export`; nothing is interpolated, so a `$` stays a
-`$`. `docker` takes everything behind the first `=` as it is. Values are strings.
+`$`. `docker` takes everything behind the first `=` as it is. Values are strings. A name that stands twice has its
+last value, and docker's name without `=` is left out; `warnings` and `warnings_docker` tell of both.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from confd import jsontext
 from confd.errors import Invalid, Malformed
 from confd.jsontext import Value
 
-__all__ = ["DOCKER", "NAME", "dump", "dump_docker", "load", "load_docker"]
+__all__ = ["DOCKER", "NAME", "dump", "dump_docker", "load", "load_docker", "warnings", "warnings_docker"]
 
 NAME = "env"
 DOCKER = "docker-env"
@@ -27,22 +28,33 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "b": "\b", "v": "\v", "a
 _PLAIN = re.compile(r"[A-Za-z0-9_./:,@%+=-]+")
 
 
+Line = tuple[int, str, str | None]
+"""A line's number, its name and its value; None where the name stands alone."""
+
+
 def load(text: str) -> list[tuple[str, Value]]:
     """Names and values of the dotenv dialect. Raises `Malformed` with the line's number; never half a file."""
+    return _last(_lines(text))
+
+
+def warnings(text: str) -> list[str]:
+    """What whoever imports the file should know. Raises `Malformed` as `load` does."""
+    return _told(_lines(text))
+
+
+def _lines(text: str) -> Iterator[Line]:
     text = _clean(text)
-    pairs: list[tuple[str, Value]] = []
     at = 0
     while at < len(text):
         blank = re.compile(r"[ \t]*(#[^\n]*)?\n|[ \t]*(#[^\n]*)?\Z").match(text, at)
         if blank is not None:
             at = max(blank.end(), at + 1)
             continue
-        start = _START.match(text, at)
+        start, line = _START.match(text, at), _line(text, at)
         if start is None or not _NAME.fullmatch(start["name"]):
-            raise Malformed(f"line {_line(text, at)}: expected NAME=VALUE, a comment or nothing")
+            raise Malformed(f"line {line}: expected NAME=VALUE, a comment or nothing")
         value, at = _value(text, start.end(), start["name"])
-        pairs.append((start["name"], value))
-    return _unique(pairs)
+        yield line, start["name"], value
 
 
 def _value(text: str, at: int, name: str) -> tuple[str, int]:
@@ -67,19 +79,27 @@ def _unescape(body: str, quote: str) -> str:
 
 
 def load_docker(text: str) -> list[tuple[str, Value]]:
-    """Names and values of the docker dialect. A line without `=` would take the caller's variable: refused."""
-    pairs: list[tuple[str, Value]] = []
+    """Names and values of the docker dialect. Raises `Malformed` with the line's number.
+
+    A line without `=` would take the caller's own variable: it is left out.
+    """
+    return _last(_lines_docker(text))
+
+
+def warnings_docker(text: str) -> list[str]:
+    """What whoever imports the file should know. Raises `Malformed` as `load_docker` does."""
+    return _told(_lines_docker(text))
+
+
+def _lines_docker(text: str) -> Iterator[Line]:
     for number, line in enumerate(_clean(text).split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, equals, value = line.partition("=")
         name = name.lstrip()
-        if not equals:
-            raise Malformed(f"line {number}: {name!r} has no =; a value from your own environment is never taken")
         if not _NAME.fullmatch(name):
-            raise Malformed(f"line {number}: {name!r} is no name of a variable")
-        pairs.append((name, value))
-    return _unique(pairs)
+            raise Malformed(f"line {number}: expected NAME=VALUE with a variable's name, a comment or nothing")
+        yield number, name, value if equals else None
 
 
 def dump(values: Mapping[str, Value]) -> str:
@@ -126,5 +146,19 @@ def _line(text: str, at: int) -> int:
     return text.count("\n", 0, at) + 1
 
 
-def _unique(pairs: list[tuple[str, Value]]) -> list[tuple[str, Value]]:
-    return list(dict(pairs).items())
+def _last(lines: Iterable[Line]) -> list[tuple[str, Value]]:
+    """Each name once, at its first place, with its last value."""
+    return list({name: value for _, name, value in lines if value is not None}.items())
+
+
+def _told(lines: Iterable[Line]) -> list[str]:
+    told: list[str] = []
+    seen: dict[str, int] = {}
+    for number, name, value in lines:
+        if value is None:
+            told.append(f"line {number}: {name} has no = and is left out; variables of your own are never taken")
+            continue
+        if name in seen:
+            told.append(f"line {number}: {name} stands again and takes the place of line {seen[name]}")
+        seen[name] = number
+    return told

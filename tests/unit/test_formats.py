@@ -117,10 +117,24 @@ def test_the_last_of_a_repeated_name_wins() -> None:
     assert env("A=1\nA=2\n") == docker("A=1\nA=2\n") == {"A": "2"}
 
 
+def test_a_repeated_name_is_told_of_with_both_lines() -> None:
+    for name in ("env", "docker-env"):
+        words = ["line 4: A stands again and takes the place of line 1"]
+        assert FORMATS[name].warnings("A=1\n# c\n\nA=2\nB=1\n") == words
+
+
 def test_a_name_alone_never_takes_our_own_variable_b11() -> None:
-    for load in (dotenv.load, dotenv.load_docker):
-        with pytest.raises(Malformed, match="line 1"):
-            load("HOME\n")
+    with pytest.raises(Malformed, match="line 1"):
+        env("HOME\n")
+    assert docker("A=1\nHOME\n") == {"A": "1"}
+    (words,) = FORMATS["docker-env"].warnings("A=1\nHOME\n")
+    assert words.startswith("line 2: HOME has no =")
+
+
+@pytest.mark.parametrize("line", ["export HOME", "HOME ", "a b", "\u00e9", "-x"])
+def test_a_line_that_is_no_name_is_refused(line: str) -> None:
+    with pytest.raises(Malformed, match="line 2"):
+        docker(f"A=1\n{line}\n")
 
 
 # --- JSON ---------------------------------------------------------------------------------------------------

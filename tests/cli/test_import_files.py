@@ -1,0 +1,247 @@
+"""Files as they come from elsewhere: imported by confctl through the API, read back, and exported again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from confd.api.asgi import application
+from confd.cli.program import confctl
+from confd.formats import FORMATS
+from confd.keys import App, Env
+from confd.services import delivery, settings
+from confd.services.context import Context
+from confd.services.settings import Scope
+from confd.stores.memory import MemoryStore
+from tests.support.contexts import context_on
+from tests.support.live import served
+
+DATA = Path(__file__).parents[1] / "data"
+WEB = Scope(Env("dev"), App("web"))
+
+SHOP = {
+    "SHOP_NAME": '"Nord & Süd"',
+    "SHOP_MOTTO": "'quick #1'",
+    "SHOP_NOTE": "open daily # except Monday",
+    "SHOP_COLOR": "#ff8800",
+    "SHOP_INDENTED": "1",
+    "SHOP_TRAIL": "two  ",
+    "SHOP_EMPTY": "",
+    "SHOP_DSN": "postgres://shop:p%40ss=w@db:5432/shop?sslmode=disable&x=a=b",
+    "SHOP_HASHPW": "$2y$10$abcdefghijk",
+    "SHOP_HOME": "${HOME}/data",
+    "SHOP_ESC": "line1\\nline2",
+    "shop.cache-size": "64",
+    "SHOP_DUP": "second",
+}
+GATEWAY = {
+    "API_HOST": "api.example.test",
+    "API_URL": "https://${API_HOST}/v1",
+    "API_RAW": "https://${API_HOST}/v1",
+    "API_MODE": "prod",
+    "API_TAGS": "a,b",
+    "API_ANCHOR": "page#top",
+    "API_QHASH": "x # y",
+    "API_JSON": '{"retry": 3, "on": ["5xx"]}',
+    "API_TAB": "a\tb",
+    "API_NOTAB": "a\\tb",
+    "API_PLAIN": "a\\tb",
+    "API_SAY": "Let's go",
+    "API_PEM": "-----BEGIN X-----\nMIIB\n-----END X-----",
+    "API_FALLBACK": "${API_REGION:-eu-north}",
+    "API_LAST": "1",
+}
+FEATURE = {
+    "service/id": "9007199254740993",
+    "service/ratio": "1.10",
+    "service/exp": "1E2",
+    "service/neg": "-0",
+    "flags/beta": "true",
+    "flags/old": "false",
+    "hosts": '["a.example.test","b.example.test"]',
+    "text": json.dumps('café 😀 "q" / tab\t', ensure_ascii=False),
+    "a/b": '"slash"',
+    "empty/map": "{}",
+    "empty/list": "[]",
+    "empty/text": '""',
+}
+
+
+@pytest.fixture
+def context() -> Iterator[Context]:
+    with context_on(MemoryStore()) as made:
+        yield made
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """confctl with a whole API behind it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("CONFD_TOKEN", "t")
+    monkeypatch.setenv("CONFD_ENV", "dev")
+    with served(application(context, {"t": "admin"})) as address:
+        monkeypatch.setenv("CONFD_SERVER", address)
+        yield lambda *args, text=None: CliRunner().invoke(confctl, args, input=text)
+
+
+def _stored(context: Context) -> dict[str, str]:
+    """The effective settings, each as its JSON text."""
+    return {key: entry.text for key, entry in context.fresh().layers.get(WEB.layer, {}).items()}
+
+
+def _values(context: Context) -> dict[str, Any]:
+    return {key: json.loads(text) for key, text in _stored(context).items()}
+
+
+def test_docker_keeps_every_character_behind_the_equals_sign(run: Run, context: Context) -> None:
+    result = run("import", "web", str(DATA / "shop.docker.env"), "--format", "docker-env")
+    assert result.exit_code == 0, result.output
+    assert _values(context) == SHOP
+
+
+def test_what_an_import_leaves_out_is_told_with_its_line(run: Run) -> None:
+    result = run("import", "web", str(DATA / "shop.docker.env"), "--format", "docker-env", "--dry-run")
+    assert "line 16: SHOP_DUP stands again" in result.stderr
+    assert "line 17: SHOP_PASSTHROUGH has no =" in result.stderr
+
+
+def test_a_name_alone_never_takes_a_variable_of_ours_b11(
+    run: Run, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_PASSTHROUGH", "ours")
+    assert run("import", "web", str(DATA / "shop.docker.env"), "--format", "docker-env").exit_code == 0
+    assert "SHOP_PASSTHROUGH" not in _values(context)
+
+
+def test_a_file_of_windows_is_read_as_its_author_meant_it_b07_b08(run: Run, context: Context) -> None:
+    result = run("import", "web", str(DATA / "gateway.compose.env"))
+    assert result.exit_code == 0, result.output
+    assert _values(context) == GATEWAY
+    assert not any("\r" in text or "\ufeff" in text for text in _values(context).values())
+
+
+@pytest.mark.parametrize(("file", "form"), [("shop.docker.env", "docker-env"), ("gateway.compose.env", "env")])
+def test_an_import_twice_changes_nothing(run: Run, context: Context, file: str, form: str) -> None:
+    for _ in range(2):
+        result = run("import", "web", str(DATA / file), "--format", form)
+    assert "nothing to change" in result.stderr
+    assert context.fresh().heads[WEB.layer].number == 1
+
+
+@pytest.mark.parametrize(("file", "form"), [("shop.docker.env", "docker-env"), ("gateway.compose.env", "env")])
+def test_what_is_exported_reads_back_the_same_b18(
+    run: Run, context: Context, tmp_path: Path, file: str, form: str
+) -> None:
+    run("import", "web", str(DATA / file), "--format", "docker-env" if form == "docker-env" else "env")
+    variables = dict(delivery.config(context, context.fresh(), WEB)["variables"])
+    result = run("export", "web", "--format", "env")
+    assert dict(FORMATS["env"].load(result.stdout)) == variables
+
+
+def test_the_docker_dialect_exports_what_it_imported(run: Run) -> None:
+    run("import", "web", str(DATA / "shop.docker.env"), "--format", "docker-env")
+    loaded = dict(FORMATS["docker-env"].load(run("export", "web", "--format", "docker-env").stdout))
+    assert loaded.pop("SHOP_CACHE_SIZE") == "64"
+    assert loaded == {name: text for name, text in SHOP.items() if name != "shop.cache-size"}
+
+
+def test_lines_cannot_go_where_docker_would_cut_them(run: Run) -> None:
+    run("import", "web", str(DATA / "gateway.compose.env"))
+    result = run("export", "web", "--format", "docker-env")
+    assert (result.exit_code, result.stdout) == (65, "")
+    assert "API_PEM" in result.stderr
+
+
+def test_an_empty_member_name_is_refused_with_its_place_and_nothing_is_stored(run: Run, context: Context) -> None:
+    result = run("import", "web", str(DATA / "feature.json"))
+    assert result.exit_code == 65
+    assert "feature.json" in result.stderr
+    assert "''" in result.stderr
+    assert _stored(context) == {}
+
+
+@pytest.fixture
+def feature(tmp_path: Path) -> str:
+    """The file without the member that has no name."""
+    path = tmp_path / "feature.json"
+    lines = (DATA / "feature.json").read_text().splitlines()
+    path.write_text("\n".join(line for line in lines if '"":' not in line))
+    return str(path)
+
+
+def test_json_keeps_the_text_of_numbers_and_the_characters_of_strings(
+    run: Run, context: Context, feature: str
+) -> None:
+    result = run("import", "web", feature)
+    assert result.exit_code == 0, result.output
+    assert _stored(context) == FEATURE | {"flags/none": "null"}
+
+
+def test_a_null_removes_the_key_and_is_no_text(run: Run, context: Context, feature: str) -> None:
+    settings.edit(
+        context, Scope(Env("_default"), App("web")), settings.Edit({"flags/none": "from below"}, yes=True)
+    )
+    run("import", "web", feature)
+    document = settings.read(context, context.fresh(), WEB)["settings"]
+    assert "flags/none" not in document
+    variables = delivery.config(context, context.fresh(), WEB)["variables"]
+    assert "FLAGS_NONE" not in variables
+    assert [variables[name] for name in ("SERVICE_ID", "SERVICE_RATIO", "SERVICE_EXP", "SERVICE_NEG")] == [
+        "9007199254740993",
+        "1.10",
+        "1E2",
+        "-0",
+    ]
+
+
+def test_json_exported_reads_back_the_same(run: Run, context: Context, feature: str) -> None:
+    run("import", "web", feature)
+    text = run("export", "web", "--format", "json", "--own").stdout
+    before = _stored(context)
+    result = run("import", "web", "-", "--format", "json", "--replace", text=text)
+    assert "nothing to change" in result.stderr, result.stderr
+    assert _stored(context) == before
+
+
+@pytest.mark.parametrize("text", ["A=1\nB='C:\\'\nNEXT=1\n", 'A=1\nT="unclosed\nU=after\n', "A=1\nexport B\n"])
+def test_a_file_that_cannot_be_read_is_named_with_its_line_and_stores_nothing_b16(
+    run: Run, context: Context, tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "broken.env"
+    path.write_text(text)
+    result = run("import", "web", str(path))
+    assert result.exit_code == 65
+    assert "broken.env" in result.stderr
+    assert "line 2" in result.stderr
+    assert _stored(context) == {}
+
+
+def test_five_keys_are_one_change(run: Run, context: Context, tmp_path: Path) -> None:
+    path = tmp_path / "five.env"
+    path.write_text("".join(f"K{number}=1\n" for number in range(5)))
+    assert run("import", "web", str(path)).exit_code == 0
+    assert context.fresh().heads[WEB.layer].number == 1
+
+
+def test_a_file_of_nothing_but_a_byte_order_mark_is_no_error_b07(
+    run: Run, context: Context, tmp_path: Path
+) -> None:
+    path = tmp_path / "bom.env"
+    path.write_bytes(b"\xef\xbb\xbf")
+    assert run("import", "web", str(path)).exit_code == 0
+    assert _stored(context) == {}
+
+
+def test_a_very_long_line_is_whole_b17(run: Run, context: Context, tmp_path: Path) -> None:
+    path = tmp_path / "long.env"
+    path.write_text(f"K={'x' * 70_000}\n")
+    assert run("import", "web", str(path)).exit_code == 0
+    assert _values(context) == {"K": "x" * 70_000}
