@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +19,14 @@ from confd.agent.status import Reporter
 from confd.agent.world import World
 from confd.clock import SystemClock
 from confd.config import AgentConfig, EtcdConfig
-from confd.errors import Configuration
+from confd.errors import ConfdError, Configuration
 from confd.keys import Keyspace
 from confd.ledger import Ledger
 from confd.mirror import Mirror
 from confd.ports import Engine
 from confd.services.context import Context
 from confd.services.meta import ensure_meta, parse_meta
+from confd.services.staging import collect_parts
 from confd.snapshot import all_areas
 from confd.stores.etcd import EtcdStore
 from confd.targets import TARGETS
@@ -41,7 +43,10 @@ class Api:
 
 
 def build_api(config: EtcdConfig, token: str) -> Api:
-    """The API on a store. Raises `Unavailable` when the store cannot be reached at all."""
+    """The API on a store, once what another process left half staged is gone.
+
+    Raises `Unavailable` when the store cannot be reached at all.
+    """
     from confd.api.asgi import application
 
     keyspace = Keyspace(config.prefix)
@@ -50,6 +55,8 @@ def build_api(config: EtcdConfig, token: str) -> Api:
     mirror = Mirror(store, keyspace, all_areas(keyspace))
     mirror.start()
     context = Context(store, keyspace, mirror, SystemClock())
+    with suppress(ConfdError):  # what stays is harmless
+        collect_parts(context, store.read([keyspace.meta]).revision + 1)
 
     def close() -> None:
         mirror.stop()

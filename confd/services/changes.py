@@ -1,14 +1,14 @@
 """Changes: every write is one atomic, numbered record of one layer, and the records are its history.
 
-A record that does not fit beside its settings into one etcd request is staged first, in parts that nobody sees
-until the transaction that writes settings and head names them.
+A record that does not fit beside its settings into one etcd request is staged first (`confd.services.staging`).
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -19,14 +19,15 @@ from confd.model import Change, ChangeKind, Entry, Head, Snapshot
 from confd.ports import Area, Delete, Expect, Operation, Put, Store
 from confd.services.context import Context
 from confd.services.places import Place
+from confd.services.staging import Staged, collect_parts, discard, joined, stage
 
-__all__ = ["MAX_CHANGE_BYTES", "collect_parts", "commit", "draft", "history", "numbers", "record", "state_after"]
+__all__ = ["MAX_CHANGE_BYTES", "before_newest", "commit", "draft", "history", "numbers", "record", "state_after"]
 
 MAX_CHANGE_BYTES = 1024 * 1024
 """Keys and values of one change."""
 
 MAX_REQUEST_BYTES = 1_400_000
-PART_CHARACTERS = 250_000
+OPERATION_BYTES = 24
 MAX_CHECKED_KEYS = 100
 
 
@@ -50,21 +51,38 @@ def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change
         )
     keyspace, text = context.keyspace, _record_text(change)
     edits = list(_edits(keyspace, change))
-    if (
-        sum(len(o.key) + len(o.text.encode()) for o in edits if isinstance(o, Put)) + len(text.encode())
-        > MAX_REQUEST_BYTES
-    ):
-        text = _stage(context, change, text)
-    head_text = jsontext.dump({"number": change.number, "id": change.id})
-    operations = [
-        *edits,
-        Put(keyspace.head(change.layer), head_text),
-        Put(keyspace.change(change.layer, change.number), text),
-    ]
-    expected = [Expect(keyspace.head(change.layer), head.revision), *_expected(keyspace, snapshot, change)]
-    revision = _store(context.store, keyspace.head(change.layer), change, operations, expected)
+    staged = sum(map(_weight, edits)) + len(text.encode()) > MAX_REQUEST_BYTES
+    try:
+        record = stage(context, change, text) if staged else Staged(text)
+        operations = [
+            *edits,
+            Put(keyspace.head(change.layer), jsontext.dump({"number": change.number, "id": change.id})),
+            Put(keyspace.change(change.layer, change.number), record.text),
+            *record.operations,
+        ]
+        expected = [Expect(keyspace.head(change.layer), head.revision), *record.expected]
+        expected += _expected(keyspace, snapshot, change)
+        revision = _store(context.store, keyspace.head(change.layer), change, operations, expected)
+    except ConfdError:
+        if staged:
+            _tidy(lambda: discard(context, change))
+        raise
     context.wrote(revision)
+    if staged:
+        _tidy(lambda: collect_parts(context, record.since))
     return replace(change, revision=revision), revision
+
+
+def _weight(operation: Operation) -> int:
+    """About what an operation takes of a request."""
+    text = operation.text if isinstance(operation, Put) else ""
+    return len(operation.key) + len(text.encode()) + OPERATION_BYTES
+
+
+def _tidy(away: Callable[[], object]) -> None:
+    """Parts that stay are harmless, and the next one takes them away: the write's own outcome is what counts."""
+    with suppress(ConfdError):
+        away()
 
 
 def _store(
@@ -117,21 +135,11 @@ def _record_text(change: Change) -> str:
     )
 
 
-def _stage(context: Context, change: Change, text: str) -> str:
-    parts = [text[at : at + PART_CHARACTERS] for at in range(0, len(text), PART_CHARACTERS)]
-    prefix = f"{context.keyspace.parts(change.layer.env)}{change.id}/"
-    for index, part in enumerate(parts):
-        context.store.commit([Put(f"{prefix}{index:04d}", part)])
-    return json.dumps({"number": change.number, "id": change.id, "parts": len(parts), "at": change.at})
-
-
 def _change_of(context: Context, layer: Layer, entry: Entry) -> Change:
     try:
         document = json.loads(entry.text)
         if "parts" in document:
-            prefix = f"{context.keyspace.parts(layer.env)}{document['id']}/"
-            parts = context.store.snapshot([Area(prefix)]).entries.values()
-            document = json.loads("".join(part.text for part in parts))
+            document = json.loads(joined(context, layer.env, document["id"]))
         return Change(
             layer,
             document["number"],
@@ -179,6 +187,14 @@ def numbers(context: Context, layer: Layer, head: Head) -> Mapping[int, int]:
     return cached[1]
 
 
+def before_newest(context: Context, snapshot: Snapshot, layer: Layer) -> int:
+    """The number before the layer's newest change of settings. Raises `NotFound` where there is none."""
+    for number in range(snapshot.heads.get(layer, Head()).number, 0, -1):
+        if record(context, layer, number).kind is ChangeKind.SETTINGS:
+            return number - 1
+    raise NotFound(f"layer {layer} has no change of settings yet, so there is nothing to roll back")
+
+
 def state_after(context: Context, snapshot: Snapshot, layer: Layer, number: int) -> dict[str, str]:
     """The layer's settings as they were after one of its changes; 0: before the first. Raises `NotFound`."""
     head = snapshot.heads.get(layer, Head())
@@ -190,18 +206,3 @@ def state_after(context: Context, snapshot: Snapshot, layer: Layer, number: int)
         if change.kind is ChangeKind.SETTINGS:
             state.update(change.before)
     return {key: text for key, text in state.items() if text is not None}
-
-
-def collect_parts(context: Context, before_revision: int) -> int:
-    """Delete staged parts that no record names and that are older than a revision. Returns how many."""
-    area = Area(context.keyspace.envs, ("parts/",), each_child=True)
-    staged = context.store.snapshot([area], keys_only=True).entries.values()
-    old = [entry for entry in staged if entry.mod_revision < before_revision]
-    if not old:
-        return 0
-    records = context.store.snapshot([Area(context.keyspace.envs, ("changes/",), each_child=True)]).entries.values()
-    named = {json.loads(entry.text).get("id") for entry in records if '"parts"' in entry.text}
-    garbage = [Delete(entry.key) for entry in old if entry.key.rsplit("/", 2)[-2] not in named]
-    if garbage:
-        context.store.commit(garbage)
-    return len(garbage)

@@ -174,9 +174,7 @@ def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Wr
     """
     snapshot = context.snapshot()
     if to is None:
-        to = snapshot.heads.get(scope.layer, Head()).number - 1
-        if to < 0:
-            raise NotFound(f"layer {scope.layer} has no change yet, so there is nothing to roll back")
+        to = changes.before_newest(context, snapshot, scope.layer)
     old = changes.state_after(context, snapshot, scope.layer, to)
     now = {key: entry.text for key, entry in snapshot.layers.get(scope.layer, {}).items()}
     parsed = {key: jsontext.parse(normal_text(text)[0]) for key, text in old.items() if now.get(key) != text}

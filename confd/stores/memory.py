@@ -90,7 +90,7 @@ class MemoryStore:
             yield item
 
     def commit(self, operations: Sequence[Operation], expected: Sequence[Expect] = ()) -> int:
-        size = sum(len(o.key) + len(o.text.encode()) for o in operations if isinstance(o, Put))
+        size = sum(len(o.key) + (len(o.text.encode()) if isinstance(o, Put) else 0) for o in operations)
         with self._changed:
             self._check()
             if size > MAX_COMMIT_BYTES:

@@ -67,6 +67,8 @@ def test_a_large_write_is_refused_with_its_size_b99(store: Store) -> None:
         store.commit([Put(A, "x" * 1_600_000)])
     with pytest.raises(TooLarge, match=r"20\d\d\d\d\d"):
         store.commit([Put(f"{A}{i}", "x" * 100_000) for i in range(20)])
+    with pytest.raises(TooLarge):
+        store.commit([Delete(f"{A}/{'k' * 400}{i}") for i in range(4000)])
     assert not store.snapshot([ENVS]).entries
 
 

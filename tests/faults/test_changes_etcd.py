@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from confd.keys import App, Env
-from confd.services import changes, delivery, settings
+from confd.services import changes, delivery, settings, staging
 from confd.services.context import Context
 from confd.services.settings import Edit, Scope
 from confd.stores.etcd import EtcdStore
@@ -53,4 +53,4 @@ def test_three_thousand_keys_are_one_change_whose_record_is_whole(context: Conte
     settings.edit(context, WEB, Edit({}, unset=tuple(values)))
     back = settings.rollback(context, WEB, 1, Edit())
     assert (back.change, len(settings.read(context, context.snapshot(), WEB)["settings"])) == (3, 3000)
-    assert changes.collect_parts(context, back.revision + 1) == 0
+    assert staging.collect_parts(context, back.revision + 1) == 0

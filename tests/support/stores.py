@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from confd.errors import ConfdError
@@ -18,13 +18,15 @@ class FailingStore:
     """See `confd.ports.Store`. While `read_error` or `write_error` is set, reads or commits raise it.
 
     A full store still deletes, so `write_error` meets commits that put something. `lose_answer` is raised
-    once, after the commit has happened, as when the connection breaks before the answer.
+    once, after the commit has happened, as when the connection breaks before the answer. `before_commit` is
+    called with what is about to be committed until it returns True: what another process does at that moment.
     """
 
     inner: Store = field(default_factory=MemoryStore)
     read_error: ConfdError | None = None
     write_error: ConfdError | None = None
     lose_answer: ConfdError | None = None
+    before_commit: Callable[[Sequence[Operation]], bool] | None = None
 
     def snapshot(self, areas: Sequence[Area], *, keys_only: bool = False) -> Listing:
         self._check(self.read_error)
@@ -38,6 +40,9 @@ class FailingStore:
         return self.inner.watch(areas, after_revision, stop)
 
     def commit(self, operations: Sequence[Operation], expected: Sequence[Expect] = ()) -> int:
+        hook, self.before_commit = self.before_commit, None
+        if hook is not None and not hook(operations):
+            self.before_commit = hook
         if any(isinstance(operation, Put) for operation in operations):
             self._check(self.write_error)
         revision = self.inner.commit(operations, expected)
