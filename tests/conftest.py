@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.support.engine",
     "tests.support.programs",
     "tests.support.targets",
+    "tests.support.server",
 ]
 
 # A run that was started in the background of a shell has these ignored, and every child would inherit that.

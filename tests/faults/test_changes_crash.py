@@ -1,0 +1,114 @@
+"""An API process killed in the middle of a staged change: nobody sees a part, and the next write goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from confd.client import Client, Edit, Scope
+from confd.errors import Unavailable
+from confd.keys import App, Env, Keyspace, Layer
+from confd.ports import Area, Batch, Store
+from confd.stores.etcd import EtcdStore
+from tests.support.etcd import EtcdProcess
+from tests.support.server import ApiProcess
+
+SPACE, LAYER = Keyspace(), Layer(Env("dev"), App("web"))
+HERE = Scope("web", "dev")
+PARTS = Area(SPACE.parts(LAYER.env))
+MANY = 3000
+
+
+def values(text: str) -> dict[str, str]:
+    """3,000 keys whose record, with what was before, takes several parts."""
+    return {f"key/{number}": text * 300 for number in range(MANY)}
+
+
+@pytest.fixture
+def store(etcd: EtcdProcess) -> Iterator[Store]:
+    made = EtcdStore(etcd.config)
+    yield made
+    made.close()
+
+
+def _staged(store: Store) -> set[str]:
+    """The changes that have parts in the store."""
+    return {key.split("/")[-2] for key in store.snapshot([PARTS], keys_only=True).entries}
+
+
+def _read(client: Client, over: threading.Event, seen: list[tuple[int, set[str]]]) -> None:
+    while not over.is_set():
+        settings = client.settings(HERE)["settings"]
+        seen.append((len(settings), {str(one["value"])[0] for one in settings.values()}))
+
+
+def _kill_while_it_stages(api: ApiProcess, etcd: EtcdProcess, store: Store, count: int) -> None:
+    """Send a large change, and kill the process once so many parts of its record are staged.
+
+    etcd is held still in between, so that the process cannot have come further.
+    """
+    answers: list[str] = []
+
+    def write() -> None:
+        try:
+            api.client.change(HERE, Edit(set=values("b")))
+            answers.append("stored")
+        except Unavailable:
+            answers.append("unavailable")
+
+    stop, arrived = threading.Event(), 0
+    after = store.read([SPACE.meta]).revision
+    writer = threading.Thread(target=write)
+    writer.start()
+    for item in store.watch([PARTS], after, stop):
+        arrived += len(item.events) if isinstance(item, Batch) else 0
+        if arrived >= count:
+            etcd.freeze()
+            api.kill()
+            etcd.thaw()
+            stop.set()
+    writer.join(30)
+    assert answers == ["unavailable"]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_api_killed_while_it_stages_a_change_leaves_the_old_state_whole(
+    etcd: EtcdProcess, store: Store, start_api: Callable[[], ApiProcess], count: int
+) -> None:
+    killed, reader = start_api(), start_api()
+    killed.client.change(HERE, Edit(set=values("a")))
+    named = _staged(store)
+    seen: list[tuple[int, set[str]]] = []
+    over = threading.Event()
+    reading = threading.Thread(target=_read, args=(reader.client, over, seen))
+    reading.start()
+    _kill_while_it_stages(killed, etcd, store, count)
+    assert len(_staged(store)) == len(named) + 1
+    over.set()
+    reading.join(30)
+    assert seen
+    assert all(one == (MANY, {"a"}) for one in seen)
+    assert [change["number"].text for change in reader.client.changes(HERE)["changes"]] == ["1"]
+
+    done = reader.client.change(HERE, Edit(set={"key/0": "c"}))
+    assert done["change"].text == "2"
+    done = reader.client.change(HERE, Edit(set=values("d")))
+    assert (done["change"].text, len(done["diff"])) == ("3", MANY)
+    assert len(reader.client.shown_change(HERE, 3)["diff"]) == MANY
+    assert len(_staged(store) - named) == 1  # that of change 3
+
+
+def test_an_api_that_starts_takes_away_what_a_killed_one_left(
+    etcd: EtcdProcess, store: Store, start_api: Callable[[], ApiProcess]
+) -> None:
+    killed = start_api()
+    killed.client.change(HERE, Edit(set=values("a")))
+    named = _staged(store)
+    _kill_while_it_stages(killed, etcd, store, 2)
+    assert _staged(store) > named
+    again = start_api()
+    assert _staged(store) == named
+    assert len(again.client.shown_change(HERE, 1)["diff"]) == MANY
+    assert again.client.change(HERE, Edit(set=values("b")))["change"].text == "2"
