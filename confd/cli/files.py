@@ -16,7 +16,7 @@ from confd.jsontext import Value
 
 __all__ = ["export_command", "import_command", "read_settings", "read_text"]
 
-NAMES = ("env", "docker-env", "json")
+NAMES = ("env", "compose-env", "docker-env", "json")
 
 
 def read_text(file: str) -> str:
@@ -75,9 +75,10 @@ def _settings(pairs: Iterable[tuple[str, Value]], below: str) -> Mapping[str, Va
 def import_command(common: Common, app: str, file: str, **given: Any) -> None:
     """Store the settings of a FILE in one change ('-' is stdin).
 
-    env is the dialect of dotenv and Compose, with quotes; docker-env that of 'docker run --env-file', without. In
-    JSON, nested members are segments of a key, a list is one value, and null takes the key away.
-    Nothing is expanded: ${HOST} stays as it is written. --replace leaves run options alone unless the file is JSON.
+    env is the dialect of dotenv, with quotes; ${HOST} stays as it is written. In compose-env it is the value of an
+    earlier line, never of your own environment. docker-env is that of 'docker run --env-file', without quotes. In
+    JSON, nested members are segments of a key, a list is one value, and null takes the key away. --replace leaves
+    run options alone unless the file is JSON.
 
     \b
     Examples:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from confd.formats import dotenv, jsonfile
+from confd.formats import composeenv, dotenv, jsonfile
 from confd.jsontext import Value
 
 __all__ = ["FORMATS", "Format"]
@@ -32,10 +32,17 @@ FORMATS: Mapping[str, Format] = {
     for format in (
         Format(
             dotenv.NAME,
-            "the .env dialect of dotenv and Compose readers",
+            "the .env dialect of dotenv readers; a $ stays a $",
             dotenv.load,
             dotenv.dump,
             dotenv.warnings,
+        ),
+        Format(
+            composeenv.NAME,
+            "the .env dialect of Compose, with references to earlier lines",
+            composeenv.load,
+            composeenv.dump,
+            composeenv.warnings,
         ),
         Format(
             dotenv.DOCKER,

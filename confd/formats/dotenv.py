@@ -8,13 +8,26 @@ last value, and docker's name without `=` is left out; `warnings` and `warnings_
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from confd import jsontext
 from confd.errors import Invalid, Malformed
 from confd.jsontext import Value
 
-__all__ = ["DOCKER", "NAME", "dump", "dump_docker", "load", "load_docker", "warnings", "warnings_docker"]
+__all__ = [
+    "DOCKER",
+    "NAME",
+    "Line",
+    "dump",
+    "dump_docker",
+    "last",
+    "lines",
+    "load",
+    "load_docker",
+    "told",
+    "warnings",
+    "warnings_docker",
+]
 
 NAME = "env"
 DOCKER = "docker-env"
@@ -24,25 +37,32 @@ _START = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[^\s=#'\"]+)[ \t]*=[ \t]*"
 _DOUBLE = re.compile(r'"(?P<body>(?:[^"\\]|\\.)*)"', re.DOTALL)
 _SINGLE = re.compile(r"'(?P<body>(?:[^'\\]|\\.)*)'", re.DOTALL)
 _REST = re.compile(r"[ \t]*(#[^\n]*)?(?:\n|\Z)")
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "b": "\b", "v": "\v", "a": "\a"}
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "b": "\b", "v": "\v", "a": "\a", '"': '"', "\\": "\\"}
 _PLAIN = re.compile(r"[A-Za-z0-9_./:,@%+=-]+")
 
 
 Line = tuple[int, str, str | None]
 """A line's number, its name and its value; None where the name stands alone."""
 
+Expand = Callable[[int, str, str], str]
+
 
 def load(text: str) -> list[tuple[str, Value]]:
     """Names and values of the dotenv dialect. Raises `Malformed` with the line's number; never half a file."""
-    return _last(_lines(text))
+    return last(lines(text))
 
 
 def warnings(text: str) -> list[str]:
     """What whoever imports the file should know. Raises `Malformed` as `load` does."""
-    return _told(_lines(text))
+    return told(lines(text))
 
 
-def _lines(text: str) -> Iterator[Line]:
+def lines(text: str, expand: Expand | None = None) -> Iterator[Line]:
+    """The lines of the dotenv dialect, one by one. Raises `Malformed` with the line's number.
+
+    `expand` is given what may hold references: line, name and a value in no quotes or in double ones, in which an
+    escaped dollar sign stands doubled.
+    """
     text = _clean(text)
     at = 0
     while at < len(text):
@@ -53,29 +73,30 @@ def _lines(text: str) -> Iterator[Line]:
         start, line = _START.match(text, at), _line(text, at)
         if start is None or not _NAME.fullmatch(start["name"]):
             raise Malformed(f"line {line}: expected NAME=VALUE, a comment or nothing")
-        value, at = _value(text, start.end(), start["name"])
-        yield line, start["name"], value
+        value, at, literal = _value(text, start.end(), start["name"], "$$" if expand else "$")
+        yield line, start["name"], value if literal or expand is None else expand(line, start["name"], value)
 
 
-def _value(text: str, at: int, name: str) -> tuple[str, int]:
+def _value(text: str, at: int, name: str, dollar: str) -> tuple[str, int, bool]:
+    """The value, where the next line begins, and whether it stands in single quotes."""
     quote = text[at : at + 1]
     if quote not in ("'", '"'):
         end = text.find("\n", at)
         end = len(text) if end < 0 else end
         raw = text[at:end]
         raw = "" if raw.startswith("#") and text[at - 1] in " \t" else re.split(r"[ \t]#", raw, maxsplit=1)[0]
-        return raw.rstrip(" \t"), end + 1
+        return raw.rstrip(" \t"), end + 1, False
     quoted = (_DOUBLE if quote == '"' else _SINGLE).match(text, at)
     rest = _REST.match(text, quoted.end()) if quoted else None
     if quoted is None or rest is None:
         raise Malformed(f"line {_line(text, at)}: the value of {name} has no closing {quote} where the line ends")
-    return _unescape(quoted["body"], quote), max(rest.end(), at + 1)
-
-
-def _unescape(body: str, quote: str) -> str:
     if quote == "'":
-        return re.sub(r"\\([\\'])", r"\1", body)
-    return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1] if m[1] in '"\\$' else m[0]), body, flags=re.DOTALL)
+        return re.sub(r"\\([\\'])", r"\1", quoted["body"]), max(rest.end(), at + 1), True
+    return _unescape(quoted["body"], {**_ESCAPES, "$": dollar}), max(rest.end(), at + 1), False
+
+
+def _unescape(body: str, escapes: Mapping[str, str]) -> str:
+    return re.sub(r"\\(.)", lambda found: escapes.get(found[1], found[0]), body, flags=re.DOTALL)
 
 
 def load_docker(text: str) -> list[tuple[str, Value]]:
@@ -83,12 +104,12 @@ def load_docker(text: str) -> list[tuple[str, Value]]:
 
     A line without `=` would take the caller's own variable: it is left out.
     """
-    return _last(_lines_docker(text))
+    return last(_lines_docker(text))
 
 
 def warnings_docker(text: str) -> list[str]:
     """What whoever imports the file should know. Raises `Malformed` as `load_docker` does."""
-    return _told(_lines_docker(text))
+    return told(_lines_docker(text))
 
 
 def _lines_docker(text: str) -> Iterator[Line]:
@@ -146,19 +167,20 @@ def _line(text: str, at: int) -> int:
     return text.count("\n", 0, at) + 1
 
 
-def _last(lines: Iterable[Line]) -> list[tuple[str, Value]]:
+def last(found: Iterable[Line]) -> list[tuple[str, Value]]:
     """Each name once, at its first place, with its last value."""
-    return list({name: value for _, name, value in lines if value is not None}.items())
+    return list({name: value for _, name, value in found if value is not None}.items())
 
 
-def _told(lines: Iterable[Line]) -> list[str]:
-    told: list[str] = []
+def told(found: Iterable[Line]) -> list[str]:
+    """A sentence for each line that is left out or takes another one's place."""
+    words: list[str] = []
     seen: dict[str, int] = {}
-    for number, name, value in lines:
+    for number, name, value in found:
         if value is None:
-            told.append(f"line {number}: {name} has no = and is left out; variables of your own are never taken")
+            words.append(f"line {number}: {name} has no = and is left out; variables of your own are never taken")
             continue
         if name in seen:
-            told.append(f"line {number}: {name} stands again and takes the place of line {seen[name]}")
+            words.append(f"line {number}: {name} stands again and takes the place of line {seen[name]}")
         seen[name] = number
-    return told
+    return words

@@ -128,7 +128,20 @@ def test_a_file_of_windows_is_read_as_its_author_meant_it_b07_b08(run: Run, cont
     assert not any("\r" in text or "\ufeff" in text for text in _values(context).values())
 
 
-@pytest.mark.parametrize(("file", "form"), [("shop.docker.env", "docker-env"), ("gateway.compose.env", "env")])
+def test_references_are_resolved_where_the_dialect_has_them_b11(
+    run: Run, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_HOST", "ours")
+    monkeypatch.setenv("API_REGION", "ours")
+    result = run("import", "web", str(DATA / "gateway.compose.env"), "--format", "compose-env")
+    assert result.exit_code == 0, result.output
+    assert _values(context) == GATEWAY | {"API_URL": "https://api.example.test/v1", "API_FALLBACK": "eu-north"}
+
+
+@pytest.mark.parametrize(
+    ("file", "form"),
+    [("shop.docker.env", "docker-env"), ("gateway.compose.env", "env"), ("gateway.compose.env", "compose-env")],
+)
 def test_an_import_twice_changes_nothing(run: Run, context: Context, file: str, form: str) -> None:
     for _ in range(2):
         result = run("import", "web", str(DATA / file), "--format", form)
@@ -136,14 +149,17 @@ def test_an_import_twice_changes_nothing(run: Run, context: Context, file: str, 
     assert context.fresh().heads[WEB.layer].number == 1
 
 
-@pytest.mark.parametrize(("file", "form"), [("shop.docker.env", "docker-env"), ("gateway.compose.env", "env")])
+@pytest.mark.parametrize(
+    ("file", "form"),
+    [("shop.docker.env", "docker-env"), ("gateway.compose.env", "env"), ("gateway.compose.env", "compose-env")],
+)
 def test_what_is_exported_reads_back_the_same_b18(
     run: Run, context: Context, tmp_path: Path, file: str, form: str
 ) -> None:
-    run("import", "web", str(DATA / file), "--format", "docker-env" if form == "docker-env" else "env")
+    run("import", "web", str(DATA / file), "--format", form)
     variables = dict(delivery.config(context, context.fresh(), WEB)["variables"])
-    result = run("export", "web", "--format", "env")
-    assert dict(FORMATS["env"].load(result.stdout)) == variables
+    for name in ("env", "compose-env"):
+        assert dict(FORMATS[name].load(run("export", "web", "--format", name).stdout)) == variables
 
 
 def test_the_docker_dialect_exports_what_it_imported(run: Run) -> None:
