@@ -12,7 +12,9 @@ from flask.testing import FlaskClient
 from confd.api.app import create_app
 from confd.api.asgi import application
 from confd.client import Answer, Client, Edit, Request, Scope
-from confd.errors import Malformed, NotFound
+from confd.errors import Malformed, NotFound, Refused
+from confd.keys import App, Env, Layer
+from confd.ports import Put
 from confd.services.context import Context
 from tests.support.asgi import AsgiTransport
 
@@ -154,6 +156,19 @@ def test_the_client_sends_nothing_that_is_not_taken(
 ) -> None:
     confd.change(scope, EDIT)
     call(confd, scope)
+
+
+def test_whoever_asks_for_secrets_never_gets_a_mask_for_a_value(context: Context, confd: Client) -> None:
+    confd.change(HERE, EDIT)
+    key = f"{context.keyspace.settings(Layer(Env('dev'), App('web')))}S"
+    revision = context.store.commit([Put(key, '{"$secret":{"data":"abc"}}')])
+    context.mirror.wait(revision, 5)
+    assert confd.setting(HERE, "A", own=True, reveal=True)["value"] == "1"
+    assert confd.settings(HERE, own=True)["settings"]["S"]["secret"] is True
+    with pytest.raises(Refused, match="no master key"):
+        confd.settings(HERE, own=True, reveal=True)
+    with pytest.raises(Refused, match="no master key"):
+        confd.setting(HERE, "S", own=True, reveal=True)
 
 
 def test_a_binding_goes_out_and_comes_back_by_the_client(confd: Client) -> None:

@@ -54,3 +54,10 @@ def test_three_thousand_keys_are_one_change_whose_record_is_whole(context: Conte
     back = settings.rollback(context, WEB, 1, Edit())
     assert (back.change, len(settings.read(context, context.snapshot(), WEB)["settings"])) == (3, 3000)
     assert staging.collect_parts(context, back.revision + 1) == 0
+
+
+def test_long_keys_go_away_in_one_change(context: Context) -> None:
+    keys = [f"{number:04d}/" + "k" * 400 for number in range(1400)]
+    settings.edit(context, WEB, Edit(dict.fromkeys(keys, "v")))
+    written = settings.edit(context, WEB, Edit({}, unset=tuple(keys)))
+    assert (written.change, len(changes.record(context, WEB.layer, 2).before)) == (2, len(keys))
