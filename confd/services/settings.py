@@ -10,7 +10,7 @@ from confd import jsontext
 from confd.diff import Difference, diff
 from confd.errors import Conflict, Invalid, Malformed, NotFound, Refused, TooLarge
 from confd.jsontext import Value
-from confd.keys import App, Env, Host, Key, Layer, matches, parse_key
+from confd.keys import App, Env, Host, Key, Layer, matches, option_of, parse_key
 from confd.model import EMPTY, Change, Entry, Head, Problem, Setting, Snapshot, frozen
 from confd.options import against_host
 from confd.resolve import normal_text, resolve
@@ -271,7 +271,7 @@ def _check(
         fresh = [problem for problem in now.problems if problem not in was.problems]
         if fresh:
             raise _refusal(fresh, place, scope)
-    return _host_problems(context, after, places, scope)
+    return _host_problems(context, before, after, places, scope)
 
 
 def _refusal(problems: Sequence[Problem], place: Place, scope: Scope) -> Invalid:
@@ -281,22 +281,35 @@ def _refusal(problems: Sequence[Problem], place: Place, scope: Scope) -> Invalid
     return Invalid(f"{problems[0].detail}{where}{more}", pointer=pointer)
 
 
-def _host_problems(context: Context, after: Snapshot, places: Sequence[Place], scope: Scope) -> Sequence[str]:
-    """What published host facts show: refused where no reached host could do it, else a warning for each."""
-    key = context.digest_key(after)
+def _host_problems(
+    context: Context, before: Snapshot, after: Snapshot, places: Sequence[Place], scope: Scope
+) -> Sequence[str]:
+    """What published host facts show of changed options: refused where no reached host could do it, else warned of.
+
+    Each host is asked about what it is due itself.
+    """
+    key = context.digest_key(before)
     warnings: list[str] = []
     fine = False
-    for place in places:
-        rendered, _ = rendered_at(after, place, key)
-        for told in told_of(after, [(place.env, place.app)]):
-            if told.observed is None or (scope.host is not None and told.host != scope.host):
-                continue
-            problems = against_host(rendered.options, told.observed.facts)
-            fine = fine or not problems
-            warnings += [f"{told.host}: {problem.detail}" for problem in problems]
+    for place, facts in _reached_hosts(after, places, scope).items():
+        was, now = (rendered_at(snapshot, place, key)[0].options for snapshot in (before, after))
+        changed = {option for option, text in now.items() if was.get(option) != text}
+        problems = [one for one in against_host(now, facts) if option_of(Key(one.keys[0])) in changed]
+        fine = fine or not problems
+        warnings += [f"{place.host}: {problem.detail}" for problem in problems]
     if warnings and not fine:
         raise Invalid(f"no host that runs this could do it: {warnings[0]}")
     return tuple(dict.fromkeys(warnings))
+
+
+def _reached_hosts(snapshot: Snapshot, places: Sequence[Place], scope: Scope) -> Mapping[Place, Mapping[str, Any]]:
+    """Where containers run that the write reaches, and the facts of each such host."""
+    told = told_of(snapshot, {(place.env, place.app) for place in places})
+    return {
+        Place(one.observed.env, one.observed.app, one.host): one.observed.facts
+        for one in told
+        if one.observed is not None and scope.host in (None, one.host)
+    }
 
 
 def difference_document(differences: Iterable[Difference]) -> list[dict[str, Any]]:

@@ -234,3 +234,21 @@ def test_effective_settings_are_compared_by_text_with_secrets_masked(context: Co
     lay(context, "1", ..., ..., None)
     settings.edit(context, HERE, Edit({"n": 1, "s": "x"}))
     assert fleet.settings_of(context.fresh(), HERE) == {"n": "1", "s": '"x"'}
+
+
+def test_each_host_is_asked_about_its_own_settings(context: Context) -> None:
+    HostStand(context.store, "h1", frozen({**FACTS, "cpus": 1})).up().runs("web-1")
+    HostStand(context.store, "h2").up().runs("web-2")
+    context.mirror.wait(context.fresh().revision, 5)
+    settings.edit(context, ON_H1, Edit({"run/cpus": "1"}))
+    assert tuple(settings.edit(context, HERE, Edit({"run/cpus": "4"})).warnings) == ()
+
+
+def test_an_option_that_no_host_could_give_before_is_not_this_writers(context: Context) -> None:
+    settings.edit(context, HERE, Edit({"run/cpus": "8"}))
+    HostStand(context.store, "h1").up().runs("web-1")
+    context.mirror.wait(context.fresh().revision, 5)
+    written = settings.edit(context, HERE, Edit({"LOG_LEVEL": "debug"}))
+    assert (written.change, tuple(written.warnings)) == (2, ())
+    with pytest.raises(Invalid, match="no host"):
+        settings.edit(context, HERE, Edit({"run/cpus": "9"}))
