@@ -67,3 +67,17 @@ def test_plain_gives_numbers_for_a_validator(text: str, expected: object) -> Non
 
 def test_a_number_prints_as_its_text() -> None:
     assert str(Number("1.10")) == "1.10"
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ((), ""),
+        (("a",), "/a"),
+        (("set", "a/b~c"), "/set/a~1b~0c"),
+        (("",), "/"),
+        (("\u00e9\ud800",), "/\u00e9\\ud800"),
+    ],
+)
+def test_a_pointer_escapes_what_separates(members: tuple[str, ...], expected: str) -> None:
+    assert jsontext.pointer(*members) == expected
