@@ -159,13 +159,15 @@ def _change_of(context: Context, layer: Layer, entry: Entry) -> Change:
 
 def history(context: Context, place: Place, limit: int = 100, before: int = 0) -> list[Change]:
     """The changes of all layers that reach a place, newest first; `before` a store revision, for the next page."""
-    entries: list[tuple[Layer, Entry]] = []
+    found: list[tuple[Layer, Entry]] = []
     for layer in layers_of(place.env, place.app, place.host):
-        listing = context.store.snapshot([Area(context.keyspace.changes(layer))])
-        entries += ((layer, entry) for entry in listing.entries.values())
-    entries = [pair for pair in entries if not before or pair[1].mod_revision < before]
-    entries.sort(key=lambda pair: pair[1].mod_revision, reverse=True)
-    return [_change_of(context, layer, entry) for layer, entry in entries[:limit]]
+        listing = context.store.snapshot([Area(context.keyspace.changes(layer))], keys_only=True)
+        found += ((layer, entry) for entry in listing.entries.values())
+    found = [pair for pair in found if not before or pair[1].mod_revision < before]
+    found.sort(key=lambda pair: pair[1].mod_revision, reverse=True)
+    page = [(layer, entry.key) for layer, entry in found[:limit]]
+    records = context.store.read([key for _, key in page]).entries
+    return [_change_of(context, layer, records[key]) for layer, key in page if key in records]
 
 
 def record(context: Context, layer: Layer, number: int) -> Change:

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 LEVEL = 128
 """etcd's limit of operations (`--max-txn-ops`); what one level takes is no longer there for those below it."""
 PAGE = 2_000
+FEWEST = 16
+"""So many of the largest values fit into one answer."""
 MAX_REQUEST_BYTES = 1_500_000
 
 
@@ -110,14 +112,18 @@ class EtcdStore:
 
     def read(self, keys: Sequence[str]) -> Listing:
         entries: dict[str, Entry] = {}
-        revision = 0
-        wanted = sorted(set(keys))
-        for start in range(0, max(len(wanted), 1), LEVEL):
+        wanted, at, page, revision = sorted(set(keys)), 0, LEVEL, 0
+        while at == 0 or at < len(wanted):
             operations = [
                 rpc.RequestOp(request_range=rpc.RangeRequest(key=key.encode(), revision=revision))
-                for key in wanted[start : start + LEVEL]
+                for key in wanted[at : at + page]
             ]
-            answer = self._txn(rpc.TxnRequest(success=operations), safe=True)
+            try:
+                answer = self._txn(rpc.TxnRequest(success=operations), safe=True)
+            except TooLarge as error:
+                page = _fewer(page, error)
+                continue
+            at += page
             revision = revision or answer.header.revision
             for part in answer.responses:
                 entries.update(
@@ -193,7 +199,11 @@ class _Reader:
     def read(self, prefix: str, limit: int = PAGE) -> None:
         key, end = prefix.encode(), range_end(prefix.encode())
         while True:
-            answer = self._range(key, end, limit, self._keys_only)
+            try:
+                answer = self._range(key, end, limit, self._keys_only)
+            except TooLarge as error:
+                limit = _fewer(limit, error)
+                continue
             for kv in answer.kvs:
                 entry = entry_of(kv)
                 self.entries[entry.key] = entry
@@ -228,6 +238,13 @@ class _Reader:
         answer = self._connection.call("KV", "Range", request)
         self.revision = self.revision or answer.header.revision
         return answer
+
+
+def _fewer(page: int, error: TooLarge) -> int:
+    """The next smaller page, after one that held more than an answer may. Raises the error at the smallest."""
+    if page <= FEWEST:
+        raise error
+    return max(page // 8, FEWEST)
 
 
 def _request(operation: Operation) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 import etcd3.etcdrpc as rpc
 import grpc
 
-from confd.errors import ConfdError, Unavailable
+from confd.errors import ConfdError, TooLarge, Unavailable
 from confd.model import Entry
 from confd.ports import Area, Batch, Event, Listing, Lost, Resync, Watched
 from confd.stores.connection import OLD_TOKEN, Compacted, Connection, translate
@@ -64,6 +64,11 @@ def _follow(
         yield from _stream(connection, areas, reached, stop)
     except Compacted:
         yield Resync(listing(areas))
+        return
+    except grpc.RpcError as exc:
+        if not isinstance(translate(exc), TooLarge):
+            raise
+        yield Resync(listing(areas))  # what happened meanwhile is more than one answer may hold
         return
     raise Unavailable("etcd ended the stream")
 

@@ -61,3 +61,11 @@ def test_long_keys_go_away_in_one_change(context: Context) -> None:
     settings.edit(context, WEB, Edit(dict.fromkeys(keys, "v")))
     written = settings.edit(context, WEB, Edit({}, unset=tuple(keys)))
     assert (written.change, len(changes.record(context, WEB.layer, 2).before)) == (2, len(keys))
+
+
+def test_the_history_of_large_changes_comes_page_by_page(context: Context) -> None:
+    for change in range(5):
+        settings.edit(context, WEB, Edit({f"K{number}": f"{change}" + "x" * 400 for number in range(1500)}))
+    found = changes.history(context, WEB.place, limit=2)
+    assert [(one.number, len(one.after)) for one in found] == [(5, 1500), (4, 1500)]
+    assert [one.number for one in changes.history(context, WEB.place)] == list(range(5, 0, -1))
