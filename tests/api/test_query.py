@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -74,6 +75,17 @@ def test_every_route_refuses_a_parameter_that_it_does_not_take(client: FlaskClie
 def test_the_answer_says_what_is_taken(client: FlaskClient, method: str, path: str, taken: str) -> None:
     answer = client.open(f"{path}?evn=1", method=method, data="{}", headers=TOKEN)
     assert json.loads(answer.data)["detail"] == f"the query parameter 'evn' is unknown here; known are: {taken}"
+
+
+def test_the_words_of_every_route_name_what_it_takes(client: FlaskClient) -> None:
+    views = client.application.view_functions
+    adapter = client.application.url_map.bind("localhost")
+    for method, path in _routes(client):
+        endpoint, _ = adapter.match(path, method=method)
+        _, _, words = (views[endpoint].__doc__ or "").partition("Query: ")
+        named = set(re.findall(r"`(\w+)`", re.sub(r"\(.*?\)", "", words.split(".")[0])))
+        detail = json.loads(client.open(f"{path}?evn=1", method=method, data="{}", headers=TOKEN).data)["detail"]
+        assert named == set(filter(None, detail.partition("known are: ")[2].split(", "))), f"{method} {path}"
 
 
 def test_a_route_without_parameters_says_so(client: FlaskClient) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confd.errors import Invalid, Malformed
-from confd.formats import FORMATS, dotenv, jsonfile
+from confd.formats import FORMATS, composeenv, dotenv, jsonfile
 from confd.jsontext import Number, Value
 
 
@@ -189,6 +189,7 @@ LEAVES = st.from_regex(r"[a-c]/[a-c]/[a-c]", fullmatch=True)
 
 ROUND_TRIPS: Mapping[str, st.SearchStrategy[dict[str, Value]]] = {
     dotenv.NAME: st.dictionaries(NAMES, TEXTS),
+    composeenv.NAME: st.dictionaries(NAMES, TEXTS),
     dotenv.DOCKER: st.dictionaries(NAMES, LINES),
     jsonfile.NAME: st.dictionaries(LEAVES, SCALARS | st.lists(SCALARS)),
 }
