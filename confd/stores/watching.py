@@ -1,8 +1,12 @@
 """The watch on etcd: one stream, resumed at the last revision + 1 after any end.
 
-All areas of a reader are followed by one watcher over their common prefix, so that revisions come whole and in
-order; what the areas do not hold is dropped here. A silent peer is found by keepalive, by `hasleader`, and by a
-linearizable read every 15 s, whose revision the stream must have reached within 5 s.
+Areas of one folder are followed by one watcher over their common prefix, so that revisions come whole and in
+order; what the areas do not hold is dropped here. Areas of other folders have watchers of their own on the same
+stream, so that an agent is not sent what every other host tells of itself. etcd fills a stream in order of
+revision; where it does not (a watcher that lags, a transaction over two folders), the full state is read instead.
+
+A silent peer is found by keepalive, by `hasleader`, and by a linearizable read every 15 s, whose revision the
+stream must have reached within 5 s.
 """
 
 from __future__ import annotations
@@ -28,6 +32,11 @@ PROBE_S = 15.0
 ANSWER_S = 5.0
 FIRST_PAUSE_S = 0.1
 LAST_PAUSE_S = 2.0
+
+
+class _OutOfOrder(Exception):
+    """An older revision came after a newer one: what was told is no state that the store had."""
+
 
 List = Callable[[Sequence[Area]], Listing]
 
@@ -62,7 +71,7 @@ def _follow(
     try:
         newest(connection, areas, reached)
         yield from _stream(connection, areas, reached, stop)
-    except Compacted:
+    except (Compacted, _OutOfOrder):
         yield Resync(listing(areas))
         return
     except grpc.RpcError as exc:
@@ -82,13 +91,16 @@ def newest(connection: Connection, areas: Sequence[Area], known: int = 0) -> int
 
     Raises `Unavailable`, and `Compacted` when the store's history does not hold the known revision.
     """
-    request = rpc.RangeRequest(key=_common_prefix(areas).encode() or b"\0", count_only=True, revision=known)
+    request = rpc.RangeRequest(key=_roots(areas)[0].encode() or b"\0", revision=known)
     return int(connection.call("KV", "Range", request).header.revision)
 
 
 def _stream(connection: Connection, areas: Sequence[Area], reached: int, stop: threading.Event) -> Iterator[Batch]:
     requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    requests.put(_create(areas, reached + 1))
+    roots = _roots(areas)
+    for root in roots:
+        requests.put(_create(root, reached + 1))
+    awaited = len(roots)
     token = connection.metadata()
     call = _open(connection, requests, (*token, ("hasleader", "true")))
     guard = _Guard(call, requests, stop, lambda: newest(connection, areas))
@@ -97,9 +109,12 @@ def _stream(connection: Connection, areas: Sequence[Area], reached: int, stop: t
         for response in call:
             guard.heard(response.header.revision)
             _check(response, connection, token)
-            if not response.events:  # the watch stands, or answers that it still does
+            awaited -= response.created
+            if not response.events and not awaited:  # all watchers stand, or answer that they still do
                 yield Batch(reached, ())
             for batch in _batches(response, areas):
+                if batch.revision <= reached:
+                    raise _OutOfOrder(f"revision {batch.revision} came after {reached}")
                 reached = batch.revision
                 yield batch
     except grpc.RpcError as exc:
@@ -130,19 +145,24 @@ def _check(response: Any, connection: Connection, token: Any) -> None:
         raise Unavailable(f"etcd cancelled the watch: {response.cancel_reason or 'no reason given'}")
 
 
-def _create(areas: Sequence[Area], start: int) -> Any:
-    prefix = _common_prefix(areas)
-    end = range_end(prefix.encode())
+def _create(root: str, start: int) -> Any:
+    end = range_end(root.encode())
     create = rpc.WatchCreateRequest(
-        key=prefix.encode() or b"\x00", range_end=end, start_revision=start, progress_notify=True
+        key=root.encode() or b"\x00", range_end=end, start_revision=start, progress_notify=True
     )
     return rpc.WatchRequest(create_request=create)
 
 
-def _common_prefix(areas: Sequence[Area]) -> str:
-    if not areas:
-        return ""
-    first, *others = (area.prefix for area in areas)
+def _roots(areas: Sequence[Area]) -> list[str]:
+    """What to watch: for the areas of each folder their common prefix."""
+    folders: dict[str, list[str]] = {}
+    for area in areas or (Area(""),):
+        folders.setdefault(area.prefix.rstrip("/").rpartition("/")[0], []).append(area.prefix)
+    return sorted(_common_prefix(prefixes) for prefixes in folders.values())
+
+
+def _common_prefix(prefixes: Sequence[str]) -> str:
+    first, *others = prefixes
     while not all(other.startswith(first) for other in others):
         first = first.rstrip("/").rpartition("/")[0] + "/" if "/" in first.rstrip("/") else ""
     return first

@@ -63,6 +63,31 @@ def test_a_watch_from_a_compacted_revision_gives_the_full_state_b84(etcd: EtcdPr
     assert batch == Batch(revision, ())
 
 
+def test_what_other_hosts_tell_is_not_sent(etcd: EtcdProcess) -> None:
+    store = EtcdStore(etcd.config)
+    areas = [Area("/confd/meta"), Area("/confd/envs/dev/"), Area("/confd/envs/_default/")]
+    start = store.commit([Put(A, "0")])
+    store.commit([Put("/confd/hosts/h1/status/c", "told")])
+    meta = store.commit([Put("/confd/meta", "m")])
+    store.commit([Put("/confd/hosts/h2/alive", "told")])
+    last = store.commit([Put(A, "1")])
+    items = take(store, areas, start, lambda item: isinstance(item, Batch) and item.revision == last)
+    told = [(item.revision, [event.key for event in item.events]) for item in items if isinstance(item, Batch)]
+    assert [one for one in told if one[1]] == [(meta, ["/confd/meta"]), (last, [A])]
+    assert {revision for revision, _ in told} == {start, meta, last} or told[0][1]
+
+
+def test_a_transaction_over_two_folders_is_seen_whole(etcd: EtcdProcess) -> None:
+    store = EtcdStore(etcd.config)
+    areas = [Area("/confd/meta"), Area("/confd/envs/dev/")]
+    start = store.commit([Put(A, "0")])
+    both = store.commit([Put(A, "1"), Put("/confd/meta", "m")])
+    *_, whole = take(store, areas, start, lambda item: isinstance(item, Resync))
+    assert isinstance(whole, Resync)
+    assert whole.listing.revision >= both
+    assert [entry.text for entry in whole.listing.entries.values()] == ["1", "m"]
+
+
 def test_with_no_server_calls_fail_in_time_and_a_mirror_waits_b87(follow: Follow) -> None:
     store = EtcdStore(EtcdConfig((f"127.0.0.1:{free_port()}",), timeout_s=1.0))
     began = time.monotonic()
