@@ -54,6 +54,10 @@ class FailingStore:
         self._check(self.write_error)
         return self.inner.lease(ttl_s)
 
+    def version(self) -> str:
+        self._check(self.read_error)
+        return self.inner.version()
+
     def close(self) -> None:
         self.inner.close()
 
