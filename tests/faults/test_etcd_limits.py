@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -69,8 +70,9 @@ def test_a_full_store_reads_deletes_and_recovers_b100(
     etcd = start_etcd("--quota-backend-bytes", str(4 << 20))
     store = EtcdStore(etcd.config)
     store.commit([Put(A, "1"), Put(A + "2", "1")])
+    filled: list[str] = []
     with pytest.raises(StoreFull, match="alarm disarm"):
-        _fill(store)
+        _fill(store, filled)
     assert store.read([A]).entries[A].text == "1"
     with pytest.raises(StoreFull):
         store.commit([Put(A, "2")])
@@ -79,7 +81,7 @@ def test_a_full_store_reads_deletes_and_recovers_b100(
     seen = follow(EtcdStore(etcd.config))
     assert seen.mirror.wait_current(5)
     assert seen.text == "1"
-    revision = store.commit([Delete(A + "2")] + [Delete(f"/confd/fill/{number}") for number in range(20)])
+    revision = store.commit([Delete(A + "2")] + [Delete(key) for key in filled])
     assert text_of(seen.mirror.wait(revision, 5), "A2") is None
     etcd.ctl("compact", str(revision))
     etcd.ctl("defrag")
@@ -88,9 +90,11 @@ def test_a_full_store_reads_deletes_and_recovers_b100(
     assert text_of(seen.mirror.wait(revision, 5)) == "3"
 
 
-def _fill(store: EtcdStore) -> None:
-    for number in range(20):
-        store.commit([Put(f"/confd/fill/{number}", "x" * 500_000)])
+def _fill(store: EtcdStore, filled: list[str]) -> None:
+    """Until it is refused: etcd looks at its size only now and then."""
+    for number in itertools.count():
+        filled.append(f"/confd/fill/{number}")
+        store.commit([Put(filled[-1], "x" * 500_000)])
 
 
 def test_order_comes_from_revisions_and_no_time_is_stored_b102(etcd: EtcdProcess) -> None:
