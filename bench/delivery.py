@@ -139,7 +139,8 @@ def _shim(rig: Rig, ear: Ear) -> Iterator[None]:
     command = [sys.executable, "-I", "-S", str(ROOT / "confd" / "shim" / "entrypoint.py")]
     command += ["--app", "shim", "--env", ENV, "--server", rig.confd.environ["CONFD_SERVER"]]
     command += ["--token-file", rig.confd.environ["CONFD_TOKEN_FILE"], "--", sys.executable, "-I", "-S", "-c", APP]
-    running = subprocess.Popen(command, env={**os.environ, "EAR": str(ear.path)})
+    with (rig.folder / "shim.log").open("ab") as log:
+        running = subprocess.Popen(command, env={**os.environ, "EAR": str(ear.path)}, stderr=log)
     try:
         yield
     finally:
