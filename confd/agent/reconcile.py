@@ -86,7 +86,7 @@ class Reconciler:
         inspects = self._containers(place)
         binding, problem = binding_of(snapshot, *place)
         rendered = render(resolve(snapshot, *place, self.host), binding, sight.digest_key)
-        observed = [self._observe(inspect, inspects, sight, rendered) for inspect in inspects]
+        observed = [self._observe(inspect, sight, rendered) for inspect in inspects]
         plan = make_plan(rendered, binding, observed, self.reaches)
         acting = self.world.acting and problem is None
         reports: list[Report] = []
@@ -99,7 +99,7 @@ class Reconciler:
                 try:
                     failed, current = self._apply(seen, due, Work(inspect, self._entry(seen), rendered, binding))
                     steps = due.steps if failed else due.blocked
-                    now = self._look(current, inspects, sight, rendered) if due.due else self._again(seen)
+                    now = self._look(current, sight, rendered) if due.due else self._again(seen)
                 except ConfdError as error:
                     later.append(error)
                     failed = f"will be tried again: {error.detail}"
@@ -122,17 +122,18 @@ class Reconciler:
                 self.ledger.record_base(container, entry)
         return inspects
 
-    def _observe(self, inspect: Inspect, others: Sequence[Inspect], sight: Sight, rendered: Rendered) -> Observed:
+    def _observe(self, inspect: Inspect, sight: Sight, rendered: Rendered) -> Observed:
         entry = self.ledger.entry(Container(str(inspect["Id"])))
         if entry is None:
             raise ContainerGone("the container is not in the ledger any more; looking again")
-        return observe(inspect, entry, sight, rendered.files, self.world.obstacles(inspect, others))
+        obstacles = self.world.obstacles(inspect, self.inventory.all())
+        return observe(inspect, entry, sight, rendered.files, obstacles)
 
-    def _look(self, container: Container, others: Sequence[Inspect], sight: Sight, rendered: Rendered) -> Observed:
+    def _look(self, container: Container, sight: Sight, rendered: Rendered) -> Observed:
         """The container as it is after it was acted upon."""
         for inspect in self.inventory.of((rendered.env, rendered.app)):
             if inspect["Id"] == container:
-                return self._observe(inspect, others, sight, rendered)
+                return self._observe(inspect, sight, rendered)
         raise ContainerGone("the container went while it was worked on; looking again")
 
     def _again(self, seen: Observed) -> Observed:
