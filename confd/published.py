@@ -20,11 +20,12 @@ STATES = ("in-sync", "pending", "blocked", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Of which store revision and when a status tells, and what failed at last."""
+    """Of which store revision and when a status tells; what failed for good, and what will be tried again."""
 
     revision: int
     at: str
     failed: str = ""
+    again: str = ""
 
 
 def observed_document(observed: Observed) -> dict[str, Any]:
@@ -81,10 +82,12 @@ def step_document(step: Step) -> dict[str, Any]:
     }
 
 
-def state_of(steps: Sequence[Step], failed: str) -> tuple[str, str]:
+def state_of(steps: Sequence[Step], told: Told) -> tuple[str, str]:
     """The state of a container and the sentence that explains it, from what is left to do and what failed."""
-    if failed:
-        return "failed", failed
+    if told.failed:
+        return "failed", told.failed
+    if told.again:
+        return "pending", f"will be tried again: {told.again}"
     blocked = [step.blocked for step in steps if step.blocked is not None]
     if blocked:
         if blocked[0].startswith("failed: "):
@@ -95,7 +98,7 @@ def state_of(steps: Sequence[Step], failed: str) -> tuple[str, str]:
 
 def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: Told) -> str:
     """The status document of one container at a revision."""
-    state, detail = state_of(steps, told.failed)
+    state, detail = state_of(steps, told)
     document = {
         "name": observed.name,
         "app": observed.app,

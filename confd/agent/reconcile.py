@@ -92,7 +92,7 @@ class Reconciler:
         reports: list[Report] = []
         later: list[ConfdError] = []
         for inspect, seen, due in zip(inspects, observed, plan.containers, strict=True):
-            failed, steps, now = "", due.steps, seen
+            failed, again, steps, now = "", "", due.steps, seen
             if problem is not None:
                 steps = (Step("none", Reach.NONE, (), blocked=problem.detail),)
             elif acting:
@@ -102,8 +102,8 @@ class Reconciler:
                     now = self._look(current, sight, rendered) if due.due else self._again(seen)
                 except ConfdError as error:
                     later.append(error)
-                    failed = f"will be tried again: {error.detail}"
-            reports.append(Report(now, steps, _target(rendered, seen), failed))
+                    again = error.detail
+            reports.append(Report(now, steps, _target(rendered, seen), failed, again))
         self.reporter.tell(rendered.revision, [one for one in reports if self.ledger.entry(one.observed.id)])
         self._forget_gone(place)
         if later:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from confd.keys import Container, Host, Keyspace
 from confd.model import Observed, Step
@@ -14,14 +14,15 @@ from confd.published import Told, status_text
 __all__ = ["Report", "Reporter"]
 
 
+@dataclass(frozen=True, slots=True)
 class Report:
-    """What there is to tell of one container after a pass."""
+    """What there is to tell of one container after a pass: what failed for good, or what will be tried again."""
 
-    def __init__(self, observed: Observed, steps: Sequence[Step], digest: str, failed: str = "") -> None:
-        self.observed = observed
-        self.steps = steps
-        self.digest = digest
-        self.failed = failed
+    observed: Observed
+    steps: Sequence[Step]
+    digest: str
+    failed: str = ""
+    again: str = ""
 
 
 class Reporter:
@@ -48,7 +49,7 @@ class Reporter:
         fresh: dict[Container, str] = {}
         operations: list[Operation] = []
         for report in reports:
-            container, this = report.observed.id, replace(told, failed=report.failed)
+            container, this = report.observed.id, replace(told, failed=report.failed, again=report.again)
             timeless = status_text(report.observed, report.steps, report.digest, this)
             if self._last.get(container) == timeless:
                 continue
@@ -61,7 +62,7 @@ class Reporter:
 
     def text(self, revision: int, report: Report) -> str:
         """The report as a status document of now."""
-        told = Told(revision, self._clock.utc(), failed=report.failed)
+        told = Told(revision, self._clock.utc(), failed=report.failed, again=report.again)
         return status_text(report.observed, report.steps, report.digest, told)
 
     def forget(self, container: Container) -> None:

@@ -204,7 +204,9 @@ def test_a_failure_that_may_pass_goes_to_the_queue_and_heals_b114(host: Host1) -
     host.engine.fault = EngineUnavailable("the engine restarts")
     with pytest.raises(EngineUnavailable):
         host.reconcile()
-    assert [one["state"] for one in host.status()] == ["failed"]
+    assert [(one["state"], one["detail"]) for one in host.status()] == [
+        ("pending", "will be tried again: the engine restarts")
+    ]
     host.engine.fault = None
     assert host.reconcile() == [("recreate", "/web")]
 
