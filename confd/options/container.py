@@ -164,7 +164,7 @@ CONTAINER = (
     Option("user", "user and group", _USER, places.config("User", "")),
     Option("workdir", "working directory", _workdir, places.config("WorkingDir", "")),
     Option("hostname", "host name", _NAME, _hostname()),
-    Option("stop-signal", "signal that stops it", _SIGNAL, places.config("StopSignal", "")),
+    Option("stop-signal", "signal that stops it", _SIGNAL, places.config("StopSignal", None, "")),
     Option(
         "stop-timeout", "seconds to stop before it is killed", integer(0, 86400), places.config("StopTimeout", None)
     ),
