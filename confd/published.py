@@ -20,11 +20,12 @@ STATES = ("in-sync", "pending", "blocked", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Of which store revision and when a status tells, and what failed at last."""
+    """Of which store revision and when a status tells, what failed at last, and what could not be rendered."""
 
     revision: int
     at: str
     failed: str = ""
+    left_out: str = ""
 
 
 def observed_document(observed: Observed) -> dict[str, Any]:
@@ -96,6 +97,7 @@ def state_of(steps: Sequence[Step], failed: str) -> tuple[str, str]:
 def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: Told) -> str:
     """The status document of one container at a revision."""
     state, detail = state_of(steps, told.failed)
+    detail = detail or told.left_out
     document = {
         "name": observed.name,
         "app": observed.app,

@@ -103,7 +103,7 @@ class Reconciler:
                 except ConfdError as error:
                     later.append(error)
                     failed = f"will be tried again: {error.detail}"
-            reports.append(Report(now, steps, _target(rendered, seen), failed))
+            reports.append(Report(now, rendered, steps, failed))
         self.reporter.tell(rendered.revision, [one for one in reports if self.ledger.entry(one.observed.id)])
         self._forget_gone(place)
         if later:
@@ -169,7 +169,7 @@ class Reconciler:
             current = outcome.container or current
             if step.action == "recreate":
                 arguments = rendered.arguments_digest
-        passing = Report(replace(seen, id=current), plan.due, target)
+        passing = Report(replace(seen, id=current), rendered, plan.due)
         successor = Successor(current, self.reporter.text(rendered.revision, passing))
         self.ledger.done(container, after, outcomes, arguments=arguments, successor=successor)
         log.info("%s: %s", plan.name, ", ".join(step.action for step in plan.due))
