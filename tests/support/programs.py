@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from confd.client import Client, HttpTransport
 from confd.config import EtcdConfig
 from confd.ports import Put
 from confd.stores.etcd import EtcdStore
@@ -74,15 +75,24 @@ class Confd:
         finally:
             store.close()
 
+    def patch(self, app: str, change: dict[str, Any]) -> int:
+        """One change of the app in env dev through the API, as a program sends it; its revision."""
+        client = Client(HttpTransport(f"unix:{self.sockets}/confd.sock"), token=self.token_file.read_text().strip())
+        answer = client.call("PATCH", f"/v1/apps/{app}/envs/dev/settings", body=change)
+        return int(json.loads(answer.body)["revision"])
+
     def pass_over(self, app: str, key: str, text: str, env: str = "dev") -> None:
         """Have the agent go over the app's containers once more: what a key holds is written again as it is."""
-        revision = self.put(f"/confd/envs/{env}/settings/{app}/{key}", text)
+        self.await_told(app, self.put(f"/confd/envs/{env}/settings/{app}/{key}", text), env)
 
-        def through() -> bool:
+    def await_told(self, app: str, revision: int, env: str = "dev") -> None:
+        """Wait until the agent has told where each of the app's containers stands at the revision."""
+
+        def told() -> bool:
             containers = self.status(app, env)
             return bool(containers) and all(one["revision"] >= revision for one in containers)
 
-        until(through, 20)
+        until(told, 30)
 
     def status(self, app: str, env: str = "dev") -> list[dict[str, Any]]:
         """Where each of the app's containers stands."""
