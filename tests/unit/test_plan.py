@@ -185,6 +185,14 @@ def test_a_host_refuses_what_it_cannot_give_b62() -> None:
     assert one.spec is None
 
 
+def test_what_one_host_cannot_give_another_gives_all_the_same_b62() -> None:
+    due, binding = rendered(run__cpus='"8"'), Binding()
+    hosts = [container(rendered(), facts={"cpus": count}) for count in (2, 16)]
+    small, large = make_plan(due, binding, hosts, REACHES).containers
+    assert (small.due, words(large.due), large.blocked) == ((), ["update"], ())
+    assert "0.01 to 2" in (small.blocked[0].blocked or "")
+
+
 def test_options_beyond_limits_need_the_hosts_word() -> None:
     due = rendered(run__read_m_only="true")
     assert "--allow-run read-only" in (plan(due, container(rendered())).blocked[0].blocked or "")
