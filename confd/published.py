@@ -17,6 +17,8 @@ __all__ = ["STATES", "Told", "observed_document", "observed_of", "state_of", "st
 
 STATES = ("in-sync", "pending", "blocked", "failed")
 
+LOOPING = "crash looping: its process ends shortly after each start; a new setting is tried at once"
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -97,7 +99,7 @@ def state_of(steps: Sequence[Step], failed: str) -> tuple[str, str]:
 def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: Told) -> str:
     """The status document of one container at a revision."""
     state, detail = state_of(steps, told.failed)
-    detail = detail or told.left_out
+    detail = detail or told.left_out or (LOOPING if observed.looping else "")
     document = {
         "name": observed.name,
         "app": observed.app,
@@ -113,7 +115,20 @@ def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: To
     return json.dumps(document, ensure_ascii=False)
 
 
-_PLAIN = ("id", "name", "app", "env", "running", "image_id", "started_at", "shim", "arguments", "label_digest")
+_PLAIN = (
+    "id",
+    "name",
+    "app",
+    "env",
+    "running",
+    "image_id",
+    "started_at",
+    "shim",
+    "arguments",
+    "label_digest",
+    "unfinished",
+    "looping",
+)
 _MAPPINGS = (
     "variables",
     "base_variables",

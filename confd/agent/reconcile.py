@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from confd.agent.inventory import Inventory, Place
-from confd.agent.observe import Sight, base_of, name_of, observe
+from confd.agent.observe import Sight, base_of, is_looping, name_of, observe
 from confd.agent.status import Report, Reporter
 from confd.binding import binding_of
 from confd.errors import ConfdError, ContainerGone
@@ -126,7 +126,8 @@ class Reconciler:
         entry = self.ledger.entry(Container(str(inspect["Id"])))
         if entry is None:
             raise ContainerGone("the container is not in the ledger any more; looking again")
-        return observe(inspect, entry, sight, rendered.files, self.world.obstacles(inspect, others))
+        seen = observe(inspect, entry, sight, rendered.files, self.world.obstacles(inspect, others))
+        return replace(seen, looping=is_looping(inspect, self.clock.utc()))
 
     def _look(self, container: Container, others: Sequence[Inspect], sight: Sight, rendered: Rendered) -> Observed:
         """The container as it is after it was acted upon."""

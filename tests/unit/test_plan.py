@@ -239,6 +239,16 @@ def test_a_signal_that_was_not_sent_is_sent_again() -> None:
     assert words(plan(new, written, binding).due) == ["files", "signal"]
 
 
+def test_a_signal_is_sent_again_also_to_a_container_that_nothing_was_in_effect_in_yet_b118() -> None:
+    binding = replace(
+        WITH_FILE, variables=replace(Binding().variables, exclude=("**",)), on_change=on("signal").on_change
+    )
+    due = rendered(binding, file__x="1")
+    written = container(None, files={f.path: f.digest for f in due.files})
+    assert words(plan(due, written, binding).due) == []
+    assert words(plan(due, replace(written, unfinished=True), binding).due) == ["files", "signal"]
+
+
 def test_a_file_out_of_reach_is_blocked_b158() -> None:
     binding = replace(WITH_FILE, variables=replace(Binding().variables, exclude=("**",)))
     one = container(None, unreachable_files={FILE.path: "it is no mounted directory"})
