@@ -188,10 +188,11 @@ def _option_reach(name: str, desired: Mapping[str, str], observed: Observed) -> 
 
 
 def _file_needs(rendered: Rendered, observed: Observed) -> Iterable[_Need]:
+    acted = observed.applied.revision > 0 or observed.unfinished
     for file in rendered.files:
         differs = observed.files.get(file.path) != file.digest
         changed = [key for key in file.keys if _changed(key, rendered, observed)]
-        if differs or (changed and observed.applied.revision > 0):
+        if differs or (changed and acted):
             for key in changed or file.keys or (Key(file.path.strip("/")),):
                 yield _Need(key, "file", file.path, Reach.IN_PLACE)
 

@@ -17,15 +17,21 @@ __all__ = ["STATES", "Told", "observed_document", "observed_of", "state_of", "st
 
 STATES = ("in-sync", "pending", "blocked", "failed")
 
+LOOPING = "crash looping: its process ends shortly after each start; a new setting is tried at once"
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Of which store revision and when a status tells; what failed for good, and what will be tried again."""
+    """Of which store revision and when a status tells.
+
+    What failed for good, what will be tried again, and what could not be rendered.
+    """
 
     revision: int
     at: str
     failed: str = ""
     again: str = ""
+    left_out: str = ""
 
 
 def observed_document(observed: Observed) -> dict[str, Any]:
@@ -99,6 +105,7 @@ def state_of(steps: Sequence[Step], told: Told) -> tuple[str, str]:
 def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: Told) -> str:
     """The status document of one container at a revision."""
     state, detail = state_of(steps, told)
+    detail = detail or told.left_out or (LOOPING if observed.looping else "")
     document = {
         "name": observed.name,
         "app": observed.app,
@@ -114,7 +121,20 @@ def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: To
     return json.dumps(document, ensure_ascii=False)
 
 
-_PLAIN = ("id", "name", "app", "env", "running", "image_id", "started_at", "shim", "arguments", "label_digest")
+_PLAIN = (
+    "id",
+    "name",
+    "app",
+    "env",
+    "running",
+    "image_id",
+    "started_at",
+    "shim",
+    "arguments",
+    "label_digest",
+    "unfinished",
+    "looping",
+)
 _MAPPINGS = (
     "variables",
     "base_variables",

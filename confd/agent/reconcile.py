@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from confd.agent.inventory import Inventory, Place
-from confd.agent.observe import Sight, base_of, name_of, observe
+from confd.agent.observe import Sight, base_of, is_looping, name_of, observe
 from confd.agent.status import Report, Reporter
 from confd.binding import binding_of
 from confd.errors import ConfdError, ContainerGone
@@ -103,7 +103,7 @@ class Reconciler:
                 except ConfdError as error:
                     later.append(error)
                     again = error.detail
-            reports.append(Report(now, steps, _target(rendered, seen), failed, again))
+            reports.append(Report(now, rendered, steps, failed, again))
         self.reporter.tell(rendered.revision, [one for one in reports if self.ledger.entry(one.observed.id)])
         self._forget_gone(place)
         if later:
@@ -127,7 +127,8 @@ class Reconciler:
         if entry is None:
             raise ContainerGone("the container is not in the ledger any more; looking again")
         obstacles = self.world.obstacles(inspect, self.inventory.all())
-        return observe(inspect, entry, sight, rendered.files, obstacles)
+        seen = observe(inspect, entry, sight, rendered.files, obstacles)
+        return replace(seen, looping=is_looping(inspect, self.clock.utc()))
 
     def _look(self, container: Container, sight: Sight, rendered: Rendered) -> Observed:
         """The container as it is after it was acted upon."""
@@ -170,7 +171,7 @@ class Reconciler:
             current = outcome.container or current
             if step.action == "recreate":
                 arguments = rendered.arguments_digest
-        passing = Report(replace(seen, id=current), plan.due, target)
+        passing = Report(replace(seen, id=current), rendered, plan.due)
         successor = Successor(current, self.reporter.text(rendered.revision, passing))
         self.ledger.done(container, after, outcomes, arguments=arguments, successor=successor)
         log.info("%s: %s", plan.name, ", ".join(step.action for step in plan.due))

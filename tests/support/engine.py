@@ -72,8 +72,11 @@ class EngineProcess:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         until(self._answers, 30)
 
-    def make_image(self) -> None:
-        self.client.import_image_from_data(_image_tar(), repository="confd-test", tag="1")
+    def make_image(self, tag: str = "1", *changes: str) -> str:
+        """An image of busybox; `changes` are a Dockerfile's ENV, CMD, ENTRYPOINT ... Its name."""
+        data = _image_tar()
+        self.client.import_image_from_data(data, repository="confd-test", tag=tag, changes=list(changes))
+        return f"confd-test:{tag}"
 
     def stop(self) -> None:
         self.clear()
@@ -147,6 +150,11 @@ class EngineProcess:
     def variables(self, container: str) -> dict[str, str]:
         pairs = (item.partition("=") for item in self.inspect(container)["Config"]["Env"] or ())
         return {name: value for name, _, value in pairs}
+
+    def environ(self, container: str) -> list[str]:
+        """The environment of its main process, entry by entry."""
+        pid = self.inspect(container)["State"]["Pid"]
+        return Path(f"/proc/{pid}/environ").read_text().rstrip("\0").split("\0")
 
     def has(self, container: str, variable: str, value: str) -> bool:
         """Whether the variable is so; no while the name is on its way from an old container to its successor."""
