@@ -21,7 +21,7 @@ from confd.jsontext import Number, Value
 from confd.keys import Key
 from confd.model import Problem
 
-__all__ = ["OPTIONS", "Option", "against_host", "conflicts", "observed_options", "update_fields"]
+__all__ = ["OPTIONS", "Option", "against_host", "conflicts", "not_allowed", "observed_options", "update_fields"]
 
 MIN_MEMORY = 6 * 1024 * 1024
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(b|[kmgtp](?:i?b)?)?", re.IGNORECASE)
@@ -595,6 +595,20 @@ def against_host(options: Mapping[str, str], facts: Mapping[str, Any]) -> list[P
             detail = f"run/cpuset-cpus: this host has the CPUs 0 to {cpus - 1}"
             problems.append(Problem("host", (Key("run/cpuset-cpus"),), detail))
     return problems
+
+
+def not_allowed(options: Mapping[str, str], facts: Mapping[str, Any]) -> list[Problem]:
+    """What a host whose agent lets the store set these (`allow_run`), and every limit, does not take."""
+    allowed = set(facts.get("allow_run") or ())
+    return [
+        Problem(
+            "host",
+            (Key(f"run/{name}"),),
+            f"this host does not let the store set run/{name}; add `--allow-run {name}` to its agent",
+        )
+        for name in options
+        if not OPTIONS[name].limit and name not in allowed
+    ]
 
 
 def describe() -> Iterable[tuple[str, str, str]]:

@@ -26,7 +26,7 @@ from confd.model import (
     Step,
     frozen,
 )
-from confd.options import OPTIONS, against_host
+from confd.options import OPTIONS, against_host, not_allowed
 from confd.secret import Digest
 
 __all__ = ["CLEARS", "binding_problems", "effect_of", "make_plan", "rule_for"]
@@ -350,11 +350,6 @@ def _obstacle(
 
 
 def _host_refuses(options: Mapping[str, str], observed: Observed) -> str | None:
-    allowed = set(observed.facts.get("allow_run") or ())
-    for name, text in options.items():
-        if observed.options.get(name) == text:
-            continue
-        if not OPTIONS[name].limit and name not in allowed:
-            return f"this host does not let the store set run/{name}; add `--allow-run {name}` to its agent"
-    problems = against_host(options, observed.facts)
-    return problems[0].detail if problems else None
+    differing = {name: text for name, text in options.items() if observed.options.get(name) != text}
+    problems = [*not_allowed(differing, observed.facts), *against_host(options, observed.facts)]
+    return "; ".join(problem.detail for problem in problems) or None
