@@ -162,6 +162,8 @@ def why_command(common: Common, container: str) -> None:
     Example:
       confctl why web-1
     """
+    if not container:
+        raise click.UsageError("Which container? Give its name or the beginning of its id.")
     client = common.client()
     found = next(_find(client, common.find_env(), common.host, container), None)
     if found is None:

@@ -125,6 +125,15 @@ def test_the_same_value_again_does_nothing_b83(host: Host1) -> None:
     assert host.reconcile() == []
 
 
+def test_a_network_that_was_connected_by_hand_is_carried_over(host: Host1) -> None:
+    (container,) = host.engine.all()
+    host.engine.connect(container, "second")
+    host.put(LEVEL="debug")
+    assert host.reconcile() == [("recreate", "/web")]
+    (inspect,) = host.engine.all().values()
+    assert sorted(inspect["NetworkSettings"]["Networks"]) == ["bridge", "second"]
+
+
 def test_a_removed_setting_brings_the_containers_own_value_back(host: Host1) -> None:
     host.put(BASE="2", LOG="x")
     host.reconcile()
