@@ -108,6 +108,13 @@ def test_a_nul_is_refused_by_name_b56() -> None:
             dump({"KEY": "a\x00b"})
 
 
+@pytest.mark.parametrize("name", ["", "=A", "a b", "A\n"])
+def test_a_name_that_the_file_would_not_give_back_is_refused(name: str) -> None:
+    for dump in (dotenv.dump, dotenv.dump_docker):
+        with pytest.raises(Invalid, match="cannot stand as a name"):
+            dump({name: "x"})
+
+
 def test_values_other_than_strings_are_their_json_text() -> None:
     text = dotenv.dump({"A": Number("1.10"), "B": True, "C": {"x": 1}})
     assert env(text) == {"A": "1.10", "B": "true", "C": '{"x":1}'}
@@ -118,7 +125,7 @@ def test_the_last_of_a_repeated_name_wins() -> None:
 
 
 def test_a_repeated_name_is_told_of_with_both_lines() -> None:
-    for name in ("env", "docker-env"):
+    for name in ("env", "docker-env", "compose-env"):
         words = ["line 4: A stands again and takes the place of line 1"]
         assert FORMATS[name].warnings("A=1\n# c\n\nA=2\nB=1\n") == words
 

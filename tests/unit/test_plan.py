@@ -87,6 +87,25 @@ def test_a_variable_needs_a_new_container() -> None:
     assert [(r.key, r.why) for r in steps[0].reasons] == [("A", "variable A")]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "reasons"),
+    [
+        ({"a": "1", "b": "2"}, {"a": "1", "b": "3"}, ["b"]),
+        ({"a": "1"}, {"a": "1", "b": "3"}, ["b"]),
+        ({"a": "1", "b": "2"}, {"a": "1"}, ["a"]),
+        ({"a": "1"}, {}, ["arguments"]),
+    ],
+)
+def test_a_changed_argument_needs_a_new_container(
+    before: dict[str, str], after: dict[str, str], reasons: list[str]
+) -> None:
+    rule = replace(Binding().variables, exclude=("**",))
+    binding = Binding(variables=rule, arguments={"--a": "a", "--b": "b"})
+    (step,) = plan(rendered(binding, **after), container(rendered(binding, **before)), binding).steps
+    assert (step.action, [str(r.key) for r in step.reasons]) == ("recreate", reasons)
+    assert {r.why for r in step.reasons} == {"arguments"}
+
+
 def test_a_memory_limit_is_updated_live() -> None:
     due = rendered(run__memory='"512m"')
     steps = plan(due, container(rendered(run__memory='"256m"'))).steps
@@ -274,6 +293,12 @@ def test_the_effect_on_a_file_whose_keys_signal_is_the_signal() -> None:
     binding = replace(WITH_FILE, on_change=(OnChange("**", "signal", "HUP"),))
     due = rendered(binding, file__x="1")
     assert effect_of(Key("file/x"), due, binding, container(due), REACHES).action == "signal"
+
+
+def test_the_effect_on_a_key_that_an_argument_carries_is_a_new_container() -> None:
+    binding = Binding(variables=replace(Binding().variables, exclude=("**",)), arguments={"--a": "a"})
+    due = rendered(binding, a="1")
+    assert effect_of(Key("a"), due, binding, container(due), REACHES).action == "recreate"
 
 
 def test_effect_tells_what_blocks_it() -> None:
