@@ -1,5 +1,5 @@
 # Every target can be run again; none asks a question.
-.PHONY: help setup check coverage test lock demo demo-down e2e-env e2e-env-down bench reference
+.PHONY: help setup check test lock demo demo-down e2e-env e2e-env-down bench reference
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -14,12 +14,10 @@ check: setup ## format, lint, types, import contracts, unit tests: under a minut
 	@echo "== format and lint"; $(BIN)/ruff format --check . && $(BIN)/ruff check .
 	@echo "== types"; $(BIN)/mypy
 	@echo "== import contracts"; $(BIN)/lint-imports
+	@echo "== branch coverage of the pure core"; $(BIN)/python scripts/coverage.py
 	@echo "== unit tests"; $(BIN)/pytest -q -n 2 tests/unit
 
-coverage: setup ## the unit tests run every branch of the pure core; fails below 100%
-	@echo "== coverage of the pure core"; $(BIN)/python scripts/coverage.py
-
-test: check coverage ## everything, on a fresh machine too
+test: check ## everything, on a fresh machine too
 	@scripts/need.sh etcd docker
 	@echo "== all tests"; $(BIN)/pytest -q -n 3 --dist loadfile tests
 

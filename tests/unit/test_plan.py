@@ -112,6 +112,15 @@ def test_a_memory_limit_is_updated_live() -> None:
     assert [(s.action, dict(s.parameters)) for s in steps] == [("update", {"memory": due.options["memory"]})]
 
 
+@pytest.mark.parametrize(
+    ("action", "due"),
+    [("auto", ["update"]), ("update", ["update"]), ("restart", ["update", "restart"]), ("recreate", ["recreate"])],
+)
+def test_a_limit_is_brought_in_as_its_rule_says(action: str, due: list[str]) -> None:
+    new, old = rendered(run__memory='"512m"'), rendered(run__memory='"256m"')
+    assert words(plan(new, container(old), on(action)).due) == due
+
+
 def test_a_new_container_replaces_all_in_place_actions() -> None:
     old = rendered(WITH_FILE, A="1", run__memory='"256m"', file__x="1")
     new = rendered(WITH_FILE, A="2", run__memory='"512m"', file__x="2")
@@ -255,6 +264,29 @@ def test_a_file_out_of_reach_is_blocked_b158() -> None:
     one = container(None, unreachable_files={FILE.path: "it is no mounted directory"})
     blocked = plan(rendered(binding, file__x="2"), one, binding).blocked
     assert [(s.action, s.blocked) for s in blocked] == [("files", f"{FILE.path}: it is no mounted directory")]
+
+
+def test_a_file_whose_keys_recreate_is_written_and_read_by_a_new_container() -> None:
+    binding = replace(
+        WITH_FILE, variables=replace(Binding().variables, exclude=("**",)), on_change=on("recreate").on_change
+    )
+    old, new = rendered(binding, file__x="1"), rendered(binding, file__x="2")
+    assert words(plan(new, container(old), binding).due) == ["files", "recreate"]
+
+
+def test_a_file_that_is_as_it_is_due_is_left_alone() -> None:
+    old, new = rendered(WITH_FILE, A="1", file__x="1"), rendered(WITH_FILE, A="2", file__x="1")
+    assert words(plan(new, container(old), WITH_FILE).due) == ["recreate"]
+
+
+@pytest.mark.parametrize("action", ["signal", "restart"])
+def test_a_key_that_a_file_brings_in_is_settled_while_its_variable_waits(action: str) -> None:
+    binding = replace(WITH_FILE, on_change=on(action).on_change)
+    old, new = rendered(binding, file__x="1"), rendered(binding, file__x="2")
+    one = plan(new, container(old), binding)
+    assert words(one.steps) == ["files", action]
+    assert one.settles == new.key_digests
+    assert one.spec is None
 
 
 def test_a_stopped_container_is_neither_signalled_nor_restarted() -> None:

@@ -103,6 +103,23 @@ def test_entries_of_one_layer_in_one_batch_all_get_in() -> None:
     assert touched == Touched(layers=frozenset({OWN}))
 
 
+def test_the_states_of_two_containers_in_one_batch_both_get_in() -> None:
+    before = from_listing(SPACE, Listing(9, entries(TEXTS)))
+    events = tuple(Event(f"/confd/hosts/h1/status/{c}", Entry("", c, 10)) for c in ("c2", "c3"))
+    after, touched = advance(SPACE, before, Batch(10, events))
+    assert after.hosts[H1].status == {"c1": "{}", "c2": "c2", "c3": "c3"}
+    assert after.hosts[H1].about == before.hosts[H1].about
+    assert touched == Touched(hosts=frozenset({H1}))
+
+
+def test_a_host_that_only_comes_alive_keeps_its_containers_states() -> None:
+    before = from_listing(SPACE, Listing(9, entries(TEXTS)))
+    key = "/confd/hosts/h1/alive"
+    after, _ = advance(SPACE, before, Batch(10, (Event(key, Entry(key, '{"at":2}', 10)),)))
+    assert after.hosts[H1].alive == '{"at":2}'
+    assert after.hosts[H1].status is before.hosts[H1].status
+
+
 def test_deleting_everything_leaves_an_empty_snapshot() -> None:
     before = from_listing(SPACE, Listing(9, entries(TEXTS)))
     after, touched = advance(SPACE, before, Batch(10, tuple(Event(key, None) for key in TEXTS)))
