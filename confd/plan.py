@@ -26,7 +26,7 @@ from confd.model import (
     Step,
     frozen,
 )
-from confd.options import OPTIONS, against_host, excluded_by, overlay, read_back
+from confd.options import OPTIONS, against_host, differing, excluded_by, not_allowed, overlay, read_back
 from confd.secret import Digest
 
 __all__ = ["binding_problems", "effect_of", "make_plan", "rule_for"]
@@ -188,10 +188,11 @@ def _option_reach(name: str, desired: Mapping[str, str], observed: Observed) -> 
 
 
 def _file_needs(rendered: Rendered, observed: Observed) -> Iterable[_Need]:
+    acted = observed.applied.revision > 0 or observed.unfinished
     for file in rendered.files:
         differs = observed.files.get(file.path) != file.digest
         changed = [key for key in file.keys if _changed(key, rendered, observed)]
-        if differs or (changed and observed.applied.revision > 0):
+        if differs or (changed and acted):
             for key in changed or file.keys or (Key(file.path.strip("/")),):
                 yield _Need(key, "file", file.path, Reach.IN_PLACE)
 
@@ -332,12 +333,6 @@ def _obstacle(
 
 
 def _host_refuses(options: Mapping[str, str], observed: Observed) -> str | None:
-    allowed = set(observed.facts.get("allow_run") or ())
-    due = read_back({**observed.options, **options})
-    for name in options:
-        if observed.options.get(name) == due.get(name):
-            continue
-        if not OPTIONS[name].limit and name not in allowed:
-            return f"this host does not let the store set run/{name}; add `--allow-run {name}` to its agent"
-    problems = against_host(options, observed.facts)
-    return problems[0].detail if problems else None
+    due = differing(options, observed.options)
+    problems = [*not_allowed(due, observed.facts), *against_host(options, observed.facts)]
+    return "; ".join(problem.detail for problem in problems) or None

@@ -60,7 +60,9 @@ class _Acts:
             """With what the ledger is to know of the successor, should a heal have to finish it."""
             work.journal({"recreate": {**note["recreate"], "arguments": work.rendered.arguments_digest}})
 
-        return recreate.apply(self.target, work.inspect, self._wanted(work), swap, self.clock, journal)
+        # Anew: no event of a container tells of a network that it was connected to meanwhile.
+        inspect = self.target.inspect(_id(work.inspect))
+        return recreate.apply(self.target, inspect, self._wanted(work), swap, self.clock, journal)
 
     def _wanted(self, work: Work) -> Wanted:
         inspect, base, rendered = work.inspect, work.entry.base, work.rendered

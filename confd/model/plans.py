@@ -51,6 +51,8 @@ class Observed:
     created with, `None` for none. `files` container path -> digest of the content, `None` while absent;
     `unreachable_files` path -> why the agent cannot write it. `obstacles` are reasons why the container cannot
     be recreated without loss. `facts` are the host's limits (`cpus`, `memory_bytes`, `allow_run` ...).
+    `unfinished`: an action on it was begun and is not known to have ended. `looping`: its process ends shortly
+    after each start, and the engine starts it over and over.
     """
 
     id: Container
@@ -73,6 +75,8 @@ class Observed:
     label_digest: Digest | None = None
     applied: Applied = field(default_factory=Applied)
     facts: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    unfinished: bool = False
+    looping: bool = False
 
 
 @dataclass(frozen=True, slots=True)

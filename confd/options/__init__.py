@@ -7,8 +7,16 @@ entry of a tuple in `limits` or `container`, and all that is known of it stands 
 only the shape of its documents (API 1.41).
 """
 
-from confd.options.conflicts import against_host, conflicts
-from confd.options.effect import excluded_by, observed_options, overlay, read_back, update_fields, write_options
+from confd.options.conflicts import against_host, conflicts, not_allowed
+from confd.options.effect import (
+    differing,
+    excluded_by,
+    observed_options,
+    overlay,
+    read_back,
+    update_fields,
+    write_options,
+)
 from confd.options.option import Option, Place
 from confd.options.registry import OPTIONS
 
@@ -18,7 +26,9 @@ __all__ = [
     "Place",
     "against_host",
     "conflicts",
+    "differing",
     "excluded_by",
+    "not_allowed",
     "observed_options",
     "overlay",
     "read_back",

@@ -10,7 +10,7 @@ from confd.keys import Key
 from confd.model import Problem
 from confd.options.registry import OPTIONS
 
-__all__ = ["against_host", "conflicts"]
+__all__ = ["against_host", "conflicts", "not_allowed"]
 
 
 def conflicts(options: Mapping[str, str]) -> list[Problem]:
@@ -49,3 +49,17 @@ def against_host(options: Mapping[str, str], facts: Mapping[str, Any]) -> list[P
             detail = f"run/cpuset-cpus: this host has the CPUs 0 to {cpus - 1}"
             problems.append(Problem("host", (Key("run/cpuset-cpus"),), detail))
     return problems
+
+
+def not_allowed(options: Mapping[str, str], facts: Mapping[str, Any]) -> list[Problem]:
+    """What a host whose agent lets the store set these (`allow_run`), and every limit, does not take."""
+    allowed = set(facts.get("allow_run") or ())
+    return [
+        Problem(
+            "host",
+            (Key(f"run/{name}"),),
+            f"this host does not let the store set run/{name}; add `--allow-run {name}` to its agent",
+        )
+        for name in options
+        if not OPTIONS[name].limit and name not in allowed
+    ]

@@ -9,7 +9,7 @@ from confd.options.limits import has_own_swap
 from confd.options.places import host_of
 from confd.options.registry import OPTIONS
 
-__all__ = ["excluded_by", "observed_options", "overlay", "read_back", "update_fields", "write_options"]
+__all__ = ["differing", "excluded_by", "observed_options", "overlay", "read_back", "update_fields", "write_options"]
 
 
 def observed_options(inspect: Mapping[str, Any]) -> dict[str, str]:
@@ -69,3 +69,9 @@ def _write(body: dict[str, Any], options: Mapping[str, str]) -> None:
     for name, text in options.items():
         if name in OPTIONS:
             OPTIONS[name].place.write(body, text)
+
+
+def differing(options: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
+    """Those of the options that a container with the present ones does not have already."""
+    due = read_back({**present, **options})
+    return {name: text for name, text in options.items() if present.get(name) != due.get(name)}

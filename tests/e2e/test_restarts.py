@@ -34,7 +34,7 @@ def test_etcd_dies_and_comes_back(apart: Apart, engine: EngineProcess, etcd: Etc
     assert engine.inspect("web")["Id"] == before
     etcd.start()
     until(lambda: apart._run("set", "web", "A=3", "-e", "dev").returncode == 0, 40)
-    until(lambda: "web" in engine.names() and engine.variables("web")["A"] == "3", 40)
+    until(lambda: engine.has("web", "A", "3"), 40)
 
 
 def test_the_engine_ends_and_comes_back_b114(apart: Apart, engine: EngineProcess) -> None:
@@ -43,8 +43,11 @@ def test_the_engine_ends_and_comes_back_b114(apart: Apart, engine: EngineProcess
     apart.ctl("set", "web", "A=1", "-e", "dev", "--wait", "30s")
     engine.halt()
     apart.ctl("set", "web", "A=2", "-e", "dev")
+    until(lambda: "reaches no Docker Engine" in apart._run("doctor").stdout, 30)
+    assert "pending" in apart.ctl("status", "web", "-e", "dev")
     engine.start()
-    until(lambda: engine.names(running=True) == ["web"] and engine.variables("web")["A"] == "2", 60)
+    until(lambda: engine.has("web", "A", "2") and engine.names(running=True) == ["web"], 60)
+    until(lambda: apart._run("doctor").returncode == 0, 30)
 
 
 def test_up_starts_its_etcd_again(confd: Confd, engine: EngineProcess) -> None:
@@ -52,4 +55,4 @@ def test_up_starts_its_etcd_again(confd: Confd, engine: EngineProcess) -> None:
     confd.ctl("set", "again2", "A=1", "-e", "dev", "--wait", "30s")
     os.kill(confd.child("etcd"), signal.SIGKILL)
     until(lambda: confd._run("set", "again2", "A=2", "-e", "dev").returncode == 0, 40)
-    until(lambda: "again2" in engine.names() and engine.variables("again2").get("A") == "2", 40)
+    until(lambda: engine.has("again2", "A", "2"), 40)

@@ -13,6 +13,10 @@ from typing import Any
 
 import pytest
 
+from confd.client import Client, HttpTransport
+from confd.config import EtcdConfig
+from confd.ports import Put
+from confd.stores.etcd import EtcdStore
 from tests.support.engine import EngineProcess
 from tests.support.etcd import free_port
 from tests.support.wait import until
@@ -21,9 +25,10 @@ __all__ = ["Apart", "Confd", "confd", "confd_up"]
 
 
 class Confd:
-    """A server with its etcd and its agent."""
+    """A server with its etcd and its agent; `arguments` are added to the server's command line."""
 
-    def __init__(self, folder: Path, docker_host: str) -> None:
+    def __init__(self, folder: Path, docker_host: str, *arguments: str) -> None:
+        self._arguments = arguments
         self._folder = folder
         self.sockets = folder / "sockets"
         self.token_file = folder / "data" / "api" / "token"
@@ -37,6 +42,7 @@ class Confd:
         command = [sys.executable, "-m", "confd.main", "server", "up", "--data", str(self._folder / "data")]
         command += ["--listen", f"127.0.0.1:{self.port}"]
         command += ["--listen", f"unix:{self.sockets}/confd.sock", "--docker-host", self._docker_host]
+        command += self._arguments
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
         until(self._ready, 30)
@@ -60,6 +66,38 @@ class Confd:
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.ctl(*arguments, "-o", "json"))
+
+    def put(self, key: str, text: str) -> int:
+        """Write straight into its etcd, as an operator with etcdctl may; the revision."""
+        store = EtcdStore(EtcdConfig((f"unix:{self._folder}/data/store/client:1",)))
+        try:
+            return store.commit([Put(key, text)])
+        finally:
+            store.close()
+
+    def patch(self, app: str, change: dict[str, Any]) -> int:
+        """One change of the app in env dev through the API, as a program sends it; its revision."""
+        client = Client(HttpTransport(f"unix:{self.sockets}/confd.sock"), token=self.token_file.read_text().strip())
+        answer = client.call("PATCH", f"/v1/apps/{app}/envs/dev/settings", body=change)
+        return int(json.loads(answer.body)["revision"])
+
+    def pass_over(self, app: str, key: str, text: str, env: str = "dev") -> None:
+        """Have the agent go over the app's containers once more: what a key holds is written again as it is."""
+        self.await_told(app, self.put(f"/confd/envs/{env}/settings/{app}/{key}", text), env)
+
+    def await_told(self, app: str, revision: int, env: str = "dev") -> None:
+        """Wait until the agent has told where each of the app's containers stands at the revision."""
+
+        def told() -> bool:
+            containers = self.status(app, env)
+            return bool(containers) and all(one["revision"] >= revision for one in containers)
+
+        until(told, 30)
+
+    def status(self, app: str, env: str = "dev") -> list[dict[str, Any]]:
+        """Where each of the app's containers stands."""
+        found: list[dict[str, Any]] = self.json("status", app, "-e", env)["containers"]
+        return found
 
     def agent_pid(self) -> int:
         """The agent's process; 0 while there is none."""

@@ -213,6 +213,14 @@ def test_a_host_refuses_what_it_cannot_give_b62() -> None:
     assert one.spec is None
 
 
+def test_what_one_host_cannot_give_another_gives_all_the_same_b62() -> None:
+    due, binding = rendered(run__cpus='"8"'), Binding()
+    hosts = [container(rendered(), facts={"cpus": count}) for count in (2, 16)]
+    small, large = make_plan(due, binding, hosts, REACHES).containers
+    assert (small.due, words(large.due), large.blocked) == ((), ["update"], ())
+    assert "0.01 to 2" in (small.blocked[0].blocked or "")
+
+
 def test_options_beyond_limits_need_the_hosts_word() -> None:
     due = rendered(run__read_m_only="true")
     assert "--allow-run read-only" in (plan(due, container(rendered())).blocked[0].blocked or "")
@@ -257,6 +265,16 @@ def test_a_signal_that_was_not_sent_is_sent_again() -> None:
     old, new = rendered(binding, file__x="1"), rendered(binding, file__x="2")
     written = container(old, files={f.path: f.digest for f in new.files})
     assert words(plan(new, written, binding).due) == ["files", "signal"]
+
+
+def test_a_signal_is_sent_again_also_to_a_container_that_nothing_was_in_effect_in_yet_b118() -> None:
+    binding = replace(
+        WITH_FILE, variables=replace(Binding().variables, exclude=("**",)), on_change=on("signal").on_change
+    )
+    due = rendered(binding, file__x="1")
+    written = container(None, files={f.path: f.digest for f in due.files})
+    assert words(plan(due, written, binding).due) == []
+    assert words(plan(due, replace(written, unfinished=True), binding).due) == ["files", "signal"]
 
 
 def test_a_file_out_of_reach_is_blocked_b158() -> None:
