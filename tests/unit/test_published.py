@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,16 @@ import pytest
 from confd.errors import Malformed
 from confd.keys import App, Container, Env, Key
 from confd.model import Applied, Observed, Reach, Reason, Step
-from confd.published import STATES, Told, observed_document, observed_of, state_of, status_text, step_document
+from confd.published import (
+    LOOPING,
+    STATES,
+    Told,
+    observed_document,
+    observed_of,
+    state_of,
+    status_text,
+    step_document,
+)
 from confd.secret import Digest
 
 SEEN = Observed(
@@ -34,6 +44,8 @@ SEEN = Observed(
     label_digest=Digest("v1:e"),
     applied=Applied(7, Digest("v1:f"), {Key("a"): Digest("v1:g")}, Digest("v1:h"), "exited 1"),
     facts={"cpus": 2},
+    unfinished=True,
+    looping=True,
 )
 DUE = Step("update", Reach.IN_PLACE, (Reason(Key("run/memory"), "run option memory"),), {"memory": "2"})
 BLOCKED = Step("recreate", Reach.NEW_CONTAINER, (Reason(Key("A"), "variable A"),), blocked="not allowed")
@@ -78,23 +90,41 @@ def test_a_step_tells_its_reasons() -> None:
     }
 
 
+NOW = Told(9, "2026-01-01T00:00:01Z")
+
+
 @pytest.mark.parametrize(
-    ("steps", "failed", "state", "detail"),
+    ("steps", "told", "state", "detail"),
     [
-        ((), "", "in-sync", ""),
-        ((DUE,), "", "pending", "to do: update"),
-        ((DUE, BLOCKED), "", "blocked", "not allowed"),
-        ((FAILED,), "", "failed", "exited 1; change a setting to try again"),
-        ((DUE,), "the engine refused", "failed", "the engine refused"),
+        ((), NOW, "in-sync", ""),
+        ((DUE,), NOW, "pending", "to do: update"),
+        ((DUE, BLOCKED), NOW, "blocked", "not allowed"),
+        ((FAILED,), NOW, "failed", "exited 1; change a setting to try again"),
+        ((DUE,), replace(NOW, failed="the engine refused", again="x"), "failed", "the engine refused"),
+        ((BLOCKED,), replace(NOW, again="no answer"), "pending", "will be tried again: no answer"),
     ],
 )
-def test_the_state_of_a_container(steps: tuple[Step, ...], failed: str, state: str, detail: str) -> None:
-    assert state_of(steps, failed) == (state, detail)
+def test_the_state_of_a_container(steps: tuple[Step, ...], told: Told, state: str, detail: str) -> None:
+    assert state_of(steps, told) == (state, detail)
     assert state in STATES
 
 
+@pytest.mark.parametrize(
+    ("steps", "left_out", "looping", "detail"),
+    [
+        ((), "", False, ""),
+        ((), "", True, LOOPING),
+        ((), "A: no name", True, "A: no name"),
+        ((DUE,), "A: no name", True, "to do: update"),
+    ],
+)
+def test_what_is_told_beside_the_state(steps: tuple[Step, ...], left_out: str, looping: bool, detail: str) -> None:
+    status = status_text(replace(SEEN, looping=looping), steps, "v1:x", replace(NOW, left_out=left_out))
+    assert json.loads(status)["detail"] == detail
+
+
 def test_a_status_holds_what_the_api_plans_from() -> None:
-    status = json.loads(status_text(SEEN, (BLOCKED,), "v1:x", Told(9, "2026-01-01T00:00:01Z")))
+    status = json.loads(status_text(SEEN, (BLOCKED,), "v1:x", NOW))
     assert observed_of(status.pop("observed")) == SEEN
     assert status == {
         "name": "web",
