@@ -23,7 +23,7 @@ from confd.errors import ConfdError
 from confd.keys import DEFAULT, Env, Host, Keyspace, layers_of
 from confd.mirror import Mirror
 from confd.model import Snapshot
-from confd.ports import Area, Clock, Lease, Put, Store, Target
+from confd.ports import Area, Clock, Expect, Lease, Put, Store, Target
 from confd.snapshot import Touched, env_area, meta_area
 
 __all__ = ["WORKERS", "Agent"]
@@ -54,6 +54,9 @@ class Agent:
     queue: Queue[Place] = field(init=False)
     _stop: threading.Event = field(default_factory=threading.Event)
     _relist: threading.Event = field(default_factory=threading.Event)
+    _away_since: str | None = None
+    _told_away: str | None = None
+    _fence: Expect | None = None
     _envs: set[Env] = field(default_factory=set)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -99,8 +102,8 @@ class Agent:
                 self.reconciler.ledger.refence(fence)
                 self.reconciler.reporter.refence(fence)
                 self.reconciler.ledger.read_all()
-                about = json.dumps({**self.about, "at": self.clock.utc()})
-                self.store.commit([Put(self.keyspace.about(self.host), about)], [fence])
+                self._fence = fence
+                self._publish()
             except ConfdError as error:
                 log.warning("the claim on %s was lost again: %s", self.host, error.detail)
                 lease.close()
@@ -108,6 +111,15 @@ class Agent:
             self.world.active = True
             return lease
         return None
+
+    def _publish(self) -> None:
+        """Tell of this host, and since when its engine does not answer."""
+        away = self._away_since
+        about = {**self.about, "engine_away_since": away, "at": self.clock.utc()}
+        self.store.commit(
+            [Put(self.keyspace.about(self.host), json.dumps(about))], [self._fence] if self._fence else []
+        )
+        self._told_away = away
 
     def _start(self) -> bool:
         """Everything in order: containers, store, then those who act. False when stopped meanwhile."""
@@ -148,10 +160,18 @@ class Agent:
             while self.clock.now() < due and not lease.lost.is_set() and not self._relist.is_set():
                 if self.clock.wait(self._stop, min(AGAIN_S, max(due - self.clock.now(), 0.0))):
                     return
+                if self._away_since != self._told_away:
+                    self._retell()
             self._relist.clear()
             if not self._refresh():
                 self._relist.set()
                 self.clock.wait(self._stop, AGAIN_S)
+
+    def _retell(self) -> None:
+        try:
+            self._publish()
+        except ConfdError as error:
+            log.debug("the engine's state is not told yet: %s", error.detail)
 
     def _refresh(self) -> bool:
         try:
@@ -170,7 +190,11 @@ class Agent:
 
     def _listen(self) -> None:
         for event in self.target.events(self._stop):
+            if event.action == "away":
+                self._away_since = self._away_since or self.clock.utc()
+                continue
             if event.action == "resync":
+                self._away_since = None
                 if self._refresh():
                     self._add_all()
                 else:

@@ -46,7 +46,10 @@ def hosts_command(common: Common) -> None:
 
 
 def _life(host: Mapping[str, Any]) -> str:
-    return "alive" if host.get("alive") else f"lost since {cell(host.get('lost_since'))}"
+    if not host.get("alive"):
+        return f"lost since {cell(host.get('lost_since'))}"
+    away = host.get("engine_away_since")
+    return f"alive, no engine since {cell(away)}" if away else "alive"
 
 
 def _count(containers: Any) -> str:

@@ -80,6 +80,7 @@ class DockerTarget:
             try:
                 response = self._wire.send(Call("GET", "/events", _CONTAINER_EVENTS, wait_s=ENDLESS, stream=True))
             except TargetError:
+                yield TargetEvent(Container(""), "away")
                 stop.wait(PAUSE_S)
                 continue
             yield TargetEvent(Container(""), "resync")

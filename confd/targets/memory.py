@@ -77,16 +77,18 @@ class MemoryTarget:
             return copy.deepcopy(self._find(container).document)
 
     def events(self, stop: threading.Event) -> Iterator[TargetEvent]:
-        told = -1
+        told, away = -1, False
         while not stop.is_set():
             with self._changed:
-                if not self._reachable:
-                    told = -1
-                if not self._reachable or told == len(self._told):
+                if not self._reachable and not away:
+                    told, away = -1, True
+                    event = TargetEvent(Container(""), "away")
+                elif not self._reachable or told == len(self._told):
                     self._changed.wait(0.1)
                     continue
-                event = self._told[told] if told >= 0 else TargetEvent(Container(""), "resync")
-                told = told + 1 if told >= 0 else len(self._told)
+                else:
+                    event = self._told[told] if told >= 0 else TargetEvent(Container(""), "resync")
+                    told, away = told + 1 if told >= 0 else len(self._told), False
             yield event
 
     def close(self) -> None:
