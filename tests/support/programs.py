@@ -161,6 +161,11 @@ class Apart(Confd):
         agent = ["--env", "dev", "--docker-host", self._docker_host, "--host-name", "h1"]
         self._begin("agent", *agent, "--data", str(self._folder / "agent"))
 
+    def agent_id(self) -> int:
+        """Of the running agent's process; 0 when it has ended."""
+        agent = self._programs[-1]
+        return agent.pid if agent.poll() is None else 0
+
     def kill_agent(self) -> None:
         """As when it crashes; `begin_agent` starts another."""
         agent = self._programs.pop()
