@@ -22,11 +22,15 @@ LOOPING = "crash looping: its process ends shortly after each start; a new setti
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Of which store revision and when a status tells, what failed at last, and what could not be rendered."""
+    """Of which store revision and when a status tells.
+
+    What failed for good, what will be tried again, and what could not be rendered.
+    """
 
     revision: int
     at: str
     failed: str = ""
+    again: str = ""
     left_out: str = ""
 
 
@@ -84,10 +88,12 @@ def step_document(step: Step) -> dict[str, Any]:
     }
 
 
-def state_of(steps: Sequence[Step], failed: str) -> tuple[str, str]:
+def state_of(steps: Sequence[Step], told: Told) -> tuple[str, str]:
     """The state of a container and the sentence that explains it, from what is left to do and what failed."""
-    if failed:
-        return "failed", failed
+    if told.failed:
+        return "failed", told.failed
+    if told.again:
+        return "pending", f"will be tried again: {told.again}"
     blocked = [step.blocked for step in steps if step.blocked is not None]
     if blocked:
         if blocked[0].startswith("failed: "):
@@ -98,7 +104,7 @@ def state_of(steps: Sequence[Step], failed: str) -> tuple[str, str]:
 
 def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: Told) -> str:
     """The status document of one container at a revision."""
-    state, detail = state_of(steps, told.failed)
+    state, detail = state_of(steps, told)
     detail = detail or told.left_out or (LOOPING if observed.looping else "")
     document = {
         "name": observed.name,

@@ -23,7 +23,7 @@ from confd.errors import ConfdError
 from confd.keys import DEFAULT, Env, Host, Keyspace, layers_of
 from confd.mirror import Mirror
 from confd.model import Snapshot
-from confd.ports import Area, Clock, Lease, Put, Store, Target
+from confd.ports import Area, Clock, Expect, Lease, Put, Store, Target
 from confd.snapshot import Touched, env_area, meta_area
 
 __all__ = ["WORKERS", "Agent"]
@@ -56,6 +56,8 @@ class Agent:
     _relist: threading.Event = field(default_factory=threading.Event)
     _envs: set[Env] = field(default_factory=set)
     _threads: list[threading.Thread] = field(default_factory=list)
+    _fence: Expect | None = None
+    _engine_lost: str | None = None
 
     def __post_init__(self) -> None:
         self.queue = Queue(self.clock)
@@ -99,8 +101,8 @@ class Agent:
                 self.reconciler.ledger.refence(fence)
                 self.reconciler.reporter.refence(fence)
                 self.reconciler.ledger.read_all()
-                about = json.dumps({**self.about, "at": self.clock.utc()})
-                self.store.commit([Put(self.keyspace.about(self.host), about)], [fence])
+                self._fence = fence
+                self._publish()
             except ConfdError as error:
                 log.warning("the claim on %s was lost again: %s", self.host, error.detail)
                 lease.close()
@@ -108,6 +110,11 @@ class Agent:
             self.world.active = True
             return lease
         return None
+
+    def _publish(self) -> None:
+        """Tell who this agent is, and since when its engine does not answer."""
+        about = json.dumps({**self.about, "at": self.clock.utc(), "engine_lost": self._engine_lost})
+        self.store.commit([Put(self.keyspace.about(self.host), about)], [self._fence] if self._fence else [])
 
     def _start(self) -> bool:
         """Everything in order: containers, store, then those who act. False when stopped meanwhile."""
@@ -158,9 +165,22 @@ class Agent:
             self.inventory.refresh()
         except ConfdError as error:
             log.warning("cannot list containers: %s", error.detail)
+            self._engine(lost=True)
             return False
+        self._engine(lost=False)
         self._follow({env for env, _ in self.inventory.places()})
         return True
+
+    def _engine(self, *, lost: bool) -> None:
+        """Note whether the engine answers, and tell it when that has changed."""
+        if lost == (self._engine_lost is not None):
+            return
+        before, self._engine_lost = self._engine_lost, self.clock.utc() if lost else None
+        try:
+            self._publish()
+        except ConfdError as error:
+            self._engine_lost = before  # told at the next look
+            log.warning("cannot tell whether the engine answers: %s", error.detail)
 
     def _follow(self, envs: set[Env]) -> None:
         """Follow these envs too; an env stays followed until the agent ends."""
@@ -170,6 +190,9 @@ class Agent:
 
     def _listen(self) -> None:
         for event in self.target.events(self._stop):
+            if event.action == "lost":
+                self._engine(lost=True)
+                continue
             if event.action == "resync":
                 if self._refresh():
                     self._add_all()

@@ -16,7 +16,7 @@ from confd.errors import EngineRefused
 from confd.keys import Container
 from confd.ledger import Ledger, Successor
 from confd.model import Applied, Step
-from confd.plan import CLEARS
+from confd.options import overlay
 from confd.ports import Clock, Engine, Inspect
 
 __all__ = ["acts_for", "healer_for"]
@@ -60,13 +60,13 @@ class _Acts:
             """With what the ledger is to know of the successor, should a heal have to finish it."""
             work.journal({"recreate": {**note["recreate"], "arguments": work.rendered.arguments_digest}})
 
-        return recreate.apply(self.target, work.inspect, self._wanted(work), swap, self.clock, journal)
+        # Anew: no event of a container tells of a network that it was connected to meanwhile.
+        inspect = self.target.inspect(_id(work.inspect))
+        return recreate.apply(self.target, inspect, self._wanted(work), swap, self.clock, journal)
 
     def _wanted(self, work: Work) -> Wanted:
         inspect, base, rendered = work.inspect, work.entry.base, work.rendered
         shim = bool(self.labels.get(inspect, "shim"))
-        cleared = {name for option in rendered.options for name in CLEARS.get(option, ())}
-        options = {name: text for name, text in base.options.items() if name not in cleared}
         labels = {
             "revision": str(rendered.revision),
             "digest": rendered.run_digest if shim else rendered.spec_digest,
@@ -75,7 +75,7 @@ class _Acts:
         return Wanted(
             image=self._image(inspect),
             variables=base.variables if shim else {**base.variables, **rendered.variables},
-            options={**options, **rendered.options},
+            options=overlay(base.options, rendered.options),
             arguments=rendered.arguments,
             labels={self.labels.prefix + name: text for name, text in labels.items()},
         )

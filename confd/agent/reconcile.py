@@ -93,13 +93,13 @@ class Reconciler:
         inspects = self._containers(place)
         binding, problem = binding_of(snapshot, *place)
         rendered = render(resolve(snapshot, *place, self.host), binding, sight.digest_key)
-        observed = [self._observe(inspect, inspects, sight, rendered) for inspect in inspects]
+        observed = [self._observe(inspect, sight, rendered) for inspect in inspects]
         plan = make_plan(rendered, binding, observed, self.reaches)
         acting = self.world.acting and problem is None
         reports: list[Report] = []
         later: list[ConfdError] = []
         for inspect, seen, due in zip(inspects, observed, plan.containers, strict=True):
-            failed, steps, now = "", due.steps, seen
+            failed, again, steps, now = "", "", due.steps, seen
             if problem is not None:
                 steps = (Step("none", Reach.NONE, (), blocked=problem.detail),)
             elif inspect["Id"] == self.inventory.own:
@@ -108,11 +108,11 @@ class Reconciler:
                 try:
                     failed, current = self._apply(seen, due, Work(inspect, self._entry(seen), rendered, binding))
                     steps = due.steps if failed else due.blocked
-                    now = self._look(current, inspects, sight, rendered) if due.due else self._again(seen)
+                    now = self._look(current, sight, rendered) if due.due else self._again(seen)
                 except ConfdError as error:
                     later.append(error)
-                    failed = f"will be tried again: {error.detail}"
-            reports.append(Report(now, rendered, steps, failed))
+                    again = error.detail
+            reports.append(Report(now, rendered, steps, failed, again))
         self.reporter.tell(rendered.revision, [one for one in reports if self.ledger.entry(one.observed.id)])
         self._forget_gone(place)
         if later:
@@ -131,18 +131,19 @@ class Reconciler:
                 self.ledger.record_base(container, entry)
         return inspects
 
-    def _observe(self, inspect: Inspect, others: Sequence[Inspect], sight: Sight, rendered: Rendered) -> Observed:
+    def _observe(self, inspect: Inspect, sight: Sight, rendered: Rendered) -> Observed:
         entry = self.ledger.entry(Container(str(inspect["Id"])))
         if entry is None:
             raise ContainerGone("the container is not in the ledger any more; looking again")
-        seen = observe(inspect, entry, sight, rendered.files, self.world.obstacles(inspect, others))
+        obstacles = self.world.obstacles(inspect, self.inventory.all())
+        seen = observe(inspect, entry, sight, rendered.files, obstacles)
         return replace(seen, looping=is_looping(inspect, self.clock.utc()))
 
-    def _look(self, container: Container, others: Sequence[Inspect], sight: Sight, rendered: Rendered) -> Observed:
+    def _look(self, container: Container, sight: Sight, rendered: Rendered) -> Observed:
         """The container as it is after it was acted upon."""
         for inspect in self.inventory.of((rendered.env, rendered.app)):
             if inspect["Id"] == container:
-                return self._observe(inspect, others, sight, rendered)
+                return self._observe(inspect, sight, rendered)
         raise ContainerGone("the container went while it was worked on; looking again")
 
     def _again(self, seen: Observed) -> Observed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from confd.keys import Container, Host, Keyspace
 from confd.model import Observed, Rendered, Step
@@ -16,18 +17,26 @@ __all__ = ["Report", "Reporter"]
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class Report:
-    """What there is to tell of one container after a pass."""
+    """What there is to tell of one container after a pass: what failed for good, or what will be tried again."""
 
-    def __init__(self, observed: Observed, rendered: Rendered, steps: Sequence[Step], failed: str = "") -> None:
-        self.observed = observed
-        self.steps = steps
-        self.digest = rendered.run_digest if observed.shim else rendered.spec_digest
-        self.failed = failed
-        self.left_out = "; ".join(f"left out: {problem.detail}" for problem in rendered.problems)
+    observed: Observed
+    rendered: Rendered
+    steps: Sequence[Step]
+    failed: str = ""
+    again: str = ""
+
+    @property
+    def digest(self) -> str:
+        return self.rendered.run_digest if self.observed.shim else self.rendered.spec_digest
+
+    @property
+    def left_out(self) -> str:
+        return "; ".join(f"left out: {problem.detail}" for problem in self.rendered.problems)
 
     def told(self, revision: int, at: str) -> Told:
-        return Told(revision, at, self.failed, self.left_out)
+        return Told(revision, at, self.failed, self.again, self.left_out)
 
 
 class Reporter:

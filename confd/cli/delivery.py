@@ -35,10 +35,7 @@ def hosts_command(common: Common) -> None:
         document,
         lambda: table(
             ["HOST", "STATE", "ENV", "ENGINE", "CONTAINERS"],
-            [
-                [h["host"], _life(h), h.get("env"), h.get("engine_version"), _count(h.get("containers"))]
-                for h in hosts
-            ],
+            [[h["host"], _life(h), h.get("env"), _engine(h), _count(h.get("containers"))] for h in hosts],
         ),
     )
     if not hosts:
@@ -47,6 +44,11 @@ def hosts_command(common: Common) -> None:
 
 def _life(host: Mapping[str, Any]) -> str:
     return "alive" if host.get("alive") else f"lost since {cell(host.get('lost_since'))}"
+
+
+def _engine(host: Mapping[str, Any]) -> str:
+    lost = host.get("engine_lost")
+    return cell(host.get("engine_version")) + (f", does not answer since {cell(lost)}" if lost else "")
 
 
 def _count(containers: Any) -> str:
@@ -160,6 +162,8 @@ def why_command(common: Common, container: str) -> None:
     Example:
       confctl why web-1
     """
+    if not container:
+        raise click.UsageError("Which container? Give its name or the beginning of its id.")
     client = common.client()
     found = next(_find(client, common.find_env(), common.host, container), None)
     if found is None:

@@ -86,6 +86,8 @@ def _explain(exc: BaseException) -> int:
 
 
 def _explain_rest(exc: BaseException) -> int:
+    from confd.errors import Malformed
+
     if isinstance(exc, (KeyboardInterrupt, click.Abort)):
         return 130
     if isinstance(exc, BrokenPipeError):
@@ -93,6 +95,9 @@ def _explain_rest(exc: BaseException) -> int:
         return 0
     if os.environ.get("CONFD_DEBUG"):
         raise exc
+    if isinstance(exc, UnicodeEncodeError) and exc.reason.startswith("surrogates"):
+        click.echo("error: an argument holds bytes that are not UTF-8; nothing was sent", err=True)
+        return Malformed.exit_code
     click.echo(f"error: a fault of confctl itself: {type(exc).__name__}; CONFD_DEBUG=1 shows where", err=True)
     return 70
 

@@ -28,16 +28,33 @@ __all__ = ["Common", "common_options", "config_path"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+
+def _named(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """Refuse an empty word: `-e "$ENV"` with the variable not set must not reach the context's env."""
+    if text == "":
+        raise click.BadParameter("it is empty; leave the option away, or give it a value")
+    return text
+
+
 OPTIONS = (
-    click.option("--server", metavar="URL", help="http://HOST:PORT or unix:PATH.  [env: CONFD_SERVER]"),
+    click.option(
+        "--server", metavar="URL", callback=_named, help="http://HOST:PORT or unix:PATH.  [env: CONFD_SERVER]"
+    ),
     click.option(
         "--token",
         metavar="TEXT",
+        callback=_named,
         help="The API's token; CONFD_TOKEN_FILE names a file with it.  [env: CONFD_TOKEN, CONFD_TOKEN_FILE]",
     ),
-    click.option("--context", metavar="NAME", help="A context of the config file.  [env: CONFD_CONTEXT]"),
-    click.option("-e", "--env", metavar="ENV", help="The deployment environment.  [env: CONFD_ENV]"),
-    click.option("--host", metavar="HOST", help="The layer, or the containers, of one Docker host."),
+    click.option(
+        "--context", metavar="NAME", callback=_named, help="A context of the config file.  [env: CONFD_CONTEXT]"
+    ),
+    click.option(
+        "-e", "--env", metavar="ENV", callback=_named, help="The deployment environment.  [env: CONFD_ENV]"
+    ),
+    click.option(
+        "--host", metavar="HOST", callback=_named, help="The layer, or the containers, of one Docker host."
+    ),
     click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), help="How data is written."),
 )
 

@@ -14,6 +14,8 @@ from confd.jsontext import Value, parse
 
 __all__ = ["explain_command", "get_command", "list_command", "set_command", "unset_command"]
 
+NO_SETTINGS = "no settings yet; 'confctl set APP KEY=VALUE' stores one"
+
 
 @click.command("set", cls=WaitCommand)
 @click.argument("app")
@@ -113,7 +115,7 @@ def _show_settings(settings: Mapping[str, Any]) -> None:
     rows = ([key, value_text(s.get("value")), s.get("layer"), s.get("change")] for key, s in settings.items())
     table(["KEY", "VALUE", "LAYER", "CHANGE"], rows)
     if not settings:
-        say("no settings yet; 'confctl set APP KEY=VALUE' stores one")
+        say(NO_SETTINGS)
 
 
 @click.command("list")
@@ -130,9 +132,10 @@ def list_command(common: Common, app: str | None) -> None:
     client = common.client()
     if app is not None:
         settings = client.settings(common.scope(app))
-        emit(
-            common.output, sorted(settings["settings"]), lambda: click.echo("\n".join(sorted(settings["settings"])))
-        )
+        keys = sorted(settings["settings"])
+        emit(common.output, keys, lambda: click.echo("".join(f"{key}\n" for key in keys), nl=False))
+        if not keys:
+            say(NO_SETTINGS)
         return
     document = client.apps()
     apps = document.get("apps", [])

@@ -89,6 +89,8 @@ def finish(client: Client, scope: Scope, done: Document, writing: Writing, outpu
     difference = done.get("diff") or []
     emit(output, done, lambda: show_diff(difference) if writing.dry_run else None)
     where = f"{scope.app} in env {scope.env}" + (f" on host {scope.host}" if scope.host else "")
+    for warning in done.get("warnings") or ():
+        say(f"warning: {cell(warning)}")
     if writing.dry_run:
         say(f"dry run for {where}: nothing is stored")
         if isinstance(done.get("plan"), Mapping) and output in (None, "table"):
@@ -121,7 +123,9 @@ def show_plan(plan: Document) -> None:
         for step in container.get("steps", []):
             why = "; ".join(f"{r.get('key')}: {r.get('why')}" for r in step.get("reasons", []))
             blocked = f"BLOCKED: {step['blocked']}" if step.get("blocked") else ""
-            rows.append([name, host, step.get("action"), step.get("reach"), " ".join(filter(None, [blocked, why]))])
+            rows.append(
+                [name, host, step.get("action"), step.get("reach"), "; ".join(filter(None, [blocked, why]))]
+            )
         if not container.get("steps"):
             rows.append([name, host, "-", "-", "nothing to do"])
     table(["CONTAINER", "HOST", "ACTION", "REACH", "WHY"], rows)

@@ -64,13 +64,14 @@ def lines(text: str, expand: Expand | None = None) -> Iterator[Line]:
     escaped dollar sign stands doubled.
     """
     text = _clean(text)
-    at = 0
+    at, line, counted = 0, 1, 0
     while at < len(text):
-        blank = re.compile(r"[ \t]*(#[^\n]*)?\n|[ \t]*(#[^\n]*)?\Z").match(text, at)
+        blank = _REST.match(text, at)
         if blank is not None:
             at = max(blank.end(), at + 1)
             continue
-        start, line = _START.match(text, at), _line(text, at)
+        line, counted = line + text.count("\n", counted, at), at
+        start = _START.match(text, at)
         if start is None or not _NAME.fullmatch(start["name"]):
             raise Malformed(f"line {line}: expected NAME=VALUE, a comment or nothing")
         value, at, literal = _value(text, start.end(), start["name"], "$$" if expand else "$")

@@ -11,8 +11,8 @@ from confd.diff import Difference, diff
 from confd.errors import Conflict, Invalid, Malformed, NotFound, Refused, TooLarge
 from confd.jsontext import Value
 from confd.keys import App, Env, Host, Key, Layer, matches, option_of, parse_key
-from confd.model import EMPTY, Change, Entry, Head, Problem, Setting, Snapshot, frozen
-from confd.options import against_host
+from confd.model import EMPTY, Change, Entry, Head, Observed, Problem, Setting, Snapshot, frozen
+from confd.options import against_host, differing, not_allowed
 from confd.resolve import normal_text, resolve
 from confd.secret import MASK
 from confd.services import changes
@@ -291,10 +291,10 @@ def _host_problems(
     key = context.digest_key(before)
     warnings: list[str] = []
     fine = False
-    for place, facts in _reached_hosts(after, places, scope).items():
+    for place, observed in _reached_hosts(after, places, scope).items():
         was, now = (rendered_at(snapshot, place, key)[0].options for snapshot in (before, after))
         changed = {option for option, text in now.items() if was.get(option) != text}
-        problems = [one for one in against_host(now, facts) if option_of(Key(one.keys[0])) in changed]
+        problems = [problem for problem in _refused(now, observed) if option_of(Key(problem.keys[0])) in changed]
         fine = fine or not problems
         warnings += [f"{place.host}: {problem.detail}" for problem in problems]
     if warnings and not fine:
@@ -302,14 +302,20 @@ def _host_problems(
     return tuple(dict.fromkeys(warnings))
 
 
-def _reached_hosts(snapshot: Snapshot, places: Sequence[Place], scope: Scope) -> Mapping[Place, Mapping[str, Any]]:
-    """Where containers run that the write reaches, and the facts of each such host."""
-    told = told_of(snapshot, {(place.env, place.app) for place in places})
-    return {
-        Place(one.observed.env, one.observed.app, one.host): one.observed.facts
-        for one in told
-        if one.observed is not None and scope.host in (None, one.host)
-    }
+def _refused(options: Mapping[str, str], observed: Sequence[Observed]) -> list[Problem]:
+    """What a host cannot give or does not let the store set, save what its containers have by themselves."""
+    facts = observed[-1].facts
+    due = {name: text for one in observed for name, text in differing(options, one.options).items()}
+    return [*not_allowed(due, facts), *against_host(options, facts)]
+
+
+def _reached_hosts(snapshot: Snapshot, places: Sequence[Place], scope: Scope) -> Mapping[Place, list[Observed]]:
+    """Where containers run that the write reaches, and what each such host has told of them."""
+    found: dict[Place, list[Observed]] = {}
+    for one in told_of(snapshot, {(place.env, place.app) for place in places}):
+        if one.observed is not None and scope.host in (None, one.host):
+            found.setdefault(Place(one.observed.env, one.observed.app, one.host), []).append(one.observed)
+    return found
 
 
 def difference_document(differences: Iterable[Difference]) -> list[dict[str, Any]]:

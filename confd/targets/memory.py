@@ -77,16 +77,19 @@ class MemoryTarget:
             return copy.deepcopy(self._find(container).document)
 
     def events(self, stop: threading.Event) -> Iterator[TargetEvent]:
-        told = -1
+        told, lost = -1, False
         while not stop.is_set():
             with self._changed:
-                if not self._reachable:
-                    told = -1
-                if not self._reachable or told == len(self._told):
+                if (lost and not self._reachable) or told == len(self._told):
                     self._changed.wait(0.1)
                     continue
-                event = self._told[told] if told >= 0 else TargetEvent(Container(""), "resync")
-                told = told + 1 if told >= 0 else len(self._told)
+                if not self._reachable:
+                    event, told = TargetEvent(Container(""), "lost"), -1
+                elif told < 0:
+                    event, told = TargetEvent(Container(""), "resync"), len(self._told)
+                else:
+                    event, told = self._told[told], told + 1
+                lost = not self._reachable
             yield event
 
     def close(self) -> None:

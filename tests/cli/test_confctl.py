@@ -83,6 +83,10 @@ def test_json_values_keep_their_number_text(run: Confctl, server: Server) -> Non
         ("set", "web", "A=1", "A=2", "-e", "dev"),
         ("set", "web", "A=b", "-e", "dev", "--wait=soon"),
         ("diff", "web", "-e", "dev"),
+        ("set", "web", "A=b", "-e", ""),
+        ("set", "web", "A=b", "-e", "dev", "--host", ""),
+        ("-e", "", "set", "web", "A=b"),
+        ("why", ""),
         ("nonsense",),
     ],
 )
@@ -112,6 +116,28 @@ def test_an_error_says_the_detail_and_gives_its_exit_code(
     assert result.exit_code == exit_code
     assert "do this instead" in result.stderr
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("args", [("A=\udcff",), ("A=b", "-m", "\udcff"), ("\udcff=b",)])
+def test_words_that_are_no_utf8_exit_65_and_send_nothing(
+    run: Confctl, server: Server, args: tuple[str, ...]
+) -> None:
+    result = run("set", "web", "-e", "dev", *args)
+    assert result.exit_code == 65
+    assert "Unicode" not in result.stderr
+    assert server.seen == []
+
+
+def test_a_write_tells_the_servers_warnings(run: Confctl, server: Server) -> None:
+    server.answers[f"PATCH {WEB}/settings"] = {**STORED, "warnings": ["h1: run/cpus: this host has 2 CPUs"]}
+    assert "warning: h1: run/cpus: this host has 2 CPUs" in run("set", "web", "A=b", "-e", "dev").stderr
+
+
+def test_list_writes_no_line_for_an_app_without_keys(run: Confctl, server: Server) -> None:
+    server.answers[f"GET {WEB}/settings"] = {"revision": 7, "settings": {}}
+    result = run("list", "web", "-e", "dev")
+    assert (result.stdout, result.exit_code) == ("", 0)
+    assert "no settings yet" in result.stderr
 
 
 def test_wait_shows_each_step_and_ends_when_the_write_is_in_effect(run: Confctl, server: Server) -> None:
@@ -296,7 +322,7 @@ def test_why_finds_a_container_by_name(run: Confctl, server: Server) -> None:
     server.answers[f"GET {WEB}/status"] = {"containers": [_container("blocked", 7)]}
     server.answers[f"GET {WEB}/plan"] = {"containers": [_container("blocked", 7, steps=[step])]}
     result = run("why", "web-1")
-    assert "BLOCKED: ceiling A: differs" in result.stdout
+    assert "BLOCKED: ceiling; A: differs" in result.stdout
     assert run("why", "nobody").exit_code == 66
 
 

@@ -168,7 +168,7 @@ def test_an_engine_out_of_reach_is_told_by_every_call(rig: Rig, call: str) -> No
         MORE_CALLS[call](rig.made.away)
 
 
-def test_an_engine_out_of_reach_tells_no_events_and_ends_with_stop(rig: Rig) -> None:
+def test_an_engine_out_of_reach_tells_that_once_and_ends_with_stop(rig: Rig) -> None:
     stop = threading.Event()
     ended = threading.Event()
     seen: list[TargetEvent] = []
@@ -179,10 +179,11 @@ def test_an_engine_out_of_reach_tells_no_events_and_ends_with_stop(rig: Rig) -> 
 
     listener = threading.Thread(target=listen)
     listener.start()
+    until(lambda: seen, 10)
     stop.set()
     assert ended.wait(5)
     listener.join(5)
-    assert seen == []
+    assert [event.action for event in seen] == ["lost"]
 
 
 # --- events -------------------------------------------------------------------------------------------------

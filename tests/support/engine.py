@@ -115,8 +115,8 @@ class EngineProcess:
                 self.client.remove_container(container, force=True, v=True)
             except docker.errors.NotFound:
                 return True
-            except docker.errors.APIError:
-                return False
+            except docker.errors.APIError as error:
+                return "already in progress" in str(error)  # also where the engine never comes to an end of it
             return True
 
         until(gone, 30)
@@ -139,8 +139,13 @@ class EngineProcess:
         return found
 
     def names(self, *, running: bool = False) -> list[str]:
-        """The names of all containers, or of those that run."""
-        return sorted(one["Names"][0].lstrip("/") for one in self.client.containers(all=not running))
+        """The names of all containers, or of those that run; without those that the engine is removing."""
+        found = self.client.containers(all=not running)
+        return sorted(
+            one["Names"][0].lstrip("/")
+            for one in found
+            if one["Names"] and one["State"] not in ("removing", "dead")
+        )
 
     def variables(self, container: str) -> dict[str, str]:
         pairs = (item.partition("=") for item in self.inspect(container)["Config"]["Env"] or ())

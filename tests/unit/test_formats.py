@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping
 
 import pytest
@@ -20,6 +21,12 @@ def env(text: str) -> dict[str, Value]:
 
 def docker(text: str) -> dict[str, Value]:
     return dict(dotenv.load_docker(text))
+
+
+def test_a_long_file_is_read_in_a_time_that_grows_with_its_length() -> None:
+    began = time.perf_counter()
+    assert len(env("".join(f"K{number}=v\n" for number in range(200_000)))) == 200_000
+    assert time.perf_counter() - began < 10  # minutes, where each line counts the lines before it
 
 
 def test_quotes_belong_to_the_value_only_for_docker_b01() -> None:

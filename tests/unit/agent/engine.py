@@ -14,6 +14,7 @@ from confd.errors import ConfdError
 from confd.keys import Container
 from confd.model import Step
 from confd.ports import Inspect, Replacement
+from confd.targets.document import connect
 from confd.targets.memory import MemoryTarget, Program
 from tests.support.asked import Asked
 
@@ -43,7 +44,7 @@ class Engine:
     """`done` has each step's action and container name; with a `fault` a step fails before its action."""
 
     def __init__(self) -> None:
-        self.target = MemoryTarget({IMAGE: lambda inspect: Program()})
+        self.target = MemoryTarget({IMAGE: lambda inspect: Program()}, networks=["second"])
         self.asked = Asked(self.target)
         self.done: list[tuple[str, str]] = []
         self.fault: ConfdError | None = None
@@ -65,6 +66,10 @@ class Engine:
     def remove(self, container: str) -> None:
         self.target.stop(container, None)
         self.target.remove(container)
+
+    def connect(self, container: str, network: str) -> None:
+        """As by hand, `docker network connect`: no event of the container tells of it."""
+        connect(self.target._find(container).document, network, {})
 
     def all(self) -> dict[str, Inspect]:
         """Every container by its id."""

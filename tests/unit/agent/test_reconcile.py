@@ -125,6 +125,15 @@ def test_the_same_value_again_does_nothing_b83(host: Host1) -> None:
     assert host.reconcile() == []
 
 
+def test_a_network_that_was_connected_by_hand_is_carried_over(host: Host1) -> None:
+    (container,) = host.engine.all()
+    host.engine.connect(container, "second")
+    host.put(LEVEL="debug")
+    assert host.reconcile() == [("recreate", "/web")]
+    (inspect,) = host.engine.all().values()
+    assert sorted(inspect["NetworkSettings"]["Networks"]) == ["bridge", "second"]
+
+
 def test_a_removed_setting_brings_the_containers_own_value_back(host: Host1) -> None:
     host.put(BASE="2", LOG="x")
     host.reconcile()
@@ -204,7 +213,9 @@ def test_a_failure_that_may_pass_goes_to_the_queue_and_heals_b114(host: Host1) -
     host.engine.fault = EngineUnavailable("the engine restarts")
     with pytest.raises(EngineUnavailable):
         host.reconcile()
-    assert [one["state"] for one in host.status()] == ["failed"]
+    assert [(one["state"], one["detail"]) for one in host.status()] == [
+        ("pending", "will be tried again: the engine restarts")
+    ]
     host.engine.fault = None
     assert host.reconcile() == [("recreate", "/web")]
 

@@ -230,6 +230,24 @@ def test_an_option_that_no_host_can_give_is_refused_b62(
     assert all(f"0.01 to {cpus[0]}" in warning for warning in written.warnings)
 
 
+@pytest.mark.parametrize(
+    ("allowed", "fits"),
+    [((["user"], ["user"]), True), (([], ["user"]), True), (([], []), False)],
+)
+def test_an_option_that_no_host_lets_the_store_set_is_refused(
+    context: Context, allowed: tuple[list[str], list[str]], fits: bool
+) -> None:
+    for index, names in enumerate(allowed):
+        HostStand(context.store, f"h{index}", frozen({**FACTS, "allow_run": names})).up().runs(f"web-{index}")
+    context.mirror.wait(context.fresh().revision, 5)
+    if not fits:
+        with pytest.raises(Invalid, match="--allow-run user"):
+            settings.edit(context, HERE, Edit({"run/user": "1000"}))
+        return
+    written = settings.edit(context, HERE, Edit({"run/user": "1000"}))
+    assert [warning.partition(":")[0] for warning in written.warnings] == ["h0"] * (allowed[0] == [])
+
+
 # --- comparing --------------------------------------------------------------------------------------------
 
 

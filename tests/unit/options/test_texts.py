@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from confd import jsontext
 from confd.errors import Invalid
-from confd.options import OPTIONS, against_host, conflicts, observed_options, update_fields
+from confd.options import OPTIONS, against_host, conflicts, observed_options, update_fields, write_options
 
 MIB = 1024 * 1024
 
@@ -23,7 +23,7 @@ def parsed(name: str, text: str) -> str:
 def written(**options: str) -> dict[str, Any]:
     body: dict[str, Any] = {}
     for name, text in options.items():
-        OPTIONS[name.replace("_", "-")].write(body, text)
+        OPTIONS[name.replace("_", "-")].place.write(body, text)
     return body
 
 
@@ -58,13 +58,13 @@ def test_cpus_and_quota_exclude_each_other_b61(other: str) -> None:
 
 def test_cpus_over_a_base_with_a_quota_clears_it_b61() -> None:
     body: dict[str, Any] = {"HostConfig": {"CpuQuota": 50000, "CpuPeriod": 100000}}
-    OPTIONS["cpus"].write(body, parsed("cpus", "0.7"))
+    write_options(body, observed_options(body), {"cpus": parsed("cpus", "0.7")})
     assert body["HostConfig"] == {"NanoCpus": 700000000, "CpuQuota": 0, "CpuPeriod": 0}
 
 
 def test_a_quota_over_a_base_with_cpus_clears_it_b61() -> None:
     body: dict[str, Any] = {"HostConfig": {"NanoCpus": 700000000}}
-    OPTIONS["cpu-quota"].write(body, "50000")
+    write_options(body, observed_options(body), {"cpu-quota": "50000"})
     assert body["HostConfig"] == {"NanoCpus": 0, "CpuQuota": 50000}
 
 
@@ -143,7 +143,7 @@ def test_there_is_a_sample_of_every_option() -> None:
 @pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_what_is_written_reads_back_the_same(name: str) -> None:
     text = parsed(name, SAMPLES[name])
-    assert OPTIONS[name].read(inspect(written(**{name: text}))) == text
+    assert OPTIONS[name].place.read(inspect(written(**{name: text}))) == text
 
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))
