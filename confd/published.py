@@ -143,5 +143,6 @@ _MAPPINGS = (
     "files",
     "unreachable_files",
     "facts",
+    "ports",
 )
 _REACHES: Mapping[str, Reach] = {reach.word: reach for reach in Reach}

@@ -39,13 +39,13 @@ def own_container(mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
 
 
 class Inventory:
-    """See the module. The agent's own container is never in it (B80)."""
+    """See the module. `own` is the container that the agent itself runs in, if it does."""
 
     def __init__(self, target: Target, env: Env, labels: Labels, own: str | None = None) -> None:
         self._target = target
         self._env = env
         self._labels = labels
-        self._own = own
+        self.own = own
         self._lock = threading.Lock()
         self._inspects: dict[str, Inspect] = {}
         self._stale: set[str] = set()
@@ -54,13 +54,13 @@ class Inventory:
         """List and inspect all. Raises `EngineUnavailable`; what was known then stays."""
         listed = self._target.containers("")
         with self._lock:
-            self._inspects = {str(one["Id"]): one for one in listed if str(one["Id"]) != self._own}
+            self._inspects = {str(one["Id"]): one for one in listed}
             self._stale.clear()
 
     def saw(self, event: TargetEvent) -> Place | None:
         """Take note of an event; the place it concerns. `resync` is for `refresh`."""
         container = str(event.container)
-        if container == self._own or event.action.startswith(_QUIET):
+        if event.action.startswith(_QUIET):
             return None
         with self._lock:
             known = self._inspects.get(container)
@@ -90,7 +90,7 @@ class Inventory:
         return sorted(found, key=lambda one: (str(one["Name"]), str(one["Id"])))
 
     def all(self) -> list[Inspect]:
-        """Every container of the host but the agent's own."""
+        """Every container of the host."""
         with self._lock:
             return list(self._inspects.values())
 

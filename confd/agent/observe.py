@@ -101,7 +101,18 @@ def observe(
         applied=entry.applied,
         facts=sight.facts,
         unfinished=entry.intent is not None,
+        ports=frozen(_ports(inspect)),
     )
+
+
+def _ports(inspect: Inspect) -> dict[str, str]:
+    """Container port -> the addresses that the engine has given it on the host, random ones too."""
+    found: dict[str, str] = {}
+    for port, bound in ((inspect.get("NetworkSettings") or {}).get("Ports") or {}).items():
+        addresses = {f"{one.get('HostIp') or '0.0.0.0'}:{one.get('HostPort')}" for one in bound or ()}  # noqa: S104
+        if addresses:
+            found[port] = ", ".join(sorted(addresses))
+    return found
 
 
 def is_looping(inspect: Inspect, now: str) -> bool:

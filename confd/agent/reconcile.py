@@ -29,6 +29,13 @@ __all__ = ["Act", "Reconciler", "Work", "applied_after"]
 
 log = logging.getLogger(__name__)
 
+_UNTOUCHED = Step(
+    "none",
+    Reach.NONE,
+    (),
+    blocked="this agent runs in it and never acts upon itself; replace it by hand, or take its label app away",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -95,6 +102,8 @@ class Reconciler:
             failed, again, steps, now = "", "", due.steps, seen
             if problem is not None:
                 steps = (Step("none", Reach.NONE, (), blocked=problem.detail),)
+            elif inspect["Id"] == self.inventory.own:
+                steps = (_UNTOUCHED,) if due.steps else ()
             elif acting:
                 try:
                     failed, current = self._apply(seen, due, Work(inspect, self._entry(seen), rendered, binding))

@@ -52,7 +52,7 @@ class Observed:
     `unreachable_files` path -> why the agent cannot write it. `obstacles` are reasons why the container cannot
     be recreated without loss. `facts` are the host's limits (`cpus`, `memory_bytes`, `allow_run` ...).
     `unfinished`: an action on it was begun and is not known to have ended. `looping`: its process ends shortly
-    after each start, and the engine starts it over and over.
+    after each start, and the engine starts it over and over. `ports`: container port -> where the host listens.
     """
 
     id: Container
@@ -77,6 +77,7 @@ class Observed:
     facts: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     unfinished: bool = False
     looping: bool = False
+    ports: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,17 @@ def test_cpus_that_the_host_lacks_are_refused_with_its_range_b62(confd: Confd, e
         until(lambda: [one["state"] for one in confd.status("range")] == ["in-sync"], 20)
 
 
+def test_a_random_port_stays_random_and_its_new_number_is_told_b64(confd: Confd, engine: EngineProcess) -> None:
+    host = {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": ""}]}}
+    engine.run("random", SERVE, labels={"confd.app": "random"}, host=host, ExposedPorts={"80/tcp": {}})
+    for number in range(2):
+        confd.ctl("set", "random", f"A={number}", "-e", "dev", "--wait", "30s")
+        now = engine.inspect("random")
+        assert now["HostConfig"]["PortBindings"]["80/tcp"][0]["HostPort"] in ("", "0")
+        given = now["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"]
+        assert given in confd.status("random")[0]["ports"]["80/tcp"]
+
+
 SPELLED = {
     "run/publish": '["8301:8301/udp"]',
     "run/cap-add": '["net_admin"]',
