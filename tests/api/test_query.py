@@ -199,3 +199,10 @@ def test_the_effects_on_a_container_that_is_not_there_are_not_found(confd: Clien
     confd.change(HERE, EDIT)
     with pytest.raises(NotFound, match="web-9"):
         confd.explain(HERE, "A", "web-9")
+
+
+def test_a_body_without_a_length_is_read_to_its_end(context: Context) -> None:
+    api = AsgiTransport(application(context, {"t": "admin"}), chunked=True)
+    body = b'{"set": {"LEVEL": "debug"}}'
+    answer = api.send(Request("PATCH", f"{WEB}/settings", {"Authorization": "Bearer t"}, body), 10)
+    assert (answer.status, b"debug" in answer.body) == (200, True)
