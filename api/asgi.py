@@ -218,7 +218,7 @@ def _asked(path: re.Match[str], query: str, headers: Mapping[str, str]) -> _Aske
     check([name for name, _ in pairs], TAKEN)
     given = dict(pairs)
     host = given.get("host")
-    scope = Scope(parse_env(path[2]), parse_app(path[1]), parse_host(host) if host else None)
+    scope = Scope(parse_env(path[2]), parse_app(path[1]), None if host is None else parse_host(host))
     form = given.get("format", delivery.WHOLE)
     if form not in FORMATS and form != delivery.WHOLE:
         raise Malformed(f"format {form!r} is unknown; known are: {', '.join(sorted(FORMATS))}", pointer="/format")

@@ -37,7 +37,8 @@ class AsgiTransport:
             "server": ("test", 80),
             "http_version": "1.1",
         }
-        parts = [body[at : at + 7] for at in range(0, len(body), 7)] if self.chunked else [body]
+        step = len(body) // 4 + 1
+        parts = [body[at : at + step] for at in range(0, len(body), step)] if self.chunked else [body]
         incoming = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
         incoming += [{"type": "http.request", "body": b"", "more_body": False}]
         sent: list[dict[str, Any]] = []
