@@ -39,6 +39,12 @@ def test_every_command_has_help_and_an_example(run: Confctl, name: str) -> None:
     assert f"confctl {name}" in result.stdout
 
 
+@pytest.mark.parametrize("name", ["set", "get", "check"])
+def test_every_command_on_a_binding_has_an_example(run: Confctl, name: str) -> None:
+    result = run("binding", name, "--help")
+    assert f"confctl binding {name} web" in result.stdout.partition("Example")[2]
+
+
 @pytest.mark.parametrize(("name", "line"), [(name, line) for name, (_, line) in COMMANDS.items()])
 def test_the_line_of_help_is_the_first_of_the_command(name: str, line: str) -> None:
     command = confctl.get_command(click.Context(confctl), name)
