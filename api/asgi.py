@@ -134,15 +134,16 @@ class _Application:
     async def _wait(self, asked: _Asked, receive: Receive) -> _Answer | None:
         """The answer once it differs, 304 after the wait, None when the caller has gone."""
         loop = self._pulse.loop = asyncio.get_running_loop()
-        deadline = loop.time() + asked.wait_s
+        deadline, seen = loop.time() + asked.wait_s, -1
         gone = asyncio.ensure_future(_gone(receive))
         try:
             while True:
-                beat = self._pulse.event
-                answer = await asyncio.to_thread(self._answer, asked)
-                left = deadline - loop.time()
-                if answer.status != 304 or left <= 0:
-                    return answer
+                beat, left = self._pulse.event, deadline - loop.time()
+                if left <= 0 or self._moved_on(asked.scope, seen):
+                    answer = await asyncio.to_thread(self._answer, asked)
+                    if answer.status != 304 or left <= 0:
+                        return answer
+                    seen = int(answer.headers["x-confd-revision"])
                 waiting = asyncio.ensure_future(beat.wait())
                 await asyncio.wait({waiting, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
@@ -150,6 +151,10 @@ class _Application:
                     return None
         finally:
             gone.cancel()
+
+    def _moved_on(self, scope: Scope, seen: int) -> bool:
+        """Whether anything that the scope is due may have changed since a revision."""
+        return max(self._pulse.since, self._last_touched(scope)) > seen
 
     def _answer(self, asked: _Asked) -> _Answer:
         snapshot = self._context.snapshot(asked.min_revision)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +19,14 @@ from confd.agent.status import Reporter
 from confd.agent.world import World
 from confd.clock import SystemClock
 from confd.config import AgentConfig, EtcdConfig
-from confd.errors import ConfdError, Configuration
+from confd.errors import Configuration
 from confd.keys import Keyspace
 from confd.ledger import Ledger
 from confd.mirror import Mirror
 from confd.ports import Engine
 from confd.services.context import Context
-from confd.services.meta import ensure_meta, parse_meta
-from confd.services.staging import collect_parts
+from confd.services.meta import parse_meta
+from confd.services.preparing import Preparing
 from confd.snapshot import all_areas
 from confd.stores.etcd import EtcdStore
 from confd.targets import TARGETS
@@ -42,23 +42,23 @@ class Api:
     close: Callable[[], None]
 
 
-def build_api(config: EtcdConfig, token: str) -> Api:
-    """The API on a store, once what another process left half staged is gone.
+def build_api(config: EtcdConfig, token: str, stop: threading.Event) -> Api:
+    """The API on a store, whether that can be reached yet or not: until then it is not ready, and says so.
 
-    Raises `Unavailable` when the store cannot be reached at all.
+    Raises `Configuration` for a store that this release cannot serve.
     """
     from confd.api.asgi import application
 
     keyspace = Keyspace(config.prefix)
     store = EtcdStore(config)
-    ensure_meta(store, keyspace)
     mirror = Mirror(store, keyspace, all_areas(keyspace))
     mirror.start()
     context = Context(store, keyspace, mirror, SystemClock())
-    with suppress(ConfdError):  # what stays is harmless
-        collect_parts(context, store.read([keyspace.meta]).revision + 1)
+    preparing = Preparing(context)
+    preparing.start(stop)
 
     def close() -> None:
+        preparing.stop()
         mirror.stop()
         store.close()
 

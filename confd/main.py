@@ -158,7 +158,7 @@ def _serve(
     from confd.listening import listen_all
 
     sockets = listen_all(list(dict.fromkeys(addresses)))
-    api = build_api(etcd, ensure_token(config.token_file))
+    api = build_api(etcd, ensure_token(config.token_file), stop)
     try:
         opened()
         for address in addresses:

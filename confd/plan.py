@@ -26,20 +26,10 @@ from confd.model import (
     Step,
     frozen,
 )
-from confd.options import OPTIONS, against_host, not_allowed
+from confd.options import OPTIONS, against_host, differing, excluded_by, not_allowed, overlay, read_back
 from confd.secret import Digest
 
-__all__ = ["CLEARS", "binding_problems", "effect_of", "make_plan", "rule_for"]
-
-CLEARS: Mapping[str, tuple[str, ...]] = {
-    "cpus": ("cpu-quota", "cpu-period"),
-    "cpu-quota": ("cpus",),
-    "cpu-period": ("cpus",),
-}
-"""Run options that the engine refuses beside each other: setting one removes the others of the base."""
-
-REMOVABLE_LIVE = frozenset({"pids-limit"})
-"""Run options that the engine can take away in place; for all others it answers 200 and changes nothing."""
+__all__ = ["binding_problems", "effect_of", "make_plan", "rule_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,36 +169,30 @@ def _variable_needs(rendered: Rendered, observed: Observed) -> Iterable[_Need]:
 
 
 def _option_needs(rendered: Rendered, observed: Observed) -> Iterable[_Need]:
-    desired = _desired_options(rendered, observed)
-    for name in sorted(desired.keys() | observed.options.keys()):
-        if desired.get(name) != observed.options.get(name):
-            cleared = any(other in rendered.options for other, names in CLEARS.items() if name in names)
-            if not (cleared and name not in desired):
-                yield _Need(Key(f"run/{name}"), "option", name, _option_reach(name, desired, observed))
-
-
-def _desired_options(rendered: Rendered, observed: Observed) -> dict[str, str]:
-    cleared = {name for option in rendered.options for name in CLEARS.get(option, ())}
-    base = {name: text for name, text in observed.base_options.items() if name not in cleared}
-    return {**base, **rendered.options}
+    desired = overlay(observed.base_options, rendered.options)
+    due = read_back(desired)
+    for name in sorted(due.keys() | observed.options.keys() - excluded_by(rendered.options)):
+        if due.get(name) != observed.options.get(name):
+            yield _Need(Key(f"run/{name}"), "option", name, _option_reach(name, desired, observed))
 
 
 def _option_reach(name: str, desired: Mapping[str, str], observed: Observed) -> Reach:
     option = OPTIONS.get(name)
     if option is None or not option.live:
         return Reach.NEW_CONTAINER
-    if name not in desired and name not in REMOVABLE_LIVE:
+    if name not in desired and not option.removal:
         return Reach.NEW_CONTAINER
-    if any(other in observed.options for other in CLEARS.get(name, ())):
+    if any(other in observed.options for other in option.excludes):
         return Reach.NEW_CONTAINER
     return Reach.IN_PLACE
 
 
 def _file_needs(rendered: Rendered, observed: Observed) -> Iterable[_Need]:
+    acted = observed.applied.revision > 0 or observed.unfinished
     for file in rendered.files:
         differs = observed.files.get(file.path) != file.digest
         changed = [key for key in file.keys if _changed(key, rendered, observed)]
-        if differs or (changed and observed.applied.revision > 0):
+        if differs or (changed and acted):
             for key in changed or file.keys or (Key(file.path.strip("/")),):
                 yield _Need(key, "file", file.path, Reach.IN_PLACE)
 
@@ -221,7 +205,7 @@ def _carriers(key: Key, rendered: Rendered, observed: Observed) -> Iterable[_Nee
     """All that would differ if this key did."""
     if is_run_option(key):
         name = option_of(key)
-        desired = {**_desired_options(rendered, observed), name: ""}
+        desired = {**overlay(observed.base_options, rendered.options), name: ""}
         yield _Need(key, "option", name, _option_reach(name, desired, observed))
         return
     for name, carried in rendered.variable_keys.items():
@@ -266,8 +250,7 @@ def _decide_new_container(need: _Need, rule: OnChange, rendered: Rendered, draft
         draft.choose("recreate", need.reason)
         return
     if rule.action in ("signal", "restart") and any(need.key in file.keys for file in rendered.files):
-        draft.leave(need)  # the file brings the value in; the variable follows with the next new container
-        draft.behind.discard(need.key)
+        draft.spec_behind = True  # the file brings the value in; the variable follows with the next new container
         return
     why = (
         f"{need.key} needs a new container and the binding allows no more than {rule.action}; "
@@ -326,9 +309,9 @@ def _stay_behind(action: str, reasons: Iterable[Reason], draft: _Draft) -> None:
 
 
 def _update_parameters(reasons: Iterable[Reason], rendered: Rendered, observed: Observed) -> dict[str, str]:
-    desired = _desired_options(rendered, observed)
+    desired = overlay(observed.base_options, rendered.options)
     names = {option_of(reason.key) for reason in reasons if is_run_option(reason.key)}
-    return {name: desired.get(name, "-1") for name in sorted(names)}
+    return {name: desired.get(name) or OPTIONS[name].removal for name in sorted(names)}
 
 
 def _obstacle(
@@ -350,6 +333,6 @@ def _obstacle(
 
 
 def _host_refuses(options: Mapping[str, str], observed: Observed) -> str | None:
-    differing = {name: text for name, text in options.items() if observed.options.get(name) != text}
-    problems = [*not_allowed(differing, observed.facts), *against_host(options, observed.facts)]
+    due = differing(options, observed.options)
+    problems = [*not_allowed(due, observed.facts), *against_host(options, observed.facts)]
     return "; ".join(problem.detail for problem in problems) or None

@@ -17,14 +17,21 @@ __all__ = ["STATES", "Told", "observed_document", "observed_of", "state_of", "st
 
 STATES = ("in-sync", "pending", "blocked", "failed")
 
+LOOPING = "crash looping: its process ends shortly after each start; a new setting is tried at once"
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Of which store revision and when a status tells, and what failed at last."""
+    """Of which store revision and when a status tells.
+
+    What failed for good, what will be tried again, and what could not be rendered.
+    """
 
     revision: int
     at: str
     failed: str = ""
+    again: str = ""
+    left_out: str = ""
 
 
 def observed_document(observed: Observed) -> dict[str, Any]:
@@ -81,10 +88,12 @@ def step_document(step: Step) -> dict[str, Any]:
     }
 
 
-def state_of(steps: Sequence[Step], failed: str) -> tuple[str, str]:
+def state_of(steps: Sequence[Step], told: Told) -> tuple[str, str]:
     """The state of a container and the sentence that explains it, from what is left to do and what failed."""
-    if failed:
-        return "failed", failed
+    if told.failed:
+        return "failed", told.failed
+    if told.again:
+        return "pending", f"will be tried again: {told.again}"
     blocked = [step.blocked for step in steps if step.blocked is not None]
     if blocked:
         if blocked[0].startswith("failed: "):
@@ -95,7 +104,8 @@ def state_of(steps: Sequence[Step], failed: str) -> tuple[str, str]:
 
 def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: Told) -> str:
     """The status document of one container at a revision."""
-    state, detail = state_of(steps, told.failed)
+    state, detail = state_of(steps, told)
+    detail = detail or told.left_out or (LOOPING if observed.looping else "")
     document = {
         "name": observed.name,
         "app": observed.app,
@@ -111,7 +121,20 @@ def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: To
     return json.dumps(document, ensure_ascii=False)
 
 
-_PLAIN = ("id", "name", "app", "env", "running", "image_id", "started_at", "shim", "arguments", "label_digest")
+_PLAIN = (
+    "id",
+    "name",
+    "app",
+    "env",
+    "running",
+    "image_id",
+    "started_at",
+    "shim",
+    "arguments",
+    "label_digest",
+    "unfinished",
+    "looping",
+)
 _MAPPINGS = (
     "variables",
     "base_variables",
@@ -120,5 +143,6 @@ _MAPPINGS = (
     "files",
     "unreachable_files",
     "facts",
+    "ports",
 )
 _REACHES: Mapping[str, Reach] = {reach.word: reach for reach in Reach}

@@ -11,52 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from confd import jsontext
 from confd.model import EMPTY
-from confd.options import OPTIONS, observed_options
+from confd.options import observed_options, write_options
 from confd.ports import Inspect, Replacement
 
 __all__ = ["Wanted", "followers_of", "obstacles_of", "replacement_of"]
 
 _ENDPOINT = ("IPAMConfig", "Links", "Aliases", "DriverOpts")
-
-_UNSET: Mapping[str, Mapping[str, Any]] = {
-    "memory": {"Memory": 0, "MemorySwap": 0},
-    "memory-reservation": {"MemoryReservation": 0},
-    "memory-swap": {"MemorySwap": 0},
-    "cpus": {"NanoCpus": 0},
-    "cpu-shares": {"CpuShares": 0},
-    "cpu-period": {"CpuPeriod": 0},
-    "cpu-quota": {"CpuQuota": 0},
-    "cpuset-cpus": {"CpusetCpus": ""},
-    "cpuset-mems": {"CpusetMems": ""},
-    "pids-limit": {"PidsLimit": None},
-    "blkio-weight": {"BlkioWeight": 0},
-    "restart": {"RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}},
-    "cap-add": {"CapAdd": None},
-    "cap-drop": {"CapDrop": None},
-    "sysctl": {"Sysctls": None},
-    "tmpfs": {"Tmpfs": None},
-    "ulimit": {"Ulimits": None},
-    "log-driver": {"LogConfig": {}},
-    "log-opt": {"LogConfig": {}},
-    "shm-size": {"ShmSize": 0},
-    "read-only": {"ReadonlyRootfs": False},
-    "init": {"Init": None},
-    "dns": {"Dns": None},
-    "add-host": {"ExtraHosts": None},
-    "publish": {"PortBindings": {}},
-}
-"""The engine's default of each option of HostConfig, for one that is no longer set."""
-
-_UNSET_CONFIG: Mapping[str, Mapping[str, Any]] = {
-    "user": {"User": ""},
-    "workdir": {"WorkingDir": ""},
-    "hostname": {"Hostname": ""},
-    "stop-signal": {"StopSignal": ""},
-    "stop-timeout": {"StopTimeout": None},
-    "command": {"Cmd": None},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +46,7 @@ def replacement_of(inspect: Inspect, name: str, wanted: Wanted) -> Replacement:
     host["ContainerIDFile"] = ""
     host["Mounts"] = _mounts(inspect, host)
     body: dict[str, Any] = {**config, "HostConfig": host}
-    _write_options(body, observed_options(inspect), wanted.options)
+    write_options(body, observed_options(inspect), wanted.options)
     if wanted.arguments:
         body["Cmd"] = [*(body.get("Cmd") or ()), *wanted.arguments]
     mode = str(host.get("NetworkMode") or "default")
@@ -132,18 +93,6 @@ def followers_of(inspect: Inspect, others: Sequence[Inspect]) -> list[str]:
         if shared & ids and other["Id"] != inspect["Id"]:
             found.append(str(other["Name"]).lstrip("/"))
     return found
-
-
-def _write_options(body: dict[str, Any], now: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    """Unset what is no longer wanted first, so that what excludes it can be set."""
-    for option in now.keys() - wanted.keys():
-        body["HostConfig"].update(_UNSET.get(option, {}))
-        body.update(_UNSET_CONFIG.get(option, {}))
-    for option, text in wanted.items():
-        if now.get(option) != text:
-            OPTIONS[option].write(body, text)
-    if "command" in wanted:
-        body["Cmd"] = jsontext.plain(jsontext.parse(wanted["command"]))
 
 
 def _mounts(inspect: Inspect, host: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from confd.errors import EngineRefused
 from confd.model import Reach
-from confd.options import observed_options, update_fields
+from confd.options import observed_options, read_back, update_fields
 from confd.ports import Inspect, Target, Updates
 
 __all__ = ["NAME", "REACH", "REQUIRES", "apply"]
@@ -26,7 +26,7 @@ def apply(target: _Able, inspect: Inspect, options: Mapping[str, str]) -> None:
     container = str(inspect["Id"])
     target.update(container, update_fields(options, inspect))
     now = observed_options(target.inspect(container))
-    for name, text in options.items():
-        seen = now.get(name)
-        if seen != text and not (seen is None and text in ("-1", "0", '"no"')):
+    due = read_back({**now, **options})
+    for name in options:
+        if now.get(name) != due.get(name):
             raise EngineRefused(f"run/{name}: the engine took the update and did not change it; use recreate")

@@ -1,4 +1,7 @@
-"""The containers on this host, inspected once and again only after something happened to them."""
+"""The containers on this host, inspected once and again only after something happened to them.
+
+Those without our label are known too: one of them may live in the namespaces of one that has it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from confd.agent.observe import Labels
+from confd.actions.fidelity import followers_of
+from confd.agent.observe import Labels, labels_of
 from confd.errors import ConfdError, ContainerGone, Malformed
 from confd.keys import DEFAULT, App, Container, Env, parse_app, parse_env
 from confd.ports import Inspect, Target, TargetEvent
@@ -35,28 +39,28 @@ def own_container(mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
 
 
 class Inventory:
-    """See the module. The agent's own container is never in it (B80)."""
+    """See the module. `own` is the container that the agent itself runs in, if it does."""
 
     def __init__(self, target: Target, env: Env, labels: Labels, own: str | None = None) -> None:
         self._target = target
         self._env = env
         self._labels = labels
-        self._own = own
+        self.own = own
         self._lock = threading.Lock()
         self._inspects: dict[str, Inspect] = {}
         self._stale: set[str] = set()
 
     def refresh(self) -> None:
         """List and inspect all. Raises `EngineUnavailable`; what was known then stays."""
-        listed = self._target.containers(self._labels.prefix + "app")
+        listed = self._target.containers("")
         with self._lock:
-            self._inspects = {str(one["Id"]): one for one in listed if str(one["Id"]) != self._own}
+            self._inspects = {str(one["Id"]): one for one in listed}
             self._stale.clear()
 
     def saw(self, event: TargetEvent) -> Place | None:
         """Take note of an event; the place it concerns. `resync` is for `refresh`."""
         container = str(event.container)
-        if container == self._own or event.action.startswith(_QUIET):
+        if event.action.startswith(_QUIET):
             return None
         with self._lock:
             known = self._inspects.get(container)
@@ -64,8 +68,8 @@ class Inventory:
             if event.action == "destroy":
                 self._inspects.pop(container, None)
                 self._stale.discard(container)
-            elif place is not None:
-                self._stale.add(container)
+                return place or self._followed(known)
+            self._stale.add(container)
         return place
 
     def touched(self, container: str) -> None:
@@ -85,6 +89,11 @@ class Inventory:
             ]
         return sorted(found, key=lambda one: (str(one["Name"]), str(one["Id"])))
 
+    def all(self) -> list[Inspect]:
+        """Every container of the host."""
+        with self._lock:
+            return list(self._inspects.values())
+
     def places(self) -> set[Place]:
         """Every app in an env that has a container here."""
         with self._lock:
@@ -95,9 +104,14 @@ class Inventory:
         with self._lock:
             return {Container(one) for one in self._inspects}
 
+    def _followed(self, follower: Inspect | None) -> Place | None:
+        """The place that a container kept from being recreated, now that it is gone."""
+        leaders = self._inspects.values() if follower is not None else ()
+        return next((self.place(one) for one in leaders if followers_of(one, [follower or {}])), None)
+
     def place(self, inspect: Inspect) -> Place | None:
         """Which app in which env a container's labels say it is; None where they are outside the grammar."""
-        return self._place(inspect["Config"].get("Labels") or {})
+        return self._place(labels_of(inspect))
 
     def _is_starting(self, inspect: Inspect) -> bool:
         """Between somebody's create and start calls; a successor that we made of a stopped one is complete."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,7 +20,10 @@ from confd.options import observed_options
 from confd.ports import Inspect
 from confd.secret import Digest, DigestKey, is_known
 
-__all__ = ["Labels", "Sight", "base_of", "labels_of", "locate", "name_of", "observe", "variables_of"]
+__all__ = ["Labels", "Sight", "base_of", "is_looping", "labels_of", "locate", "name_of", "observe", "variables_of"]
+
+STABLE_S = 10.0
+"""How long a process lives until the engine, too, takes its start for a good one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,28 @@ def observe(
         label_digest=_label_digest(sight.labels.get(inspect, "digest"), entry.applied),
         applied=entry.applied,
         facts=sight.facts,
+        unfinished=entry.intent is not None,
+        ports=frozen(_ports(inspect)),
     )
+
+
+def _ports(inspect: Inspect) -> dict[str, str]:
+    """Container port -> the addresses that the engine has given it on the host, random ones too."""
+    found: dict[str, str] = {}
+    for port, bound in ((inspect.get("NetworkSettings") or {}).get("Ports") or {}).items():
+        addresses = {f"{one.get('HostIp') or '0.0.0.0'}:{one.get('HostPort')}" for one in bound or ()}  # noqa: S104
+        if addresses:
+            found[port] = ", ".join(sorted(addresses))
+    return found
+
+
+def is_looping(inspect: Inspect, now: str) -> bool:
+    """Between two lives, or just started again by the engine. `now` as the clock's `utc`."""
+    state = inspect.get("State") or {}
+    if state.get("Restarting") or not inspect.get("RestartCount"):
+        return bool(state.get("Restarting"))
+    started, today = (datetime.fromisoformat(text[:19]) for text in (str(state["StartedAt"]), now))
+    return bool(state.get("Running")) and (today - started).total_seconds() < STABLE_S
 
 
 def locate(inspect: Inspect, path: str) -> tuple[Path | None, str]:

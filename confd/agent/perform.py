@@ -16,7 +16,7 @@ from confd.errors import EngineRefused
 from confd.keys import Container
 from confd.ledger import Ledger, Successor
 from confd.model import Applied, Step
-from confd.plan import CLEARS
+from confd.options import overlay
 from confd.ports import Clock, Engine, Inspect
 
 __all__ = ["acts_for", "healer_for"]
@@ -67,8 +67,6 @@ class _Acts:
     def _wanted(self, work: Work) -> Wanted:
         inspect, base, rendered = work.inspect, work.entry.base, work.rendered
         shim = bool(self.labels.get(inspect, "shim"))
-        cleared = {name for option in rendered.options for name in CLEARS.get(option, ())}
-        options = {name: text for name, text in base.options.items() if name not in cleared}
         labels = {
             "revision": str(rendered.revision),
             "digest": rendered.run_digest if shim else rendered.spec_digest,
@@ -77,7 +75,7 @@ class _Acts:
         return Wanted(
             image=self._image(inspect),
             variables=base.variables if shim else {**base.variables, **rendered.variables},
-            options={**options, **rendered.options},
+            options=overlay(base.options, rendered.options),
             arguments=rendered.arguments,
             labels={self.labels.prefix + name: text for name, text in labels.items()},
         )

@@ -55,7 +55,7 @@ class Queue(Generic[K]):
             since = known.since if known else now
             due = min(now + min_s, since + max(min_s, max_s))
             if known is not None and not fresh:
-                due = min(due, known.due) if min_s == 0 else known.due
+                due = known.due  # a hint cuts the quiet time of a change not short
             self._dirty[key] = _Dirty(since, due)
             self._state.notify()
 

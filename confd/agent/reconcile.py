@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from confd.agent.inventory import Inventory, Place
-from confd.agent.observe import Sight, base_of, name_of, observe
+from confd.agent.observe import Sight, base_of, is_looping, name_of, observe
 from confd.agent.status import Report, Reporter
 from confd.binding import binding_of
 from confd.errors import ConfdError, ContainerGone
@@ -28,6 +28,13 @@ from confd.secret import Digest
 __all__ = ["Act", "Reconciler", "Work", "applied_after"]
 
 log = logging.getLogger(__name__)
+
+_UNTOUCHED = Step(
+    "none",
+    Reach.NONE,
+    (),
+    blocked="this agent runs in it and never acts upon itself; replace it by hand, or take its label app away",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +93,26 @@ class Reconciler:
         inspects = self._containers(place)
         binding, problem = binding_of(snapshot, *place)
         rendered = render(resolve(snapshot, *place, self.host), binding, sight.digest_key)
-        observed = [self._observe(inspect, inspects, sight, rendered) for inspect in inspects]
+        observed = [self._observe(inspect, sight, rendered) for inspect in inspects]
         plan = make_plan(rendered, binding, observed, self.reaches)
         acting = self.world.acting and problem is None
         reports: list[Report] = []
         later: list[ConfdError] = []
         for inspect, seen, due in zip(inspects, observed, plan.containers, strict=True):
-            failed, steps, now = "", due.steps, seen
+            failed, again, steps, now = "", "", due.steps, seen
             if problem is not None:
                 steps = (Step("none", Reach.NONE, (), blocked=problem.detail),)
+            elif inspect["Id"] == self.inventory.own:
+                steps = (_UNTOUCHED,) if due.steps else ()
             elif acting:
                 try:
                     failed, current = self._apply(seen, due, Work(inspect, self._entry(seen), rendered, binding))
                     steps = due.steps if failed else due.blocked
-                    now = self._look(current, inspects, sight, rendered) if due.due else self._again(seen)
+                    now = self._look(current, sight, rendered) if due.due else self._again(seen)
                 except ConfdError as error:
                     later.append(error)
-                    failed = f"will be tried again: {error.detail}"
-            reports.append(Report(now, steps, _target(rendered, seen), failed))
+                    again = error.detail
+            reports.append(Report(now, rendered, steps, failed, again))
         self.reporter.tell(rendered.revision, [one for one in reports if self.ledger.entry(one.observed.id)])
         self._forget_gone(place)
         if later:
@@ -122,17 +131,19 @@ class Reconciler:
                 self.ledger.record_base(container, entry)
         return inspects
 
-    def _observe(self, inspect: Inspect, others: Sequence[Inspect], sight: Sight, rendered: Rendered) -> Observed:
+    def _observe(self, inspect: Inspect, sight: Sight, rendered: Rendered) -> Observed:
         entry = self.ledger.entry(Container(str(inspect["Id"])))
         if entry is None:
             raise ContainerGone("the container is not in the ledger any more; looking again")
-        return observe(inspect, entry, sight, rendered.files, self.world.obstacles(inspect, others))
+        obstacles = self.world.obstacles(inspect, self.inventory.all())
+        seen = observe(inspect, entry, sight, rendered.files, obstacles)
+        return replace(seen, looping=is_looping(inspect, self.clock.utc()))
 
-    def _look(self, container: Container, others: Sequence[Inspect], sight: Sight, rendered: Rendered) -> Observed:
+    def _look(self, container: Container, sight: Sight, rendered: Rendered) -> Observed:
         """The container as it is after it was acted upon."""
         for inspect in self.inventory.of((rendered.env, rendered.app)):
             if inspect["Id"] == container:
-                return self._observe(inspect, others, sight, rendered)
+                return self._observe(inspect, sight, rendered)
         raise ContainerGone("the container went while it was worked on; looking again")
 
     def _again(self, seen: Observed) -> Observed:
@@ -169,7 +180,7 @@ class Reconciler:
             current = outcome.container or current
             if step.action == "recreate":
                 arguments = rendered.arguments_digest
-        passing = Report(replace(seen, id=current), plan.due, target)
+        passing = Report(replace(seen, id=current), rendered, plan.due)
         successor = Successor(current, self.reporter.text(rendered.revision, passing))
         self.ledger.done(container, after, outcomes, arguments=arguments, successor=successor)
         log.info("%s: %s", plan.name, ", ".join(step.action for step in plan.due))

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 from confd.keys import Container, Host, Keyspace
-from confd.model import Observed, Step
+from confd.model import Observed, Rendered, Step
 from confd.ports import Clock, Expect, Operation, Put, Store
 from confd.published import Told, status_text
 
 __all__ = ["Report", "Reporter"]
 
+log = logging.getLogger(__name__)
 
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """What there is to tell of one container after a pass."""
+    """What there is to tell of one container after a pass: what failed for good, or what will be tried again."""
 
-    def __init__(self, observed: Observed, steps: Sequence[Step], digest: str, failed: str = "") -> None:
-        self.observed = observed
-        self.steps = steps
-        self.digest = digest
-        self.failed = failed
+    observed: Observed
+    rendered: Rendered
+    steps: Sequence[Step]
+    failed: str = ""
+    again: str = ""
+
+    @property
+    def digest(self) -> str:
+        return self.rendered.run_digest if self.observed.shim else self.rendered.spec_digest
+
+    @property
+    def left_out(self) -> str:
+        return "; ".join(f"left out: {problem.detail}" for problem in self.rendered.problems)
+
+    def told(self, revision: int, at: str) -> Told:
+        return Told(revision, at, self.failed, self.again, self.left_out)
 
 
 class Reporter:
@@ -35,6 +50,7 @@ class Reporter:
         self._fence: Expect | None = None
         self._lock = threading.Lock()
         self._last: dict[Container, str] = {}
+        self._left_out: dict[Container, str] = {}
 
     def refence(self, fence: Expect) -> None:
         """Write under another claim from now on; everything is told anew."""
@@ -44,14 +60,14 @@ class Reporter:
 
     def tell(self, revision: int, reports: Sequence[Report]) -> None:
         """Publish the reports that say something new. Raises `Unavailable`, or `Conflict` when fenced off."""
-        told = Told(revision, "")
         fresh: dict[Container, str] = {}
         operations: list[Operation] = []
         for report in reports:
-            container, this = report.observed.id, replace(told, failed=report.failed)
-            timeless = status_text(report.observed, report.steps, report.digest, this)
+            container = report.observed.id
+            timeless = status_text(report.observed, report.steps, report.digest, report.told(revision, ""))
             if self._last.get(container) == timeless:
                 continue
+            self._note(report)
             fresh[container] = timeless
             operations.append(Put(self._keyspace.status(self._host, container), self.text(revision, report)))
         if operations:
@@ -61,9 +77,19 @@ class Reporter:
 
     def text(self, revision: int, report: Report) -> str:
         """The report as a status document of now."""
-        told = Told(revision, self._clock.utc(), failed=report.failed)
+        told = report.told(revision, self._clock.utc())
         return status_text(report.observed, report.steps, report.digest, told)
+
+    def _note(self, report: Report) -> None:
+        """Log what a container has to do without, when that is news."""
+        container = report.observed.id
+        with self._lock:
+            news = self._left_out.get(container, "") != report.left_out
+            self._left_out[container] = report.left_out
+        if news and report.left_out:
+            log.warning("%s: %s", report.observed.name, report.left_out)
 
     def forget(self, container: Container) -> None:
         with self._lock:
             self._last.pop(container, None)
+            self._left_out.pop(container, None)

@@ -85,6 +85,7 @@ def status(snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
                 name: told.status.get(name)
                 for name in ("name", "app", "env", "state", "revision", "digest", "detail", "steps", "at")
             },
+            "ports": dict(told.observed.ports) if told.observed else {},
         }
         for told in _told(snapshot, scope)
     ]

@@ -12,7 +12,7 @@ from confd.errors import Conflict, Invalid, Malformed, NotFound, Refused, TooLar
 from confd.jsontext import Value
 from confd.keys import App, Env, Host, Key, Layer, matches, option_of, parse_key
 from confd.model import EMPTY, Change, Entry, Head, Observed, Problem, Setting, Snapshot, frozen
-from confd.options import against_host, not_allowed
+from confd.options import against_host, differing, not_allowed
 from confd.resolve import normal_text, resolve
 from confd.secret import MASK
 from confd.services import changes
@@ -307,10 +307,8 @@ def _host_problems(
 def _refused(options: Mapping[str, str], observed: Sequence[Observed]) -> list[Problem]:
     """What a host cannot give or does not let the store set, save what its containers have by themselves."""
     facts = observed[-1].facts
-    differing = {
-        name: text for name, text in options.items() if any(one.options.get(name) != text for one in observed)
-    }
-    return [*not_allowed(differing, facts), *against_host(options, facts)]
+    due = {name: text for one in observed for name, text in differing(options, one.options).items()}
+    return [*not_allowed(due, facts), *against_host(options, facts)]
 
 
 def _reached_hosts(snapshot: Snapshot, places: Sequence[Place], scope: Scope) -> Mapping[Place, list[Observed]]:

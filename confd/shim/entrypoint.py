@@ -40,6 +40,7 @@ ANSWER_TIMEOUT_S = 10.0
 BACKOFF_S = (1.0, 60.0)
 BACKOFF_BEFORE_START_S = 5.0
 GROUP_POLL_S = 0.02
+READY_POLL_S = 0.1
 BODY_LIMIT = 64 * 1024 * 1024
 HEAD_LIMIT = 64 * 1024
 
@@ -708,6 +709,23 @@ def group_lives(group: int) -> bool:
     return any(len(stat) > 2 and stat[2] == str(group) and stat[0] not in "ZX" for stat in stats)
 
 
+def heeds(pid: int, number: int) -> bool:
+    """Whether the process has a handler for the signal, or a thread keeps it back to wait for it; else it may die.
+
+    While a thread is in sigwait the kernel shows the signals it waits for as not blocked: what it waits in tells.
+    """
+    if number in (signal.SIGKILL, signal.SIGSTOP):
+        return True
+    try:
+        threads = [f"/proc/{pid}/task/{name}" for name in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        return True  # nothing is to be known here
+    masks = (line for thread in threads for line in _read(f"{thread}/status").splitlines())
+    known = (int(line[7:], 16) for line in masks if line.startswith(("SigCgt:", "SigBlk:")))
+    bit = 1 << (number - 1)
+    return any(mask & bit for mask in known) or any("sigtimedwait" in _read(f"{one}/wchan") for one in threads)
+
+
 class Supervisor:
     """Runs the one child: forwards signals, reaps, and acts on changes of its settings."""
 
@@ -726,6 +744,7 @@ class Supervisor:
         self._shutting_down = False
         self._suspended = False
         self._out_of_reach = False
+        self._told_unready = False
         self._shutdown_signals = {*SHUTS_DOWN, options.stop_signal}
 
     def run(self) -> int:
@@ -862,6 +881,10 @@ class Supervisor:
         self._act_at = None
         if self._next is None or self._shutting_down or self._exit_code is not None:
             return
+        if self._options.on_change == "signal" and not heeds(self._group, self._options.signal_on_change):
+            self._wait_until_ready()
+            return
+        self._told_unready = False
         say(f"settings changed at revision {self._next.revision}: {self._options.on_change}")
         if self._options.on_change == "signal":
             self._settings, self._next = self._next, None
@@ -872,6 +895,14 @@ class Supervisor:
         self._send(self._options.stop_signal)
         if self._suspended:
             self._send(signal.SIGCONT, whole_group=True)
+
+    def _wait_until_ready(self) -> None:
+        """Look again shortly: a signal that comes before its handler would end the child."""
+        self._act_at = time.monotonic() + READY_POLL_S
+        if not self._told_unready:
+            self._told_unready = True
+            number = self._options.signal_on_change
+            say(f"settings changed, and the command does not catch signal {number} (yet): waiting until it does")
 
     def _waits_for_group(self) -> bool:
         """Whether an ended child is to be followed by a new one, once its whole group is gone."""

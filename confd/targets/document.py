@@ -71,10 +71,13 @@ def document_of(container: str, name: str, image: str, body: Mapping[str, Any], 
     """The inspect of a container that was created and not started. Raises `EngineRefused`."""
     given = copy.deepcopy(dict(body))
     endpoints = dict((given.pop("NetworkingConfig", None) or {}).get("EndpointsConfig") or {})
-    host = {**_HOST, **(given.pop("HostConfig", None) or {})}
+    host = {**_HOST, **_said(given.pop("HostConfig", None) or {})}
     host["NetworkMode"] = mode = host["NetworkMode"] or "default"
     host["MemorySwap"] = host["MemorySwap"] or 2 * (host["Memory"] or 0)
-    config = {**_CONFIG, **given, "Labels": given.get("Labels") or {}}
+    host["ShmSize"] = host["ShmSize"] or _HOST["ShmSize"]
+    log = host["LogConfig"]
+    host["LogConfig"] = {"Type": log.get("Type") or "json-file", "Config": log.get("Config") or {}}
+    config = {**_CONFIG, **_said(given), "Labels": given.get("Labels") or {}}
     config["Hostname"] = given.get("Hostname") or container[:12]
     command = [*(config["Entrypoint"] or ()), *(config["Cmd"] or ())]
     if not command:
@@ -144,6 +147,11 @@ def update(host: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]
     updated = {**host, **copy.deepcopy(changed)}
     _check(updated)
     return updated
+
+
+def _said(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are not null, which is the same as not given."""
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _check(host: Mapping[str, Any]) -> None:

@@ -123,6 +123,43 @@ def test_bytes_that_are_no_text_are_refused_b141(client: FlaskClient, path: str)
     assert client.get(f"{WEB}/settings/{path}", headers=TOKEN).status_code == 400
 
 
+@pytest.mark.parametrize("second", ["work.1", "WORK_1"])
+def test_a_key_whose_variable_is_another_key_s_is_refused_naming_both_b50(client: FlaskClient, second: str) -> None:
+    assert _patch(client, {"set": {"work-1": "a"}}).status_code == 200
+    answer = client.put(f"{WEB}/settings/{second}", data='{"value": "b"}', headers=TOKEN)
+    detail = _json(answer)["detail"]
+    assert (answer.status_code, "work-1" in detail, second in detail) == (422, True, True)
+    assert list(_json(client.get(f"{WEB}/settings", headers=TOKEN))["settings"]) == ["work-1"]
+
+
+@pytest.mark.parametrize("value", ["a\0b", ["a\0b"], {"a\0b": 1}])
+def test_a_nul_is_refused_wherever_it_stands_in_a_value_b56(client: FlaskClient, value: Any) -> None:
+    for answer in (
+        client.put(f"{WEB}/settings/a", data=json.dumps({"value": value}), headers=TOKEN),
+        _patch(client, {"set": {"a": value}}),
+    ):
+        assert (answer.status_code, "NUL" in _json(answer)["detail"]) == (400, True)
+    assert _json(client.get(f"{WEB}/settings", headers=TOKEN))["settings"] == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "size", "limit"),
+    [
+        ({"a": "x" * 1_600_000}, "1600002", "524288"),
+        ({f"k{number}": "x" * 100_000 for number in range(20)}, "2000", "1048576"),
+    ],
+)
+def test_too_much_is_413_with_size_and_limit_and_stores_nothing_b99(
+    client: FlaskClient, settings: Any, size: str, limit: str
+) -> None:
+    _patch(client, {"set": {"kept": "1"}})
+    answer = _patch(client, {"set": settings})
+    assert (answer.status_code, _json(answer)["code"]) == (413, "too-large")
+    assert (size in _json(answer)["detail"], limit in _json(answer)["detail"]) == (True, True)
+    document = _json(client.get(f"{WEB}/settings", headers=TOKEN))
+    assert (list(document["settings"]), document["change"]) == (["kept"], 1)
+
+
 def test_what_looks_like_a_template_is_left_alone_b144_b145(client: FlaskClient) -> None:
     texts = ["${catalina.home:.}/conf", "${mt:WAIT,0275}", "{{ .x }}", "%(a)s", "$$", "#{1+1}"]
     _patch(client, {"set": {f"T{number}": text for number, text in enumerate(texts)}})

@@ -162,6 +162,26 @@ def test_what_is_exported_reads_back_the_same_b18(
         assert dict(FORMATS[name].load(run("export", "web", "--format", name).stdout)) == variables
 
 
+TEMPLATES = ("${catalina.home:.}/conf", "${mt:WAIT,0275}", "{{ .x }}", "%(a)s", "$$", "#{1+1}", "$HOME", "`x`")
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_what_looks_like_a_template_is_the_same_by_every_command_and_in_every_format_b144_b145(
+    run: Run, context: Context, tmp_path: Path, form: str
+) -> None:
+    wanted = {f"T{number}": text for number, text in enumerate(TEMPLATES)}
+    assert run("set", "web", *(f"{key}={text}" for key, text in wanted.items())).exit_code == 0
+    assert [run("get", "web", key).stdout for key in wanted] == [f"{text}\n" for text in TEMPLATES]
+    exported = tmp_path / "exported"
+    exported.write_text(run("export", "web", "--format", form).stdout)
+    assert dict(FORMATS[form].load(exported.read_text())) == wanted
+    result = run("import", "copy", str(exported), "--format", form)
+    assert result.exit_code == 0, result.output
+    copy = delivery.config(context, context.fresh(), Scope(Env("dev"), App("copy")))
+    assert dict(copy["variables"]) == wanted
+    assert dict(FORMATS[form].load(delivery.text_in(copy, form))) == wanted
+
+
 def test_the_docker_dialect_exports_what_it_imported(run: Run) -> None:
     run("import", "web", str(DATA / "shop.docker.env"), "--format", "docker-env")
     loaded = dict(FORMATS["docker-env"].load(run("export", "web", "--format", "docker-env").stdout))

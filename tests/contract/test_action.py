@@ -14,7 +14,7 @@ from confd.actions.fidelity import Wanted, obstacles_of
 from confd.clock import SystemClock
 from confd.errors import EngineRefused, StartFailed
 from confd.model import Reach
-from confd.options import observed_options
+from confd.options import OPTIONS, observed_options
 from confd.ports import Inspect, Replacement, Target
 from confd.targets.memory import MemoryTarget, Program
 from tests.support.asked import Asked
@@ -23,6 +23,7 @@ IMAGE = "app:1"
 NOWHERE = Path("/nowhere")
 """In place of /proc, so that no signal goes by a pid."""
 
+ALWAYS = OPTIONS["restart"].parse("always")
 SWAP = recreate.Swap(monitor_s=0.0)
 
 
@@ -125,6 +126,20 @@ def test_a_signal_leaves_the_restart_policy_alive_b81(
 def test_an_update_that_the_engine_passes_over_is_refused(target: MemoryTarget) -> None:
     with pytest.raises(EngineRefused, match="use recreate"):
         update.apply(target, _run(target), {"shm-size": "1048576"})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"restart": OPTIONS["restart"].removal}, id="the restart policy no"),
+        pytest.param({"pids-limit": "-1"}, id="no limit of processes"),
+        pytest.param({"memory": "67108864", "memory-swap": "134217728"}, id="swap of twice the memory"),
+    ],
+)
+def test_an_update_to_a_default_is_no_refusal(target: MemoryTarget, options: dict[str, str]) -> None:
+    update.apply(target, _run(target), {"pids-limit": "100", "restart": ALWAYS})
+    update.apply(target, target.inspect("web"), options)
+    assert not (options.keys() - {"memory"}) & observed_options(target.inspect("web")).keys()
 
 
 def test_a_successor_that_does_not_stay_up_gives_its_place_back_with_its_words(target: MemoryTarget) -> None:

@@ -188,3 +188,19 @@ def test_a_container_removed_by_hand_leaves_the_agent_working_b114(confd: Confd,
     until(lambda: set(engine.names()) <= {"stays", "gone"} and "stays" in engine.names(), 30)
     confd.ctl("set", "gone", "A=2", "-e", "dev", "--wait", "30s")
     assert engine.variables("stays")["A"] == "2"
+
+
+def test_a_container_whose_namespaces_another_shares_is_blocked_until_that_one_is_gone(
+    confd: Confd, engine: EngineProcess
+) -> None:
+    leader = engine.run("leader", SERVE, labels={"confd.app": "leader"})
+    engine.run("sidecar", SERVE, host={"NetworkMode": f"container:{leader}"})
+    said = confd.words("set", "leader", "A=1", "-e", "dev", "--wait", "30s", expect=3)
+    assert "leader on" in said
+    assert "blocked" in said
+    assert "sidecar shares its namespaces" in said
+    assert engine.inspect("leader")["Id"] == leader
+    confd.ctl("set", "leader", "run/memory=64m", "-e", "dev")
+    engine.remove("sidecar")
+    until(lambda: engine.inspect("leader")["Id"] != leader, 30)
+    until(lambda: engine.variables("leader").get("A") == "1", 30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -14,6 +15,12 @@ from tests.support.etcd import EtcdProcess
 from tests.support.programs import Apart, Confd
 from tests.support.wait import until
 
+SIGNALS = {
+    "variables": {"exclude": ["**"]},
+    "files": [{"path": "/etc/app/app.json", "format": "json"}],
+    "on_change": [{"keys": "**", "action": "signal", "signal": "HUP"}],
+}
+RELOAD = ["sh", "-c", 'trap "echo hup" HUP; trap "exit 0" TERM; while :; do sleep 0.1; done']
 SERVE = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.2; done']
 
 
@@ -34,17 +41,42 @@ def test_etcd_dies_and_comes_back(apart: Apart, engine: EngineProcess, etcd: Etc
     assert engine.inspect("web")["Id"] == before
     etcd.start()
     until(lambda: apart._run("set", "web", "A=3", "-e", "dev").returncode == 0, 40)
-    until(lambda: "web" in engine.names() and engine.variables("web")["A"] == "3", 40)
+    until(lambda: engine.has("web", "A", "3"), 40)
 
 
 def test_the_engine_ends_and_comes_back_b114(apart: Apart, engine: EngineProcess) -> None:
     policy = {"RestartPolicy": {"Name": "always"}}
     engine.run("web", SERVE, labels={"confd.app": "web"}, host=policy)
     apart.ctl("set", "web", "A=1", "-e", "dev", "--wait", "30s")
+    agent = apart.agent_id()
     engine.halt()
     apart.ctl("set", "web", "A=2", "-e", "dev")
+    until(lambda: "reaches no Docker Engine" in apart._run("doctor").stdout, 30)
+    (status,) = apart.status("web")
+    assert (status["state"], "will be tried again" in status["detail"]) == ("pending", True)
     engine.start()
-    until(lambda: engine.names(running=True) == ["web"] and engine.variables("web")["A"] == "2", 60)
+    until(lambda: engine.has("web", "A", "2") and engine.names(running=True) == ["web"], 60)
+    until(lambda: apart._run("doctor").returncode == 0, 30)
+    assert apart.agent_id() == agent
+
+
+def test_an_agent_outlives_what_its_actions_meet_b114(apart: Apart, engine: EngineProcess, tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "binding.json").write_text(json.dumps(SIGNALS))
+    apart.ctl("binding", "set", "sig", str(tmp_path / "binding.json"), "-e", "dev")
+    bind = {"Binds": [f"{tmp_path}/etc:/etc/app"]}
+    for name in ("sig", "sig2"):
+        engine.run(name, RELOAD, labels={"confd.app": "sig"}, host=bind)
+    agent = apart.agent_id()
+    apart.ctl("set", "sig", "A=1", "-e", "dev", "--wait", "30s")
+    engine.client.kill("sig", "KILL")  # there is nothing to signal any more, and nothing to tell of
+    apart.ctl("set", "sig", "A=2", "-e", "dev")
+    until(lambda: json.loads((tmp_path / "etc" / "app.json").read_text()) == {"A": "2"}, 20)
+    engine.remove("sig")
+    apart.ctl("set", "sig", "A=3", "-e", "dev", "--wait", "30s")
+    assert json.loads((tmp_path / "etc" / "app.json").read_text()) == {"A": "3"}
+    assert [one["name"] for one in apart.status("sig")] == ["sig2"]
+    assert apart.agent_id() == agent
 
 
 def test_up_starts_its_etcd_again(confd: Confd, engine: EngineProcess) -> None:
@@ -52,4 +84,4 @@ def test_up_starts_its_etcd_again(confd: Confd, engine: EngineProcess) -> None:
     confd.ctl("set", "again2", "A=1", "-e", "dev", "--wait", "30s")
     os.kill(confd.child("etcd"), signal.SIGKILL)
     until(lambda: confd._run("set", "again2", "A=2", "-e", "dev").returncode == 0, 40)
-    until(lambda: "again2" in engine.names() and engine.variables("again2").get("A") == "2", 40)
+    until(lambda: engine.has("again2", "A", "2"), 40)

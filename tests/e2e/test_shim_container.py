@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,16 @@ def _start(engine: EngineProcess, confd: Confd, app: str, **more: object) -> str
         host={"Binds": [f"{confd.sockets}:/run/confd:ro", f"{confd.token_file}:/run/token:ro"]},
         **more,
     )
+
+
+def _run_shim(
+    engine: EngineProcess, confd: Confd, app: str, script: str, *, init: bool = False, tty: bool = False
+) -> str:
+    """The shim with a shell script."""
+    command = ["confd-entrypoint", "--server", "unix:/run/confd/confd.sock", "--token-file", "/run/token"]
+    command += ["--app", app, "--env", "dev", "--", "sh", "-c", script]
+    binds = [f"{confd.sockets}:/run/confd:ro", f"{confd.token_file}:/run/token:ro"]
+    return engine.run(app, command, Image=IMAGE, Tty=tty, host={"Binds": binds, "Init": init})
 
 
 def _says(engine: EngineProcess, container: str, words: str) -> None:
@@ -81,3 +92,45 @@ def test_a_container_that_runs_as_another_user_reaches_the_socket(confd: Confd, 
         "plain", command, Image=IMAGE, User="1000", host={"Binds": [f"{confd.sockets}:/run/confd:ro"]}
     )
     _says(engine, made, "has hello")
+
+
+ZOMBIES = 'for one in /proc/[0-9]*; do read -r text < $one/stat; case "$text" in *") Z "*) echo zombie;; esac; done'
+
+
+@pytest.mark.usefixtures("image")
+@pytest.mark.parametrize("init", [True, False])
+def test_under_another_init_nothing_is_left_and_the_exit_code_passes_b134(
+    confd: Confd, engine: EngineProcess, init: bool
+) -> None:
+    app = f"init-{init}".lower()
+    confd.ctl("set", app, "GREETING=hello", "-e", "dev")
+    orphans = "for n in 1 2 3; do (sleep 0.2 & exec true); done; sleep 1"
+    made = _run_shim(engine, confd, app, f'{orphans}; {ZOMBIES}; echo "has $GREETING"; exit 5', init=init)
+    until(lambda: not engine.inspect(made)["State"]["Running"], 30)
+    assert engine.client.logs(made) == b"has hello\n"
+    assert engine.inspect(made)["State"]["ExitCode"] == 5
+
+
+@pytest.mark.usefixtures("image")
+def test_under_another_init_a_stop_takes_no_longer_than_the_child_b134(confd: Confd, engine: EngineProcess) -> None:
+    confd.ctl("set", "inited", "GREETING=hello", "-e", "dev")
+    made = _run_shim(engine, confd, "inited", "echo up; while :; do sleep 0.1; done", init=True)
+    _says(engine, made, "up")
+    began = time.monotonic()
+    engine.client.stop(made, timeout=20)
+    assert time.monotonic() - began < 5
+    assert engine.inspect(made)["State"]["ExitCode"] == 143
+
+
+@pytest.mark.usefixtures("image")
+def test_with_a_terminal_a_child_that_a_hangup_would_end_starts_every_time_b125(
+    confd: Confd, engine: EngineProcess
+) -> None:
+    confd.ctl("set", "tty", "GREETING=hello", "-e", "dev")
+    made = _run_shim(engine, confd, "tty", "echo up; while :; do sleep 0.1; done", tty=True)
+    for count in range(1, 11):
+        until(lambda due=count: engine.client.logs(made).count(b"up") == due, 20)  # type: ignore[misc]
+        assert engine.inspect(made)["State"]["Running"]
+        if count < 10:
+            engine.client.restart(made, timeout=5)
+    assert engine.inspect(made)["State"]["ExitCode"] == 0

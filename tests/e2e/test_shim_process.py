@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
 import subprocess
 import time
@@ -36,6 +35,18 @@ def child_of(pid: int) -> int:
     children = Path(f"/proc/{pid}/task/{pid}/children")
     await_that(lambda: bool(children.read_text().split()))
     return int(children.read_text().split()[0])
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command_of(pid: int) -> bytes:
+    """Its command, every word with a zero byte behind it; empty for one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def script(log: Path, body: str = "") -> list[str]:
@@ -105,7 +116,7 @@ def test_the_exit_code_tells_how_the_child_ended_b124(
 
 
 def test_the_reaper_never_takes_the_exit_code_b122(server: ConfigServer) -> None:
-    for _ in range(50):
+    for _ in range(200):
         with shim(server.url, ["sh", "-c", "(true &) ; (exit 3 &) ; exit 7"], "--once", pid1=True) as process:
             assert ends(process)[0] == 7
 
@@ -116,11 +127,30 @@ def test_no_child_left_to_wait_for_is_silent_b137(server: ConfigServer, pid1: bo
         assert ends(process) == (0, "", "")
 
 
-def test_as_pid_1_orphans_are_reaped_and_others_zombies_left_alone_b121(server: ConfigServer) -> None:
+def test_as_pid_1_orphans_are_reaped_b121(server: ConfigServer) -> None:
     body = "(sleep 0.1 &) ; sleep 1; ps -eo stat= | grep -c Z; true"
     with shim(server.url, ["sh", "-c", body], "--once", pid1=True) as process:
         code, out, err = ends(process)
     assert (code, out.strip(), err) == (0, "0", "")
+
+
+@pytest.mark.parametrize("pid1", [False, True])
+def test_a_zombie_is_its_parent_s_until_that_dies_b121(server: ConfigServer, tmp_path: Path, pid1: bool) -> None:
+    """The child's own child forks and never waits, as `sleep` has no idea that it has children."""
+    log = tmp_path / "log"
+    with shim(server.url, script(log, "(true & exec sleep 600) &"), pid1=pid1) as process:
+        await_text(log, "start one")
+        child = child_of(child_of(process.pid)) if pid1 else child_of(process.pid)
+        asleep = b"sleep\0" + b"600\0"
+        await_that(lambda: asleep in map(command_of, children_of(child)))
+        (parent,) = [one for one in children_of(child) if command_of(one) == asleep]
+        zombie = child_of(parent)
+        await_that(lambda: state_of(zombie) == "Z")
+        process.send_signal(signal.SIGCHLD)  # has the shim look for ended children once more
+        server.set(OTHER="1")  # and the whole group goes with its parent
+        await_that(lambda: not Path(f"/proc/{zombie}").exists())
+        await_that(lambda: log.read_text().count("start") == 2)
+        assert not Path(f"/proc/{parent}").exists()
 
 
 def test_under_another_init_exit_codes_pass_b134(server: ConfigServer) -> None:
@@ -167,6 +197,43 @@ def test_on_change_signal_reaches_the_same_child(server: ConfigServer, tmp_path:
         server.set(GREETING="two")
         await_text(log, "hup")
     assert "two" not in log.read_text()
+
+
+def test_a_child_that_does_not_catch_the_signal_yet_is_not_sent_it_b118(
+    server: ConfigServer, tmp_path: Path
+) -> None:
+    log, ready = tmp_path / "log", tmp_path / "ready"
+    slow = (
+        f"echo up >> {log}; while [ ! -e {ready} ]; do sleep 0.05; done\n"
+        f"trap 'echo hup >> {log}' HUP; echo ready >> {log}; while :; do sleep 0.05; done"
+    )
+    with shim(server.url, ["/bin/sh", "-c", slow], "--on-change", "signal:HUP") as process:
+        await_text(log, "up")
+        server.set(GREETING="two")
+        await_that(lambda: server.requests[-1][1].get("index") == [str(server.revision)])
+        child = child_of(process.pid)
+        ready.touch()
+        await_text(log, "hup")
+        assert child_of(process.pid) == child
+    assert log.read_text().splitlines() == ["up", "ready", "hup"]
+
+
+def test_of_changes_before_a_child_is_ready_one_signal_is_left_b118(server: ConfigServer, tmp_path: Path) -> None:
+    log, ready = tmp_path / "log", tmp_path / "ready"
+    slow = (
+        f"echo up >> {log}; while [ ! -e {ready} ]; do sleep 0.05; done\n"
+        f"trap 'echo hup >> {log}' HUP; trap 'echo last >> {log}; exit 0' USR1; while :; do sleep 0.05; done"
+    )
+    with shim(server.url, ["/bin/sh", "-c", slow], "--on-change", "signal:HUP") as process:
+        await_text(log, "up")
+        for text in ("two", "three", "four"):
+            server.set(GREETING=text)
+            await_that(lambda: server.requests[-1][1].get("index") == [str(server.revision)])
+        ready.touch()
+        await_text(log, "hup")
+        process.send_signal(signal.SIGUSR1)
+        assert ends(process)[0] == 0
+    assert log.read_text().splitlines() == ["up", "hup", "last"]
 
 
 def test_on_change_exit_ends_with_the_childs_code(server: ConfigServer, tmp_path: Path) -> None:
@@ -220,6 +287,17 @@ def test_term_during_a_restart_starts_no_new_child_b131(server: ConfigServer, tm
     assert "two" not in log.read_text()
 
 
+def test_term_before_a_change_is_acted_on_starts_no_new_child_b131(server: ConfigServer, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with shim(server.url, script(log), "--splay", "1h") as process:
+        await_text(log, "start one")
+        server.set(GREETING="two")
+        await_that(lambda: server.requests[-1][1].get("index") == [str(server.revision)])
+        process.terminate()
+        assert ends(process)[0] == 143
+    assert "two" not in log.read_text()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_while_settings_are_fetched_ends_at_once_b131(server: ConfigServer, number: int) -> None:
     server.status = 503
@@ -231,16 +309,19 @@ def test_a_signal_while_settings_are_fetched_ends_at_once_b131(server: ConfigSer
     assert time.monotonic() - began < 1
 
 
-@pytest.mark.parametrize("tail", ["", " $ARG"])
-def test_one_string_runs_with_no_shell_in_between_b133(server: ConfigServer, tmp_path: Path, tail: str) -> None:
+@pytest.mark.parametrize("words", ["{} --x 1", "{} --x 1 $ARG", "{}|--x|1"])
+def test_no_shell_is_between_the_shim_and_the_program_b133(
+    server: ConfigServer, tmp_path: Path, words: str
+) -> None:
     program = tmp_path / "app"
     program.write_text(
         f"#!{PYTHON} -IS\nimport signal, sys\nsignal.signal(10, lambda *_: print('usr1') or sys.exit(3))\n"
         f"open('{tmp_path}/up', 'w').write('up')\nwhile True: signal.pause()\n"
     )
     program.chmod(0o755)
-    with shim(server.url, [f"{program} --x 1{tail}"]) as process:
+    with shim(server.url, words.format(program).split("|")) as process:
         await_text(tmp_path / "up", "up")
+        assert str(program).encode() in command_of(child_of(process.pid)).split(b"\0")
         process.send_signal(signal.SIGUSR1)
         code, out, _ = ends(process)
     assert (code, out) == (3, "usr1\n")
@@ -303,36 +384,3 @@ def test_memory_stays_within_15_mib(server: ConfigServer, tmp_path: Path) -> Non
         await_text(log, "start one")
         status = Path(f"/proc/{process.pid}/status").read_text()
     assert int(status.partition("VmRSS:")[2].split()[0]) < 15 * 1024
-
-
-def in_terminal(server: ConfigServer, command: list[str], *before: str) -> tuple[int, bytes]:
-    """Run the shim as leader of a session with a terminal; its exit code and the output."""
-    words = [PYTHON, "-I", "-S", str(SHIM), "--app", "web", "--env", "dev", "--server", server.url]
-    line = [*words, "--", *command]
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execv("/bin/sh", ["sh", "-c", "".join(before) + 'exec "$@"', "sh", *line])
-    out = b""
-    while True:
-        try:
-            part = os.read(terminal, 4096)
-        except OSError:
-            break
-        if not part:
-            break
-        out += part
-    _, status = os.waitpid(pid, 0)
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(status), out
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_with_a_terminal_no_spurious_signal_reaches_the_child_b125(server: ConfigServer) -> None:
-    child = [PYTHON, "-ISc", "import signal, time; signal.signal(18, lambda *_: [][1]); time.sleep(0.05)"]
-    assert {in_terminal(server, child)[0] for _ in range(20)} == {0}
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_the_child_may_print_on_a_terminal_with_tostop_b127(server: ConfigServer) -> None:
-    code, out = in_terminal(server, ["sh", "-c", "echo printed; exit 6"], "stty tostop;")
-    assert (code, b"printed" in out) == (6, True)

@@ -83,7 +83,7 @@ def _kill_while_it_stages(api: ApiProcess, etcd: EtcdProcess, store: Store, coun
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_an_api_killed_while_it_stages_a_change_leaves_the_old_state_whole(
+def test_an_api_killed_while_it_stages_a_change_leaves_the_old_state_whole_b97(
     etcd: EtcdProcess, store: Store, start_api: Callable[[], ApiProcess], count: int
 ) -> None:
     killed, reader = start_api(), start_api()

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 
-from confd.keys import App, Env
+from confd.keys import App, Env, Host
+from confd.mirror import Mirror
+from confd.model import Binding
+from confd.render import render
+from confd.resolve import resolve
+from confd.secret import DigestKey
 from confd.services import changes, delivery, settings, staging
 from confd.services.context import Context
 from confd.services.settings import Edit, Scope
+from confd.snapshot import env_area
 from confd.stores.etcd import EtcdStore
 from tests.support.contexts import context_on
 from tests.support.etcd import EtcdProcess
+from tests.support.wait import until
 
 WEB = Scope(Env("dev"), App("web"))
 
@@ -24,24 +31,56 @@ def context(etcd: EtcdProcess) -> Iterator[Context]:
         yield made
 
 
-def test_no_reader_sees_a_mixture_of_two_changes_b112(context: Context) -> None:
-    seen: list[set[str]] = []
+def _texts(variables: Mapping[str, object]) -> set[str]:
+    return {str(text) for text in variables.values()}
+
+
+def _look(over: threading.Event, look: Callable[[], set[str]], seen: list[set[str]]) -> None:
+    while not over.is_set():
+        seen.append(look())
+
+
+def _write_and_look(context: Context, looks: Sequence[Callable[[], set[str]]]) -> list[list[set[str]]]:
+    """What each saw while five changes of 2,000 keys were written."""
+    seen: list[list[set[str]]] = [[] for _ in looks]
     over = threading.Event()
-
-    def read() -> None:
-        while not over.is_set():
-            variables = delivery.config(context, context.snapshot(), WEB)["variables"]
-            seen.append(set(variables.values()))
-
-    settings.edit(context, WEB, Edit({f"K{number}": "v0" for number in range(2000)}))
-    reader = threading.Thread(target=read)
-    reader.start()
+    readers = [threading.Thread(target=_look, args=(over, *one)) for one in zip(looks, seen, strict=True)]
+    for reader in readers:
+        reader.start()
     for change in range(1, 6):
         settings.edit(context, WEB, Edit({f"K{number}": f"v{change}" for number in range(2000)}))
     over.set()
-    reader.join(30)
-    assert seen
-    assert all(len(values) == 1 for values in seen)
+    for reader in readers:
+        reader.join(30)
+    return seen
+
+
+def test_no_reader_sees_a_mixture_of_two_changes_b112(context: Context, etcd: EtcdProcess) -> None:
+    """Not by the API's read of the whole app, nor as a shim fetches it, nor as an agent renders it."""
+    settings.edit(context, WEB, Edit({f"K{number}": "v0" for number in range(2000)}))
+    store, key, told = EtcdStore(etcd.config), DigestKey(b"k" * 32), list[set[str]]()
+    mirror = Mirror(store, context.keyspace, (env_area(context.keyspace, WEB.env, Host("h1")),))
+    mirror.subscribe(
+        lambda snapshot, _: told.append(
+            _texts(render(resolve(snapshot, WEB.env, WEB.app), Binding(), key).variables)
+        )
+    )
+    mirror.start()
+    assert mirror.wait_current(10)
+
+    def read() -> set[str]:
+        document = settings.read(context, context.snapshot(), WEB)
+        return _texts({name: one["value"] for name, one in document["settings"].items()})
+
+    seen = _write_and_look(
+        context, [read, lambda: _texts(delivery.config(context, context.fresh(), WEB)["variables"])]
+    )
+    until(lambda: told[-1] == {"v5"}, 10)
+    mirror.stop()
+    store.close()
+    for found in (*seen, told):
+        assert found
+        assert all(len(texts) == 1 for texts in found)
 
 
 def test_three_thousand_keys_are_one_change_whose_record_is_whole(context: Context) -> None:

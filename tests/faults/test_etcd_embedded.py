@@ -54,6 +54,18 @@ def test_what_a_killed_owner_left_is_taken_over(tmp_path: Path) -> None:
     etcd.stop()
 
 
+@pytest.mark.parametrize("whose", ["another's", "ours", "nobody's"])
+def test_a_pid_that_means_somebody_else_by_now_gets_no_signal_b136(tmp_path: Path, whose: str) -> None:
+    with subprocess.Popen(["sleep", "60"], cwd=tmp_path) as other:
+        pid = {"another's": other.pid, "ours": os.getpid(), "nobody's": 2**22 + 1}[whose]
+        (tmp_path / "etcd.pid").write_text(str(pid))
+        etcd = EmbeddedEtcd(tmp_path)
+        etcd.start()
+        assert (etcd.running, other.poll()) == (True, None)
+        etcd.stop()
+        other.kill()
+
+
 def test_a_missing_program_is_named(tmp_path: Path) -> None:
     with pytest.raises(Configuration, match="apt-get install etcd-server"):
         EmbeddedEtcd(tmp_path, program="no-such-etcd").start()

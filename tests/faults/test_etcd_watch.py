@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from confd.config import EtcdConfig
 from confd.errors import Unavailable
-from confd.ports import Area, Batch, Lost, Put, Resync, Watched
+from confd.ports import Area, Batch, Listing, Lost, Put, Resync, Watched
 from confd.snapshot import Touched
 from confd.stores.etcd import EtcdStore
 from confd.stores.watching import range_end
@@ -61,6 +61,21 @@ def test_a_watch_from_a_compacted_revision_gives_the_full_state_b84(etcd: EtcdPr
     assert isinstance(resync, Resync)
     assert (resync.listing.revision, resync.listing.entries[A].text) == (revision, "9")
     assert batch == Batch(revision, ())
+
+
+def test_after_a_compaction_the_watch_goes_on_from_the_full_read_b84(etcd: EtcdProcess) -> None:
+    store, stop = EtcdStore(etcd.config), threading.Event()
+    for number in range(50):
+        revision = store.commit([Put(A, str(number))])
+    etcd.ctl("compact", str(revision))
+    watch = store.watch([ENVS], 5, stop)
+    assert isinstance(next(watch), Resync)
+    assert next(watch) == Batch(revision, ())
+    last = store.commit([Put(A, "after")])
+    item = next(watch)
+    stop.set()
+    assert isinstance(item, Batch)
+    assert (item.revision, [event.key for event in item.events]) == (last, [A])
 
 
 def test_what_other_hosts_tell_is_not_sent(etcd: EtcdProcess) -> None:
@@ -143,6 +158,28 @@ def test_a_change_between_the_listing_and_the_watch_is_told_b90(etcd: EtcdProces
     revision = store.commit([Put(A, "between")])
     items = take(store, [ENVS], listing.revision, lambda item: isinstance(item, Batch) and bool(item.events))
     assert items[-1].revision == revision  # type: ignore[union-attr]  # a batch, by the condition
+
+
+class _Paused(EtcdStore):
+    """Another writer comes between each full read and what follows it."""
+
+    writes = 0
+
+    def snapshot(self, areas: Sequence[Area], *, keys_only: bool = False) -> Listing:
+        listing = super().snapshot(areas, keys_only=keys_only)
+        self.writes += 1
+        self.commit([Put(A, f"between {self.writes}")])
+        return listing
+
+
+def test_a_mirror_takes_what_was_written_between_its_read_and_its_watch_b90(
+    etcd: EtcdProcess, follow: Follow
+) -> None:
+    store = _Paused(etcd.config)
+    revision = store.commit([Put(A, "first")])
+    seen = follow(store)
+    until(lambda: seen.text == "between 1", 5)
+    assert (store.writes, [told.revision for told, _ in seen.told]) == (1, [revision, revision + 1])
 
 
 @pytest.mark.parametrize(

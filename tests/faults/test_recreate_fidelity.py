@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from confd.actions import signal as signal_action
 from confd.actions.fidelity import Wanted, obstacles_of
 from confd.clock import SystemClock
 from confd.errors import EngineRefused, NotReady, StartFailed
-from confd.options import observed_options
+from confd.options import OPTIONS, observed_options
 from confd.targets.docker import DockerTarget
 from tests.support.engine import IMAGE, EngineProcess
 from tests.support.wait import until
@@ -31,11 +33,11 @@ def target(engine: EngineProcess) -> Iterator[DockerTarget]:
     made.close()
 
 
-def _recreate(target: DockerTarget, name: str, **options: str) -> dict[str, Any]:
+def _recreate(target: DockerTarget, name: str, image: str = IMAGE, **options: str) -> dict[str, Any]:
     """Recreate with one more variable; the new container's inspect."""
     old = target.inspect(name)
     variables = dict(item.split("=", 1) for item in old["Config"]["Env"] or ())
-    wanted = Wanted(IMAGE, {**variables, "ADDED": "1"}, {**observed_options(old), **options})
+    wanted = Wanted(image, {**variables, "ADDED": "1"}, {**observed_options(old), **options})
     swap = recreate.Swap(monitor_s=0.2)
     new = recreate.apply(target, old, wanted, swap, SystemClock(), lambda more: None)
     return dict(target.inspect(new))
@@ -61,6 +63,90 @@ def test_networks_aliases_and_a_static_address_are_carried_b66_b68(
     assert "web" in networks["front"]["Aliases"]
     assert "api" in networks["back"]["Aliases"]
     assert old[:12] not in networks["front"]["Aliases"] + networks["back"]["Aliases"]
+
+
+def test_all_networks_are_connected_before_the_start_b66(engine: EngineProcess, target: DockerTarget) -> None:
+    for third, name in enumerate(("front", "middle", "back"), 1):
+        _network(engine, name, third)
+    count = ["sh", "-c", f"n=0; for one in /sys/class/net/eth*; do n=$((n+1)); done; echo $n networks; {SERVE[2]}"]
+    old = engine.run("app", count, host={"NetworkMode": "front"})
+    for name in ("middle", "back"):
+        engine.client.connect_container_to_network(old, name)
+    new = _recreate(target, "app")
+    assert set(new["NetworkSettings"]["Networks"]) == {"front", "middle", "back"}
+    until(lambda: "networks" in target.logs(new["Id"], 5), 10)
+    assert target.logs(new["Id"], 5) == "3 networks\n"
+
+
+class _Taking:
+    """Once the old container is stopped, another takes its address; with `gone` it goes with the new one."""
+
+    def __init__(self, target: DockerTarget, engine: EngineProcess, *, gone: bool) -> None:
+        self._target, self._engine, self._gone = target, engine, gone
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
+
+    def stop(self, container: str, timeout_s: float | None) -> None:
+        self._target.stop(container, timeout_s)
+        if "thief" not in self._engine.names():
+            endpoint = {"EndpointsConfig": {"back": {"IPAMConfig": {"IPv4Address": "172.30.2.9"}}}}
+            self._engine.run("thief", SERVE, host={"NetworkMode": "back"}, NetworkingConfig=endpoint)
+
+    def remove(self, container: str) -> None:
+        self._target.remove(container)
+        if self._gone:
+            self._engine.remove("thief")
+
+
+def _fixed(engine: EngineProcess) -> str:
+    _network(engine, "back", 2)
+    endpoint = {"EndpointsConfig": {"back": {"IPAMConfig": {"IPv4Address": "172.30.2.9"}}}}
+    return engine.run("app", SERVE, host={"NetworkMode": "back"}, NetworkingConfig=endpoint)
+
+
+def test_a_fixed_address_is_kept_while_others_take_free_ones_b68(
+    engine: EngineProcess, target: DockerTarget
+) -> None:
+    _fixed(engine)
+    for number in range(8):  # they take what is free, from the lowest
+        engine.run(f"other-{number}", SERVE, host={"NetworkMode": "back"})
+    assert _recreate(target, "app")["NetworkSettings"]["Networks"]["back"]["IPAddress"] == "172.30.2.9"
+
+
+def test_when_another_took_the_fixed_address_the_old_container_is_back_b68(
+    engine: EngineProcess, target: DockerTarget
+) -> None:
+    old = _fixed(engine)
+    taking: Any = _Taking(target, engine, gone=True)
+    with pytest.raises(StartFailed, match=r"in use.*the old container is back"):
+        _recreate(taking, "app")
+    now = target.inspect("app")
+    assert (now["Id"], now["State"]["Running"], engine.names()) == (old, True, ["app"])
+    assert now["NetworkSettings"]["Networks"]["back"]["IPAddress"] == "172.30.2.9"
+
+
+def test_an_address_that_stays_taken_is_an_error_and_the_old_container_is_kept_b68(
+    engine: EngineProcess, target: DockerTarget
+) -> None:
+    old = _fixed(engine)
+    taking: Any = _Taking(target, engine, gone=False)
+    with pytest.raises(EngineRefused, match="in use"):
+        _recreate(taking, "app")
+    assert (target.inspect("app")["Id"], engine.names()) == (old, ["app", "thief"])
+
+
+def test_generated_macs_differ_and_one_that_was_set_is_kept_b69(
+    engine: EngineProcess, target: DockerTarget
+) -> None:
+    _network(engine, "front", 1)
+    for name in ("one", "two"):
+        engine.run(name, SERVE, host={"NetworkMode": "front"})
+    engine.run("own", SERVE, host={"NetworkMode": "front"}, MacAddress="02:42:ac:1e:01:63")
+    made = [_recreate(target, name) for name in ("one", "two", "own")]
+    macs = [new["NetworkSettings"]["Networks"]["front"]["MacAddress"] for new in made]
+    assert [bool(new["Config"].get("MacAddress")) for new in made] == [False, False, True]
+    assert (len(set(macs)), macs[2]) == (3, "02:42:ac:1e:01:63")
 
 
 def test_a_generated_address_and_port_are_not_made_permanent_b64_b69(
@@ -102,12 +188,61 @@ def test_entrypoint_and_command_are_carried_as_they_were_b75(engine: EngineProce
     assert (new["Config"]["Entrypoint"], new["Config"]["Cmd"]) == (["sh"], SERVE[1:])
 
 
+def test_a_command_that_is_the_image_s_stays_beside_another_entrypoint_b75(
+    engine: EngineProcess, target: DockerTarget
+) -> None:
+    words = SERVE[1:]
+    image = engine.make_image("words", 'ENTRYPOINT ["cat"]', f"CMD {json.dumps(words)}")
+    for name, more in (("both", {}), ("own", {"Entrypoint": ["sh"]})):
+        body = {"Image": image, **more, "Cmd": words}
+        engine.client.post(f"http+docker://localhost/v1.41/containers/create?name={name}", json=body)
+    engine.client.start("own")
+    new = _recreate(target, "own", image=image)
+    assert (new["Config"]["Entrypoint"], new["Config"]["Cmd"]) == (["sh"], words)
+    assert new["State"]["Running"]
+    never = _recreate(target, "both", image=image)  # it was not running, so its successor is not
+    assert (never["Config"]["Entrypoint"], never["Config"]["Cmd"]) == (["cat"], words)
+
+
 def test_the_container_s_own_stop_signal_ends_it_b77(engine: EngineProcess, target: DockerTarget) -> None:
     quits = ["sh", "-c", 'trap "echo quit > /data/quit; exit 0" QUIT; while :; do sleep 0.1; done']
     engine.run("app", quits, Volumes={"/data": {}}, StopSignal="SIGQUIT", StopTimeout=30)
     new = _recreate(target, "app")
     assert (new["Config"]["StopSignal"], new["Config"]["StopTimeout"]) == ("SIGQUIT", 30)
     assert target.execute("app", ["cat", "/data/quit"], 5)[1].strip() == "quit"
+
+
+def test_a_slow_end_has_the_container_s_own_time_b77(engine: EngineProcess, target: DockerTarget) -> None:
+    """Twelve seconds: longer than the engine gives by itself."""
+    quits = ["sh", "-c", 'trap "sleep 12; exit 0" QUIT; echo ready; while :; do sleep 0.1; done']
+    old = engine.run("app", quits, StopSignal="SIGQUIT", StopTimeout=60)
+    until(lambda: "ready" in target.logs("app", 5), 10)
+    began = int(time.time())
+    _recreate(target, "app")
+    ends = engine.client.events(
+        decode=True, since=began, until=int(time.time()) + 1, filters={"event": ["die"], "container": [old]}
+    )
+    assert [event["Actor"]["Attributes"]["exitCode"] for event in ends] == ["0"]
+    assert time.time() - began > 12
+
+
+def test_a_name_a_port_or_an_image_that_cannot_be_had_leaves_the_old_container_b78(
+    engine: EngineProcess, target: DockerTarget
+) -> None:
+    old = engine.run("app", SERVE)
+    engine.run("app.confd-old", SERVE)  # the name that the old one is put aside under
+    with pytest.raises(EngineRefused, match="in use"):
+        _recreate(target, "app")
+    engine.remove("app.confd-old")
+    assert (target.inspect("app")["Id"], engine.names(running=True)) == (old, ["app"])
+    with pytest.raises(EngineRefused, match=r"[Nn]o such image"):
+        _recreate(target, "app", image="confd-test:none")
+    ports = {"80/tcp": [{"HostIp": "", "HostPort": "8099"}]}
+    engine.run("holder", SERVE, host={"PortBindings": ports}, ExposedPorts={"80/tcp": {}})
+    with pytest.raises(StartFailed, match=r"already.*the old container is back"):
+        _recreate(target, "app", publish=OPTIONS["publish"].parse("8099:80/tcp"))
+    now = target.inspect("app")
+    assert (now["Id"], now["State"]["Running"], engine.names()) == (old, True, ["app", "holder"])
 
 
 def test_what_create_refuses_is_found_before_anything_is_stopped(

@@ -72,8 +72,11 @@ class EngineProcess:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         until(self._answers, 30)
 
-    def make_image(self) -> None:
-        self.client.import_image_from_data(_image_tar(), repository="confd-test", tag="1")
+    def make_image(self, tag: str = "1", *changes: str) -> str:
+        """An image of busybox; `changes` are a Dockerfile's ENV, CMD, ENTRYPOINT ... Its name."""
+        data = _image_tar()
+        self.client.import_image_from_data(data, repository="confd-test", tag=tag, changes=list(changes))
+        return f"confd-test:{tag}"
 
     def stop(self) -> None:
         self.clear()
@@ -112,8 +115,8 @@ class EngineProcess:
                 self.client.remove_container(container, force=True, v=True)
             except docker.errors.NotFound:
                 return True
-            except docker.errors.APIError:
-                return False
+            except docker.errors.APIError as error:
+                return "already in progress" in str(error)  # also where the engine never comes to an end of it
             return True
 
         until(gone, 30)
@@ -136,12 +139,22 @@ class EngineProcess:
         return found
 
     def names(self, *, running: bool = False) -> list[str]:
-        """The names of all containers, or of those that run."""
-        return sorted(one["Names"][0].lstrip("/") for one in self.client.containers(all=not running))
+        """The names of all containers, or of those that run; without those that the engine is removing."""
+        found = self.client.containers(all=not running)
+        return sorted(
+            one["Names"][0].lstrip("/")
+            for one in found
+            if one["Names"] and one["State"] not in ("removing", "dead")
+        )
 
     def variables(self, container: str) -> dict[str, str]:
         pairs = (item.partition("=") for item in self.inspect(container)["Config"]["Env"] or ())
         return {name: value for name, _, value in pairs}
+
+    def environ(self, container: str) -> list[str]:
+        """The environment of its main process, entry by entry."""
+        pid = self.inspect(container)["State"]["Pid"]
+        return Path(f"/proc/{pid}/environ").read_text().rstrip("\0").split("\0")
 
     def has(self, container: str, variable: str, value: str) -> bool:
         """Whether the variable is so; no while the name is on its way from an old container to its successor."""

@@ -7,12 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from confd.client import Client, HttpTransport
+from confd.config import EtcdConfig
+from confd.ports import Put
+from confd.stores.etcd import EtcdStore
 from tests.support.engine import EngineProcess
 from tests.support.etcd import free_port
 from tests.support.wait import until
@@ -21,9 +26,10 @@ __all__ = ["Apart", "Confd", "confd", "confd_up"]
 
 
 class Confd:
-    """A server with its etcd and its agent."""
+    """A server with its etcd and its agent; `arguments` are added to the server's command line."""
 
-    def __init__(self, folder: Path, docker_host: str) -> None:
+    def __init__(self, folder: Path, docker_host: str, *arguments: str) -> None:
+        self._arguments = arguments
         self._folder = folder
         self.sockets = folder / "sockets"
         self.token_file = folder / "data" / "api" / "token"
@@ -37,6 +43,7 @@ class Confd:
         command = [sys.executable, "-m", "confd.main", "server", "up", "--data", str(self._folder / "data")]
         command += ["--listen", f"127.0.0.1:{self.port}"]
         command += ["--listen", f"unix:{self.sockets}/confd.sock", "--docker-host", self._docker_host]
+        command += self._arguments
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
         until(self._ready, 30)
@@ -60,6 +67,38 @@ class Confd:
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.ctl(*arguments, "-o", "json"))
+
+    def put(self, key: str, text: str) -> int:
+        """Write straight into its etcd, as an operator with etcdctl may; the revision."""
+        store = EtcdStore(EtcdConfig((f"unix:{self._folder}/data/store/client:1",)))
+        try:
+            return store.commit([Put(key, text)])
+        finally:
+            store.close()
+
+    def patch(self, app: str, change: dict[str, Any]) -> int:
+        """One change of the app in env dev through the API, as a program sends it; its revision."""
+        client = Client(HttpTransport(f"unix:{self.sockets}/confd.sock"), token=self.token_file.read_text().strip())
+        answer = client.call("PATCH", f"/v1/apps/{app}/envs/dev/settings", body=change)
+        return int(json.loads(answer.body)["revision"])
+
+    def pass_over(self, app: str, key: str, text: str, env: str = "dev") -> None:
+        """Have the agent go over the app's containers once more: what a key holds is written again as it is."""
+        self.await_told(app, self.put(f"/confd/envs/{env}/settings/{app}/{key}", text), env)
+
+    def await_told(self, app: str, revision: int, env: str = "dev") -> None:
+        """Wait until the agent has told where each of the app's containers stands at the revision."""
+
+        def told() -> bool:
+            containers = self.status(app, env)
+            return bool(containers) and all(one["revision"] >= revision for one in containers)
+
+        until(told, 30)
+
+    def status(self, app: str, env: str = "dev") -> list[dict[str, Any]]:
+        """Where each of the app's containers stands."""
+        found: list[dict[str, Any]] = self.json("status", app, "-e", env)["containers"]
+        return found
 
     def agent_pid(self) -> int:
         """The agent's process; 0 while there is none."""
@@ -105,19 +144,60 @@ class Apart(Confd):
         self.environ |= {"CONFD_SERVER": f"http://127.0.0.1:{self.port}", "CONFD_TOKEN_FILE": str(folder / "token")}
 
     def start(self) -> None:
-        token = ["--token-file", str(self._folder / "token"), "--listen", f"127.0.0.1:{self.port}"]
-        agent = ["--env", "dev", "--docker-host", self._docker_host, "--host-name", "h1"]
-        for arguments in (["server", "api", *token], ["agent", *agent, "--data", str(self._folder / "agent")]):
-            command = [sys.executable, "-m", "confd.main", *arguments, "--etcd", self._etcd]
-            with (self._folder / "log").open("ab") as log:
-                self._programs.append(subprocess.Popen(command, env=self.environ, stdout=log, stderr=log))
-        self._process = self._programs[0]
+        self.begin()
         until(self._ready, 30)
+
+    def begin(self) -> None:
+        """Start both, whether they can do their work yet or not."""
+        self.begin_api()
+        self.begin_agent()
+        self._process = self._programs[0]
+
+    def begin_api(self) -> None:
+        token = ["--token-file", str(self._folder / "token"), "--listen", f"127.0.0.1:{self.port}"]
+        self._begin("server", "api", *token)
+
+    def begin_agent(self) -> None:
+        agent = ["--env", "dev", "--docker-host", self._docker_host, "--host-name", "h1"]
+        self._begin("agent", *agent, "--data", str(self._folder / "agent"))
+
+    def agent_id(self) -> int:
+        """Of the running agent's process; 0 when it has ended."""
+        agent = self._programs[-1]
+        return agent.pid if agent.poll() is None else 0
+
+    def kill_agent(self) -> None:
+        """As when it crashes; `begin_agent` starts another."""
+        agent = self._programs.pop()
+        agent.kill()
+        agent.wait(10)
+
+    def end_each(self) -> list[float]:
+        """Have each end; the seconds that each took."""
+        took = []
+        for program in self._programs:
+            began = time.monotonic()
+            program.send_signal(signal.SIGTERM)
+            assert program.wait(20) == 0, self.log
+            took.append(time.monotonic() - began)
+        self._programs.clear()
+        return took
+
+    def cpu_s(self) -> list[float]:
+        """The processor time that each has used up to now."""
+        ticks = os.sysconf("SC_CLK_TCK")
+        stats = (Path(f"/proc/{one.pid}/stat").read_text().rpartition(")")[2].split() for one in self._programs)
+        return [(int(stat[11]) + int(stat[12])) / ticks for stat in stats]
+
+    def _begin(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "confd.main", *arguments, "--etcd", self._etcd]
+        with (self._folder / "log").open("ab") as log:
+            self._programs.append(subprocess.Popen(command, env=self.environ, stdout=log, stderr=log))
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         for program in self._programs:
             program.send_signal(number)
-        assert [program.wait(20) for program in self._programs] == [0, 0]
+        assert {program.wait(20) for program in self._programs} <= {0}
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from confd.actions import signal as action
-from confd.errors import EngineRefused, NotReady
+from confd.errors import EngineRefused, EngineUnavailable, NotReady
 from confd.targets.docker import DockerTarget
 from tests.support.wait import until
 
@@ -66,6 +66,15 @@ def test_a_process_that_would_die_of_the_signal_is_spared() -> None:
         until(lambda: "S" in Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()[0], 10)
         with pytest.raises(NotReady, match="does not catch SIGHUP"):
             _send(running.pid)
+        assert running.poll() is None
+
+
+def test_a_pid_that_is_another_process_s_by_now_gets_nothing_b136() -> None:
+    """The way by the engine is taken then; there is none here."""
+    with _process(HANDLER) as running:
+        inspect = {"Id": "f" * 64, "State": {"Pid": running.pid}, "Config": {}, "HostConfig": {}}
+        with closing(DockerTarget("tcp://127.0.0.1:1", 1.0)) as target, pytest.raises(EngineUnavailable):
+            action.apply(target, inspect, "HUP")
         assert running.poll() is None
 
 

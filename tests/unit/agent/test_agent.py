@@ -142,7 +142,7 @@ def test_another_engines_agent_with_this_hosts_name_is_a_configuration_error(
     assert "--host-name" in str(other.ended[0])
 
 
-def test_a_second_agent_of_the_same_engine_stands_by_and_takes_over(
+def test_a_second_agent_of_the_same_engine_stands_by_and_takes_over_b80(
     store: MemoryStore, engine: Engine, running: Running
 ) -> None:
     until(lambda: running.agent.world.active, 5)

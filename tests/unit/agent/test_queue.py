@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from confd.agent.queue import LONGEST_PAUSE_S, Queue
 from confd.clock import ManualClock, SystemClock
 
@@ -56,10 +58,11 @@ def test_a_change_each_second_honours_the_longest_wait_and_loses_none_b103() -> 
     assert runs(queue, clock, 10) == 1
 
 
-def test_a_hint_does_not_cut_the_quiet_time_of_a_change_short() -> None:
+@pytest.mark.parametrize("min_s", [0.0, 2.0])
+def test_a_hint_does_not_cut_the_quiet_time_of_a_change_short_b103(min_s: float) -> None:
     queue, clock = make()
     queue.add("web", min_s=2, max_s=10, fresh=True)
-    queue.add("web", min_s=2, max_s=10)
+    queue.add("web", min_s=min_s, max_s=10)
     clock.advance(1.9)
     assert queue.take() is None
     clock.advance(0.2)

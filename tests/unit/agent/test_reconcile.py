@@ -213,7 +213,9 @@ def test_a_failure_that_may_pass_goes_to_the_queue_and_heals_b114(host: Host1) -
     host.engine.fault = EngineUnavailable("the engine restarts")
     with pytest.raises(EngineUnavailable):
         host.reconcile()
-    assert [one["state"] for one in host.status()] == ["failed"]
+    assert [(one["state"], one["detail"]) for one in host.status()] == [
+        ("pending", "will be tried again: the engine restarts")
+    ]
     host.engine.fault = None
     assert host.reconcile() == [("recreate", "/web")]
 
@@ -287,14 +289,18 @@ def test_a_broken_binding_in_the_store_blocks_and_says_so(host: Host1) -> None:
     assert "no_such_field" in str(status["detail"])
 
 
-def test_the_agents_own_container_is_never_touched_b80() -> None:
+def test_the_agents_own_container_is_told_of_and_never_touched_b80() -> None:
     host = Host1()
     host.store.commit([Put(KEYS.meta, "k")])
     host.own = host.engine.run("agent", {"confd.app": "web"})
+    host.engine.run("web", {"confd.app": "web"})
     host.start()
-    host.put(LOG="debug")
-    assert host.reconcile() == []
-    assert host.inventory.saw(TargetEvent(Container(host.own), "start", {"confd.app": "web"})) is None
+    host.put(LOG="debug", run__memory="64m")
+    assert [host.reconcile() for _ in range(2)] == [[("recreate", "/web")], []]
+    told = {one["name"]: (one["state"], str(one["detail"])) for one in host.status()}
+    assert (told["web"][0], told["agent"][0]) == ("in-sync", "blocked")
+    assert "this agent runs in it" in told["agent"][1]
+    assert host.engine.all()[host.own]["Config"]["Env"] == ["BASE=1"]
     host.mirror.stop()
 
 

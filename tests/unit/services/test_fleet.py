@@ -215,7 +215,9 @@ def test_a_lost_host_stays_visible_with_the_time_it_was_last_heard(running: Cont
     ("cpus", "fits"),
     [((4, 8), True), ((1, 8), True), ((1, 1), False)],
 )
-def test_an_option_that_no_host_can_give_is_refused(context: Context, cpus: tuple[int, int], fits: bool) -> None:
+def test_an_option_that_no_host_can_give_is_refused_b62(
+    context: Context, cpus: tuple[int, int], fits: bool
+) -> None:
     for index, count in enumerate(cpus):
         HostStand(context.store, f"h{index}", frozen({**FACTS, "cpus": count})).up().runs(f"web-{index}")
     context.mirror.wait(context.fresh().revision, 5)
@@ -225,6 +227,7 @@ def test_an_option_that_no_host_can_give_is_refused(context: Context, cpus: tupl
         return
     written = settings.edit(context, HERE, Edit({"run/cpus": "2"}))
     assert [warning.partition(":")[0] for warning in written.warnings] == ["h0"] * (cpus[0] < 2)
+    assert all(f"0.01 to {cpus[0]}" in warning for warning in written.warnings)
 
 
 @pytest.mark.parametrize(

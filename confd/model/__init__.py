@@ -1,0 +1,43 @@
+"""The values that flow through the product: frozen, read-only, without any behaviour that needs I/O.
+
+    Entry -> Snapshot -> Resolved -> Rendered -> (with Observed) -> Plan -> Outcome
+
+Values of settings are JSON text (`confd.jsontext`); equality is by text.
+"""
+
+from confd.model.bindings import Binding, BindingFile, OnChange, VariablesRule
+from confd.model.due import Rendered, RenderedFile, Resolved
+from confd.model.mappings import EMPTY, frozen, thawed
+from confd.model.plans import Applied, ContainerPlan, Effect, Observed, Outcome, Plan, Reach, Reason, Result, Step
+from confd.model.settings import Change, ChangeKind, Entry, Head, HostState, Problem, Setting, Snapshot
+
+__all__ = [
+    "EMPTY",
+    "Applied",
+    "Binding",
+    "BindingFile",
+    "Change",
+    "ChangeKind",
+    "ContainerPlan",
+    "Effect",
+    "Entry",
+    "Head",
+    "HostState",
+    "Observed",
+    "OnChange",
+    "Outcome",
+    "Plan",
+    "Problem",
+    "Reach",
+    "Reason",
+    "Rendered",
+    "RenderedFile",
+    "Resolved",
+    "Result",
+    "Setting",
+    "Snapshot",
+    "Step",
+    "VariablesRule",
+    "frozen",
+    "thawed",
+]

@@ -1,0 +1,55 @@
+"""Which containers settings reach, how they are rendered, and what a change does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from confd.model.mappings import EMPTY
+
+__all__ = ["Binding", "BindingFile", "OnChange", "VariablesRule"]
+
+
+@dataclass(frozen=True, slots=True)
+class VariablesRule:
+    include: tuple[str, ...] = ("**",)
+    exclude: tuple[str, ...] = ()
+    prefix: str = ""
+    rename: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    allow_reserved: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BindingFile:
+    """A file inside the container. `path` is absolute, `mode` octal text, `owner` `uid:gid` or empty."""
+
+    path: str
+    format: str
+    include: tuple[str, ...] = ("**",)
+    exclude: tuple[str, ...] = ()
+    mode: str = "0644"
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OnChange:
+    """What a change of the keys that match does. `action` is a registered action, `none` or `auto`."""
+
+    keys: str
+    action: str
+    signal: str = ""
+    escalate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Which containers an app's settings reach, how they are rendered, what a change does. Times in seconds."""
+
+    variables: VariablesRule = field(default_factory=VariablesRule)
+    arguments: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    files: tuple[BindingFile, ...] = ()
+    on_change: tuple[OnChange, ...] = (OnChange("**", "auto"),)
+    wait_min_s: float = 0.0
+    wait_max_s: float = 10.0
+    stop_timeout_s: float | None = None
+    monitor_s: float = 1.0

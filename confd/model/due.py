@@ -1,0 +1,73 @@
+"""What an app"s containers are due: effective settings, and what is rendered of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from confd.keys import App, Env, Host, Key, Layer
+from confd.model.settings import Problem, Setting
+from confd.secret import Digest
+
+__all__ = ["Rendered", "RenderedFile", "Resolved"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The effective settings of one app in one env (on one host), with what each winner hid.
+
+    `settings` are sorted by key; a key removed by `null` is not in it, but in `removed`. `hidden` lists,
+    per key, the settings of lower layers, highest first. `changes` is the newest change of each layer.
+    """
+
+    app: App
+    env: Env
+    host: Host | None
+    revision: int
+    settings: Mapping[Key, Setting]
+    removed: Mapping[Key, Setting]
+    hidden: Mapping[Key, tuple[Setting, ...]]
+    changes: Mapping[Layer, int]
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFile:
+    """A file's whole content as text; `keys` are the settings it was made from."""
+
+    path: str
+    content: str
+    mode: int
+    owner: tuple[int, int] | None
+    digest: Digest
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What an app's containers are due.
+
+    `variables` NAME -> text; `variable_keys` NAME -> the key it came from; `options` run option -> canonical
+    JSON text (`confd.options`); `arguments` are appended to the base command, `argument_keys` the keys they
+    came from. `key_digests` per key of all effective settings. `spec_digest` covers variables, options and
+    arguments; `run_digest` options and arguments only (what a shim's container is created for); `files` each
+    carry their own. `variable_digests` per NAME.
+    """
+
+    app: App
+    env: Env
+    host: Host | None
+    revision: int
+    variables: Mapping[str, str]
+    variable_keys: Mapping[str, Key]
+    variable_digests: Mapping[str, Digest]
+    options: Mapping[str, str]
+    arguments: tuple[str, ...]
+    argument_keys: tuple[Key, ...]
+    files: tuple[RenderedFile, ...]
+    key_digests: Mapping[Key, Digest]
+    spec_digest: Digest
+    run_digest: Digest
+    problems: tuple[Problem, ...] = ()
+    secret_keys: frozenset[Key] = frozenset()
+    arguments_digest: Digest | None = None

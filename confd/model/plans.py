@@ -1,0 +1,169 @@
+"""What runs, what has to be done about it, and what became of that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from confd.keys import App, Container, Env, Key
+from confd.model.mappings import EMPTY
+from confd.secret import Digest
+
+__all__ = ["Applied", "ContainerPlan", "Effect", "Observed", "Outcome", "Plan", "Reach", "Reason", "Result", "Step"]
+
+
+class Reach(IntEnum):
+    """How far an action goes."""
+
+    NONE = 0
+    IN_PLACE = 1
+    NEW_PROCESS = 2
+    NEW_CONTAINER = 3
+
+    @property
+    def word(self) -> str:
+        return ("none", "in-place", "new-process", "new-container")[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What is in effect in a container as the ledger knows it.
+
+    `keys` per-key digests that have taken effect, `spec` the digest of the spec it was created for or updated
+    to, `failed` the spec digest whose recreate failed with `failed_detail` (not tried again until it changes).
+    """
+
+    revision: int = 0
+    spec: Digest | None = None
+    keys: Mapping[Key, Digest] = field(default_factory=lambda: EMPTY)
+    failed: Digest | None = None
+    failed_detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One container as last observed: no values, only digests, so that it may be published.
+
+    `variables` and `base_variables` NAME -> digest, of what it runs with and of its own spec; `options` and
+    `base_options` run option -> canonical JSON text; `arguments` digest of the rendered arguments it was
+    created with, `None` for none. `files` container path -> digest of the content, `None` while absent;
+    `unreachable_files` path -> why the agent cannot write it. `obstacles` are reasons why the container cannot
+    be recreated without loss. `facts` are the host's limits (`cpus`, `memory_bytes`, `allow_run` ...).
+    `unfinished`: an action on it was begun and is not known to have ended. `looping`: its process ends shortly
+    after each start, and the engine starts it over and over. `ports`: container port -> where the host listens.
+    """
+
+    id: Container
+    name: str
+    app: App
+    env: Env
+    running: bool
+    image_id: str = ""
+    started_at: str = ""
+    shim: str = ""
+    max_reach: Reach = Reach.NEW_CONTAINER
+    variables: Mapping[str, Digest] = field(default_factory=lambda: EMPTY)
+    base_variables: Mapping[str, Digest] = field(default_factory=lambda: EMPTY)
+    options: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    base_options: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    arguments: Digest | None = None
+    files: Mapping[str, Digest | None] = field(default_factory=lambda: EMPTY)
+    unreachable_files: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    obstacles: tuple[str, ...] = ()
+    label_digest: Digest | None = None
+    applied: Applied = field(default_factory=Applied)
+    facts: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    unfinished: bool = False
+    looping: bool = False
+    ports: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a step is needed: the key, what carries it (`variable NAME`, `run option memory`, `file PATH`)."""
+
+    key: Key
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One part of a plan. `action` is `files` or a registered action; `blocked` says why it is not done.
+
+    `parameters`: `signal` -> the signal's name; `update` -> run option to canonical JSON text.
+    """
+
+    action: str
+    reach: Reach
+    reasons: tuple[Reason, ...]
+    parameters: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    blocked: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPlan:
+    """The steps for one container, weakest first.
+
+    `settles` are the key digests in effect once all due steps are done, `spec` the spec digest then in effect
+    (None while something of the spec stays behind: a blocked step, or a key whose action is `none`).
+    """
+
+    container: Container
+    name: str
+    steps: tuple[Step, ...]
+    settles: Mapping[Key, Digest] = field(default_factory=lambda: EMPTY)
+    spec: Digest | None = None
+    unchecked: tuple[str, ...] = ()
+
+    @property
+    def due(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.blocked is None)
+
+    @property
+    def blocked(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.blocked is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be done for an app in an env, made before any effect. Often empty."""
+
+    app: App
+    env: Env
+    revision: int
+    spec_digest: Digest
+    containers: tuple[ContainerPlan, ...]
+
+
+class Result(StrEnum):
+    DONE = "done"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one step. `at` is RFC 3339 UTC, `took_s` seconds; `container` is the one that runs now."""
+
+    action: str
+    result: Result
+    detail: str
+    revision: int
+    at: str
+    took_s: float
+    keys: tuple[Key, ...] = ()
+    container: Container | None = None
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a change of one key would cause in one container."""
+
+    container: Container
+    name: str
+    action: str
+    reach: Reach
+    blocked: str | None = None

@@ -1,0 +1,109 @@
+"""What stands in the store: settings in layers, the changes that wrote them, and what agents tell of hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from confd.keys import App, Container, Env, Host, Key, Layer
+from confd.model.mappings import EMPTY
+
+__all__ = ["Change", "ChangeKind", "Entry", "Head", "HostState", "Problem", "Setting", "Snapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key of the store at one revision. `mod_revision` is the revision that wrote this text."""
+
+    key: str
+    text: str
+    mod_revision: int
+    create_revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """key + value + secret flag + the layer and change it came from.
+
+    `text` is the value as JSON text, `"null"` in a higher layer removing the key. `change` is the number
+    of the change in its layer, or `None` where only the store knows it yet. `revision` is the store
+    revision that wrote it.
+    """
+
+    key: Key
+    text: str
+    secret: bool
+    layer: Layer
+    revision: int
+    change: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest change of a layer. `revision` is the head entry's mod revision, 0 while there is none."""
+
+    number: int = 0
+    id: str = ""
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """What is known of one host: its `about` text, whether it is alive, and its containers' status texts."""
+
+    about: str = "{}"
+    alive: str | None = None
+    status: Mapping[Container, str] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Every entry a reader follows at one store revision; two revisions never mix.
+
+    `layers` holds each layer's entries by key (as text; grammar is checked by `resolve`), so that the cost
+    of one app does not depend on how many others there are. `bindings` are by env and app, as JSON text.
+    """
+
+    revision: int = 0
+    layers: Mapping[Layer, Mapping[str, Entry]] = field(default_factory=lambda: EMPTY)
+    heads: Mapping[Layer, Head] = field(default_factory=lambda: EMPTY)
+    bindings: Mapping[tuple[Env, App], Entry] = field(default_factory=lambda: EMPTY)
+    hosts: Mapping[Host, HostState] = field(default_factory=lambda: EMPTY)
+    meta: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with a setting or binding. `keys` are the settings concerned, `code` is stable."""
+
+    code: str
+    keys: tuple[str, ...]
+    detail: str
+
+
+class ChangeKind(StrEnum):
+    SETTINGS = "settings"
+    BINDING = "binding"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One atomic, numbered, immutable edit of one layer.
+
+    `before` and `after` hold the JSON text per key touched, `None` where it was or is absent. For a binding
+    the only key is `binding`. `at` is RFC 3339 UTC and only shown: order comes from numbers and revisions.
+    """
+
+    layer: Layer
+    number: int
+    id: str
+    kind: ChangeKind
+    author: str
+    message: str
+    at: str
+    before: Mapping[str, str | None]
+    after: Mapping[str, str | None]
+    revision: int = 0
+    note: str = ""
+    extra: Sequence[str] = ()

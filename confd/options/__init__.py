@@ -1,0 +1,37 @@
+"""Run options: what `docker run` takes, under the keys `run/...`, with its names and units.
+
+    value --parse--> canonical JSON text --write--> create body ... inspect --read--> canonical JSON text
+
+Canonical texts are compared, so that another spelling of the same value is no difference. An option is one
+entry of a tuple in `limits` or `container`, and all that is known of it stands there. Pure; knows no engine,
+only the shape of its documents (API 1.41).
+"""
+
+from confd.options.conflicts import against_host, conflicts, not_allowed
+from confd.options.effect import (
+    differing,
+    excluded_by,
+    observed_options,
+    overlay,
+    read_back,
+    update_fields,
+    write_options,
+)
+from confd.options.option import Option, Place
+from confd.options.registry import OPTIONS
+
+__all__ = [
+    "OPTIONS",
+    "Option",
+    "Place",
+    "against_host",
+    "conflicts",
+    "differing",
+    "excluded_by",
+    "not_allowed",
+    "observed_options",
+    "overlay",
+    "read_back",
+    "update_fields",
+    "write_options",
+]

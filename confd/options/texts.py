@@ -1,0 +1,134 @@
+"""Grammars: from a value to its one canonical JSON text, whatever way it is spelled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from confd import jsontext
+from confd.errors import Invalid
+from confd.jsontext import Number, Value
+from confd.options.option import Grammar
+
+__all__ = ["boolean", "integer", "listed", "load", "matching", "pairs", "refusal", "scalar", "size", "words"]
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(b|[kmgtp](?:i?b)?)?", re.IGNORECASE)
+_POWERS = {"b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_SIZE_RULE = "a size like 512m, 0.5g or 536870912 (units b, k, m, g, t of 1024 each; also kb, kib, mb, mib ...)"
+
+
+def refusal(name: str, rule: str) -> Invalid:
+    """The error of an option's value that is not what the rule says; never the value."""
+    return Invalid(f"run/{name}: expected {rule}", pointer=f"/run~1{name}")
+
+
+def scalar(value: Value) -> str | None:
+    """The text of a string or number; `None` for all else."""
+    if isinstance(value, (str, Number)):
+        return str(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def load(text: str) -> Any:
+    """The plain value of a canonical text."""
+    return jsontext.plain(jsontext.parse(text))
+
+
+def size(minimum: int = 0, unlimited: bool = False) -> Grammar:
+    """Bytes; `unlimited` takes -1 too."""
+
+    def parse(name: str, value: Value) -> str:
+        text = scalar(value) or ""
+        if unlimited and text == "-1":
+            return "-1"
+        found = _SIZE.fullmatch(text)
+        if found is None:
+            raise refusal(
+                name, _SIZE_RULE + (", or -1 for no limit" if unlimited else f", at least {_short(minimum)}")
+            )
+        number = int(Decimal(found[1]) * 1024 ** _POWERS[(found[2] or "b")[0].lower()])
+        if number < minimum:
+            raise refusal(name, f"at least {minimum} bytes ({_short(minimum)}), not {number}")
+        if number >= 2**63:
+            raise refusal(name, "less than 8 exbibytes")
+        return str(number)
+
+    return parse
+
+
+def _short(number: int) -> str:
+    return f"{number // 1024 // 1024}m" if number % (1024 * 1024) == 0 else f"{number}b"
+
+
+def integer(low: int, high: int) -> Grammar:
+    def parse(name: str, value: Value) -> str:
+        text = scalar(value) or ""
+        if not re.fullmatch(r"-?\d{1,18}", text) or not low <= int(text) <= high:
+            raise refusal(name, f"a whole number from {low} to {high}")
+        return str(int(text))
+
+    return parse
+
+
+def boolean(name: str, value: Value) -> str:
+    if value in (True, "true"):
+        return "true"
+    if value in (False, "false"):
+        return "false"
+    raise refusal(name, "true or false")
+
+
+def matching(pattern: str, rule: str) -> Grammar:
+    """Text that matches the whole pattern, as it stands."""
+
+    def parse(name: str, value: Value) -> str:
+        text = scalar(value)
+        if text is None or not re.fullmatch(pattern, text):
+            raise refusal(name, rule)
+        return jsontext.dump(text)
+
+    return parse
+
+
+def listed(pattern: str, rule: str, change: Callable[[str], str] = str) -> Grammar:
+    """A list of words (one word or a comma-separated string is a list too), in its order, each once."""
+
+    def parse(name: str, value: Value) -> str:
+        items = re.split(r"[,\s]+", value.strip()) if isinstance(value, str) else value
+        if not isinstance(items, Sequence) or not all(
+            isinstance(i, str) and re.fullmatch(pattern, i) for i in items
+        ):
+            raise refusal(name, rule)
+        return jsontext.dump(list(dict.fromkeys(change(str(item)) for item in items)))
+
+    return parse
+
+
+def words(pattern: str, rule: str, change: Callable[[str], str] = str) -> Grammar:
+    """A list of words of which the order means nothing: sorted."""
+    parse_listed = listed(pattern, rule, change)
+
+    def parse(name: str, value: Value) -> str:
+        return jsontext.dump(sorted(load(parse_listed(name, value))))
+
+    return parse
+
+
+def pairs(rule: str) -> Grammar:
+    """An object of names and scalars, or a list of NAME=VALUE."""
+
+    def parse(name: str, value: Value) -> str:
+        given = [value] if isinstance(value, str) else value
+        if isinstance(given, Mapping):
+            found = [(str(k), str(v).lower() if isinstance(v, bool) else scalar(v)) for k, v in given.items()]
+        elif isinstance(given, Sequence) and all(isinstance(i, str) and "=" in i for i in given):
+            found = [(k, v) for k, _, v in (str(i).partition("=") for i in given)]
+        else:
+            raise refusal(name, rule)
+        if any(text is None or not key for key, text in found):
+            raise refusal(name, rule)
+        return jsontext.dump({key: text for key, text in sorted(found)})
+
+    return parse
