@@ -322,7 +322,9 @@ def test_an_engine_that_went_away_is_told_by_doctor_and_hosts(run: Confctl, serv
     host = {"host": "h1", "alive": True, "engine_version": "20.10", "engine_away_since": since}
     server.answers |= {"GET /livez": {}, "GET /readyz": {"store": "etcd 3.5.1"}, "GET /v1/apps": {}}
     server.answers["GET /v1/hosts"] = {"hosts": [host]}
-    assert f"it reaches no Docker Engine since {since}" in run("doctor").stdout
+    doctor = run("doctor")
+    assert f"it reaches no Docker Engine since {since}" in doctor.stdout
+    assert "1 fault found" in doctor.stderr
     assert f"alive, no engine since {since}" in run("hosts").stdout
 
 
