@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
+MAX_MESSAGE = 2000
 
 
 def context() -> Context:
@@ -85,12 +86,22 @@ def edit_of(members: Mapping[str, Value], check: Callable[[Snapshot], None]) -> 
         set=cast(Mapping[str, Value], _typed(members, "set", dict, {})),
         unset=_words(members, "unset"),
         secret=_words(members, "secret"),
-        message=str(_typed(members, "message", str, "")),
+        message=_message(members),
         author=author(),
         dry_run=bool(_typed(members, "dry_run", bool, False)),
         yes=bool(_typed(members, "yes", bool, False)),
         check=check,
     )
+
+
+def _message(members: Mapping[str, Value]) -> str:
+    """Why it is written: text that a terminal can show."""
+    text = str(_typed(members, "message", str, ""))
+    if len(text) > MAX_MESSAGE or any(not (one.isprintable() or one in "\n\t") for one in text):
+        raise Malformed(
+            f"message is at most {MAX_MESSAGE} characters without control characters", pointer="/message"
+        )
+    return text
 
 
 def author() -> str:

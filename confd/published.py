@@ -18,6 +18,7 @@ __all__ = ["STATES", "Told", "observed_document", "observed_of", "state_of", "st
 STATES = ("in-sync", "pending", "blocked", "failed")
 
 LOOPING = "crash looping: its process ends shortly after each start; a new setting is tried at once"
+STOPPED = "it does not run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,9 @@ def state_of(steps: Sequence[Step], told: Told) -> tuple[str, str]:
 def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: Told) -> str:
     """The status document of one container at a revision."""
     state, detail = state_of(steps, told)
-    detail = detail or told.left_out or (LOOPING if observed.looping else "")
+    detail = (
+        detail or told.left_out or (LOOPING if observed.looping else "") or ("" if observed.running else STOPPED)
+    )
     document = {
         "name": observed.name,
         "app": observed.app,

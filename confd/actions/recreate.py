@@ -73,8 +73,7 @@ def apply(  # noqa: PLR0913, PLR0917 - each is one thing that a swap needs
     policy = dict(inspect["HostConfig"].get("RestartPolicy") or _NO)
     note: dict[str, Any] = {"recreate": {"name": name, "running": running, "policy": policy}}
     journal(note)
-    with contextlib.suppress(ContainerGone):
-        target.remove(str(target.inspect(name + _NEXT)["Id"]))  # left by somebody; ours would have been healed
+    _make_room(target, name + _NEXT, wanted)
     new = target.create(replacement_of(inspect, name + _NEXT, wanted))
     note["recreate"]["new"] = new
     journal(note)
@@ -115,6 +114,16 @@ def heal(target: _Able, old: str, note: Mapping[str, Any], clock: Clock, monitor
         return Healed(Container(new))
     _put_back(target, old, new, note)
     return Healed(Container(old))
+
+
+def _make_room(target: _Able, name: str, wanted: Wanted) -> None:
+    """Take a leftover of ours away; whoever else has the name keeps it. Raises `EngineRefused`."""
+    left = _look(target, name)
+    if left is None:
+        return
+    if not wanted.labels.keys() <= (left["Config"].get("Labels") or {}).keys():
+        raise EngineRefused(f"the container {name} is none of ours and in the way; rename or remove it")
+    target.remove(str(left["Id"]))
 
 
 def _swap(target: _Able, old: str, new: str, name: str, swap: Swap) -> None:

@@ -231,3 +231,9 @@ def test_a_deletion_takes_dry_run_and_yes_from_the_query(client: FlaskClient) ->
     assert client.put(everywhere, data='{"value":1,"yes":true}', headers=TOKEN).status_code == 200
     assert client.delete(everywhere, headers=TOKEN).status_code == 409
     assert client.delete(f"{everywhere}?yes=true", headers=TOKEN).status_code == 200
+
+
+@pytest.mark.parametrize("message", ["a\u0000b", "a\u001b[31m", "x" * 2001])
+def test_a_message_that_no_terminal_shows_is_refused(client: FlaskClient, message: str) -> None:
+    answer = _patch(client, {"set": {"A": "1"}, "message": message})
+    assert (answer.status_code, answer.get_json()["pointer"]) == (400, "/message")

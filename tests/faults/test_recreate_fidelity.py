@@ -307,3 +307,14 @@ def test_a_signal_without_a_shared_pid_namespace_leaves_the_restart_policy_alive
     until(lambda: "hup" in target.logs("app", 5), 10)
     os.kill(pid, signal.SIGKILL)
     until(lambda: target.inspect("app")["RestartCount"] == 1 and target.inspect("app")["State"]["Running"], 20)
+
+
+def test_a_strangers_container_in_the_way_is_kept_and_named(engine: EngineProcess, target: DockerTarget) -> None:
+    old = engine.run("app", SERVE)
+    stranger = engine.run("app.confd-next", SERVE)
+    engine.client.stop(stranger, timeout=0)
+    wanted = Wanted(IMAGE, {"A": "1"}, observed_options(engine.inspect(old)), labels={"confd.replaces": old})
+    with pytest.raises(EngineRefused, match=r"app\.confd-next is none of ours"):
+        recreate.apply(target, target.inspect(old), wanted, recreate.Swap(), SystemClock(), lambda note: None)
+    assert engine.names() == ["app", "app.confd-next"]
+    assert engine.inspect("app")["State"]["Running"]
