@@ -6,6 +6,7 @@ Nothing else in the product knows a slash. Names and keys are parsed once at the
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import NewType
@@ -155,16 +156,9 @@ def specificity(pattern: str) -> tuple[int, int, int]:
     return (literal, -doubled, -(pattern.count("*") - 2 * doubled))
 
 
-_PATTERNS: dict[str, re.Pattern[str]] = {}
-
-
+@functools.lru_cache(maxsize=4096)
 def _compile(pattern: str) -> re.Pattern[str]:
-    compiled = _PATTERNS.get(pattern)
-    if compiled is None:
-        if len(_PATTERNS) > 4096:
-            _PATTERNS.clear()
-        compiled = _PATTERNS[pattern] = re.compile(_translate(pattern))
-    return compiled
+    return re.compile(_translate(pattern))
 
 
 def _translate(pattern: str) -> str:

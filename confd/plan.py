@@ -250,8 +250,7 @@ def _decide_new_container(need: _Need, rule: OnChange, rendered: Rendered, draft
         draft.choose("recreate", need.reason)
         return
     if rule.action in ("signal", "restart") and any(need.key in file.keys for file in rendered.files):
-        draft.leave(need)  # the file brings the value in; the variable follows with the next new container
-        draft.behind.discard(need.key)
+        draft.spec_behind = True  # the file brings the value in; the variable follows with the next new container
         return
     why = (
         f"{need.key} needs a new container and the binding allows no more than {rule.action}; "

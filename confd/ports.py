@@ -195,7 +195,8 @@ Inspect: TypeAlias = Mapping[str, Any]
 class TargetEvent:
     """A container appeared, changed or went; `action` is the engine's word (`start`, `die`, `destroy` ...).
 
-    After a gap comes the action `resync`: list everything again. While the engine cannot be reached: `lost`, once.
+    `Lost`-like gaps are told as action `resync`: list everything again. `away` is told, once or over and over,
+    while the engine does not answer.
     """
 
     container: Container
@@ -232,7 +233,7 @@ class Target(Protocol):
         """One container by id or name. Raises `ContainerGone`."""
 
     def events(self, stop: threading.Event) -> Iterator[TargetEvent]:
-        """Events until `stop` is set; begins with `resync` (or `lost`), and again after each gap. Never raises."""
+        """Events until `stop` is set; `resync` once there is an engine, and again after each gap. Never raises."""
 
     def close(self) -> None: ...
 

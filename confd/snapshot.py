@@ -85,18 +85,13 @@ class _Draft:
         self.touched_hosts: set[Host] = set()
         self.touched_meta = False
 
-    def layer(self, layer: Layer) -> dict[str, Entry]:
-        if layer not in self.own_layers:
-            self.own_layers[layer] = thawed(self.layers.get(layer, {}))
-            self.layers[layer] = self.own_layers[layer]
-        return self.own_layers[layer]
-
     def folder(self, env: str, app: str, host: str = "") -> dict[str, Entry]:
         """The layer of these names; they are parsed once, not once a key. Raises `Malformed`."""
         names = (env, app, host)
         if names not in self.folders:
             layer = Layer(parse_env(env), parse_app(app), parse_host(host) if host else None)
-            self.folders[names] = self.layer(layer)
+            self.folders[names] = thawed(self.layers.get(layer, {}))
+            self.own_layers[layer] = self.layers[layer] = self.folders[names]
         return self.folders[names]
 
     def status(self, host: Host) -> dict[Container, str]:

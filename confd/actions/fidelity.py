@@ -69,6 +69,8 @@ def obstacles_of(inspect: Inspect, others: Sequence[Inspect] = ()) -> tuple[str,
     found: list[str] = []
     if host.get("AutoRemove"):
         found.append("it was started with --rm: the engine removes it when it stops, so it could not be put back")
+    if (inspect.get("State") or {}).get("Paused"):
+        found.append("it is paused, and would run afterwards; `docker unpause` lets it go on")
     if host.get("VolumesFrom"):
         found.append("it takes volumes from another container (--volumes-from), which is not carried over yet")
     if host.get("Links"):

@@ -68,7 +68,7 @@ def apply(  # noqa: PLR0913, PLR0917 - each is one thing that a swap needs
     old, name = str(inspect["Id"]), str(inspect["Name"]).lstrip("/")
     followers = followers_of(inspect, target.containers(""))
     if followers:
-        raise EngineRefused(f"{', '.join(followers)} shares its namespaces and would lose them; stop that first")
+        raise EngineRefused(f"{', '.join(followers)} shares its namespaces and would lose them; remove that first")
     running = bool(inspect["State"].get("Running"))
     policy = dict(inspect["HostConfig"].get("RestartPolicy") or _NO)
     note: dict[str, Any] = {"recreate": {"name": name, "running": running, "policy": policy}}
@@ -89,7 +89,7 @@ def apply(  # noqa: PLR0913, PLR0917 - each is one thing that a swap needs
     except ContainerGone:
         _put_back(target, old, new, note["recreate"])
         raise
-    target.remove(old)
+    _remove_old(target, old)
     return new
 
 
@@ -155,6 +155,16 @@ def _stays_up(target: _Able, new: str, monitor_s: float, clock: Clock) -> bool:
     except (StartFailed, ContainerGone):
         return False
     return True
+
+
+def _remove_old(target: _Able, old: str) -> None:
+    """Remove the stopped one; where somebody has started it again meanwhile, it ends now."""
+    try:
+        target.remove(old)
+    except EngineRefused:
+        before = _look(target, old)
+        if before is not None:
+            _end(target, before)
 
 
 def _put_back(target: _Able, old: str, new: str | None, note: Mapping[str, Any]) -> None:

@@ -54,10 +54,11 @@ class Agent:
     queue: Queue[Place] = field(init=False)
     _stop: threading.Event = field(default_factory=threading.Event)
     _relist: threading.Event = field(default_factory=threading.Event)
+    _away_since: str | None = None
+    _told_away: str | None = None
+    _fence: Expect | None = None
     _envs: set[Env] = field(default_factory=set)
     _threads: list[threading.Thread] = field(default_factory=list)
-    _fence: Expect | None = None
-    _engine_lost: str | None = None
 
     def __post_init__(self) -> None:
         self.queue = Queue(self.clock)
@@ -112,9 +113,13 @@ class Agent:
         return None
 
     def _publish(self) -> None:
-        """Tell who this agent is, and since when its engine does not answer."""
-        about = json.dumps({**self.about, "at": self.clock.utc(), "engine_lost": self._engine_lost})
-        self.store.commit([Put(self.keyspace.about(self.host), about)], [self._fence] if self._fence else [])
+        """Tell of this host, and since when its engine does not answer."""
+        away = self._away_since
+        about = {**self.about, "engine_away_since": away, "at": self.clock.utc()}
+        self.store.commit(
+            [Put(self.keyspace.about(self.host), json.dumps(about))], [self._fence] if self._fence else []
+        )
+        self._told_away = away
 
     def _start(self) -> bool:
         """Everything in order: containers, store, then those who act. False when stopped meanwhile."""
@@ -155,32 +160,27 @@ class Agent:
             while self.clock.now() < due and not lease.lost.is_set() and not self._relist.is_set():
                 if self.clock.wait(self._stop, min(AGAIN_S, max(due - self.clock.now(), 0.0))):
                     return
+                if self._away_since != self._told_away:
+                    self._retell()
             self._relist.clear()
             if not self._refresh():
                 self._relist.set()
                 self.clock.wait(self._stop, AGAIN_S)
+
+    def _retell(self) -> None:
+        try:
+            self._publish()
+        except ConfdError as error:
+            log.debug("the engine's state is not told yet: %s", error.detail)
 
     def _refresh(self) -> bool:
         try:
             self.inventory.refresh()
         except ConfdError as error:
             log.warning("cannot list containers: %s", error.detail)
-            self._engine(lost=True)
             return False
-        self._engine(lost=False)
         self._follow({env for env, _ in self.inventory.places()})
         return True
-
-    def _engine(self, *, lost: bool) -> None:
-        """Note whether the engine answers, and tell it when that has changed."""
-        if lost == (self._engine_lost is not None):
-            return
-        before, self._engine_lost = self._engine_lost, self.clock.utc() if lost else None
-        try:
-            self._publish()
-        except ConfdError as error:
-            self._engine_lost = before  # told at the next look
-            log.warning("cannot tell whether the engine answers: %s", error.detail)
 
     def _follow(self, envs: set[Env]) -> None:
         """Follow these envs too; an env stays followed until the agent ends."""
@@ -190,10 +190,11 @@ class Agent:
 
     def _listen(self) -> None:
         for event in self.target.events(self._stop):
-            if event.action == "lost":
-                self._engine(lost=True)
+            if event.action == "away":
+                self._away_since = self._away_since or self.clock.utc()
                 continue
             if event.action == "resync":
+                self._away_since = None
                 if self._refresh():
                     self._add_all()
                 else:

@@ -35,7 +35,10 @@ def hosts_command(common: Common) -> None:
         document,
         lambda: table(
             ["HOST", "STATE", "ENV", "ENGINE", "CONTAINERS"],
-            [[h["host"], _life(h), h.get("env"), _engine(h), _count(h.get("containers"))] for h in hosts],
+            [
+                [h["host"], _life(h), h.get("env"), h.get("engine_version"), _count(h.get("containers"))]
+                for h in hosts
+            ],
         ),
     )
     if not hosts:
@@ -43,12 +46,10 @@ def hosts_command(common: Common) -> None:
 
 
 def _life(host: Mapping[str, Any]) -> str:
-    return "alive" if host.get("alive") else f"lost since {cell(host.get('lost_since'))}"
-
-
-def _engine(host: Mapping[str, Any]) -> str:
-    lost = host.get("engine_lost")
-    return cell(host.get("engine_version")) + (f", does not answer since {cell(lost)}" if lost else "")
+    if not host.get("alive"):
+        return f"lost since {cell(host.get('lost_since'))}"
+    away = host.get("engine_away_since")
+    return f"alive, no engine since {cell(away)}" if away else "alive"
 
 
 def _count(containers: Any) -> str:

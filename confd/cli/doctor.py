@@ -144,9 +144,9 @@ def _agents(client: Client) -> Iterator[Finding]:
         if not host.get("alive"):
             found = f"lost since {cell(host.get('lost_since'))}"
             yield Finding(name, "FAULT", found, "start its confd-agent again; look at its log", 3)
-        elif not host.get("engine_version") or host.get("engine_lost"):
+        elif host.get("engine_away_since") or not host.get("engine_version"):
             mend = "start Docker there (systemctl start docker), or correct the agent's --docker-host"
-            since = f" since {cell(host['engine_lost'])}" if host.get("engine_lost") else ""
+            since = f" since {cell(host['engine_away_since'])}" if host.get("engine_away_since") else ""
             yield Finding(name, "FAULT", f"it reaches no Docker Engine{since}", mend, 3)
         else:
             yield _version(f"engine {cell(host.get('host'))}", host["engine_version"], TESTED_ENGINES)

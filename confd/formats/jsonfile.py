@@ -53,8 +53,6 @@ def dump(values: Mapping[str, Value]) -> str:
             if not isinstance(child, dict) or id(child) not in folders_made:
                 raise Invalid(f"{key!r} cannot stand in a JSON file beside {'/'.join(folders)!r}, which is a value")
             node = child
-        if name in node:
-            raise Invalid(f"{key!r} cannot stand in a JSON file beside keys below it")
         node[name] = values[key]
     if not tree:
         return "{}\n"

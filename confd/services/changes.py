@@ -37,6 +37,15 @@ def draft(layer: Layer, before: Mapping[str, str | None], after: Mapping[str, st
     return Change(layer, 0, uuid.uuid4().hex, kind, before=before, after=after, **words)
 
 
+def check_size(after: Mapping[str, str | None]) -> None:
+    """Raises `TooLarge` for more keys and values than one change takes."""
+    size = sum(len(key.encode()) + len((text or "").encode()) for key, text in after.items())
+    if size > MAX_CHANGE_BYTES:
+        raise TooLarge(
+            f"the change holds {size} bytes of keys and values; at most {MAX_CHANGE_BYTES} are taken at once"
+        )
+
+
 def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change, int]:
     """Store a change made on this snapshot. Returns it with its number, and its revision.
 
@@ -44,11 +53,7 @@ def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change
     """
     head = snapshot.heads.get(change.layer, Head())
     change = replace(change, number=head.number + 1, at=context.clock.utc())
-    size = sum(len(key.encode()) + len((text or "").encode()) for key, text in change.after.items())
-    if size > MAX_CHANGE_BYTES:
-        raise TooLarge(
-            f"the change holds {size} bytes of keys and values; at most {MAX_CHANGE_BYTES} are taken at once"
-        )
+    check_size(change.after)
     keyspace, text = context.keyspace, _record_text(change)
     edits = list(_edits(keyspace, change))
     staged = sum(map(_weight, edits)) + len(text.encode()) > MAX_REQUEST_BYTES

@@ -45,7 +45,14 @@ def hosts(snapshot: Snapshot) -> dict[str, Any]:
                 "lost_since": None if state.alive is not None else _last_heard(state.status, about),
                 **{
                     name: about.get(name)
-                    for name in ("env", "engine_version", "engine_lost", "api_version", "cpus", "memory_bytes")
+                    for name in (
+                        "env",
+                        "engine_version",
+                        "engine_away_since",
+                        "api_version",
+                        "cpus",
+                        "memory_bytes",
+                    )
                 },
                 "containers": len(state.status),
             }

@@ -232,7 +232,9 @@ def _decide(
     head = snapshot.heads.get(layer, Head())
     if not differences:
         return Written(head.number, snapshot.revision, (), reaches, after=snapshot)
-    after = _with(snapshot, layer, {one.key: one.after for one in differences})
+    edits = {one.key: one.after for one in differences}
+    changes.check_size(edits)  # before the check, which takes long for what is too large
+    after = _with(snapshot, layer, edits)
     warnings = _check(context, snapshot, after, places, scope)
     if wanted.dry_run:
         return Written(head.number, snapshot.revision, differences, reaches, warnings, after)
@@ -240,7 +242,7 @@ def _decide(
     change = changes.draft(
         layer,
         {one.key: one.before for one in differences},
-        {one.key: one.after for one in differences},
+        edits,
         author=wanted.author,
         message=wanted.message,
         note=wanted.note,
@@ -298,7 +300,7 @@ def _host_problems(
         fine = fine or not problems
         warnings += [f"{place.host}: {problem.detail}" for problem in problems]
     if warnings and not fine:
-        raise Invalid(f"no host that runs this could do it: {warnings[0]}")
+        raise Invalid(f"no host that runs this could do it: {'; '.join(dict.fromkeys(warnings))}")
     return tuple(dict.fromkeys(warnings))
 
 

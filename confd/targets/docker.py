@@ -76,17 +76,13 @@ class DockerTarget:
 
     def events(self, stop: threading.Event) -> Iterator[TargetEvent]:
         """The stream is open before `resync` is told, so that nothing falls between it and a listing."""
-        lost = False
         while not stop.is_set():
             try:
                 response = self._wire.send(Call("GET", "/events", _CONTAINER_EVENTS, wait_s=ENDLESS, stream=True))
             except TargetError:
-                if not lost:
-                    yield TargetEvent(Container(""), "lost")
-                lost = True
+                yield TargetEvent(Container(""), "away")
                 stop.wait(PAUSE_S)
                 continue
-            lost = False
             yield TargetEvent(Container(""), "resync")
             yield from _told(response, stop)
             stop.wait(PAUSE_S / 10)

@@ -77,19 +77,18 @@ class MemoryTarget:
             return copy.deepcopy(self._find(container).document)
 
     def events(self, stop: threading.Event) -> Iterator[TargetEvent]:
-        told, lost = -1, False
+        told, away = -1, False
         while not stop.is_set():
             with self._changed:
-                if (lost and not self._reachable) or told == len(self._told):
+                if not self._reachable and not away:
+                    told, away = -1, True
+                    event = TargetEvent(Container(""), "away")
+                elif not self._reachable or told == len(self._told):
                     self._changed.wait(0.1)
                     continue
-                if not self._reachable:
-                    event, told = TargetEvent(Container(""), "lost"), -1
-                elif told < 0:
-                    event, told = TargetEvent(Container(""), "resync"), len(self._told)
                 else:
-                    event, told = self._told[told], told + 1
-                lost = not self._reachable
+                    event = self._told[told] if told >= 0 else TargetEvent(Container(""), "resync")
+                    told, away = told + 1 if told >= 0 else len(self._told), False
             yield event
 
     def close(self) -> None:

@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
-# The shim reaches the API through its socket: CONFD_SOCKETS is the folder with confd.sock, CONFD_TOKEN_FILE the token.
+# The shim reaches the API through its socket: CONFD_SOCKETS is the folder with confd.sock, CONFD_TOKEN_FILE the token;
+# without them those that confctl's own file names.
 . "$(dirname "$0")/../example.sh" example-shim
-data=${XDG_DATA_HOME:-$HOME/.local/share}/confd
-sockets=${CONFD_SOCKETS:-$data/api}
-token=${CONFD_TOKEN_FILE:-$data/api/token}
+named() { sed -n "s/^$1 = \"\(unix:\)\{0,1\}\(.*\)\"/\2/p" "${XDG_CONFIG_HOME:-$HOME/.config}/confd/config.toml" | head -1; }
+sockets=${CONFD_SOCKETS:-$(dirname "$(named server)")}
+token=${CONFD_TOKEN_FILE:-$(named token_file)}
+[ -S "$sockets/confd.sock" ] && [ -f "$token" ] || { # docker would make folders of what is not there
+  echo "there is no $sockets/confd.sock or no token file $token; set CONFD_SOCKETS and CONFD_TOKEN_FILE" >&2
+  exit 1
+}
 image confd-example-shim:1 --python --file "$root/confd/shim/entrypoint.py:/usr/local/bin/confd-entrypoint"
 
 step "the image's command is run by confd-entrypoint, with the settings as variables"

@@ -311,6 +311,15 @@ def test_doctor_finds_lost_agents_and_untested_engines(run: Confctl, server: Ser
     assert "confd-agent again" in result.stderr
 
 
+def test_an_engine_that_went_away_is_told_by_doctor_and_hosts(run: Confctl, server: Server) -> None:
+    since = "2026-01-01T00:00:00Z"
+    host = {"host": "h1", "alive": True, "engine_version": "20.10", "engine_away_since": since}
+    server.answers |= {"GET /livez": {}, "GET /readyz": {"store": "etcd 3.5.1"}, "GET /v1/apps": {}}
+    server.answers["GET /v1/hosts"] = {"hosts": [host]}
+    assert f"it reaches no Docker Engine since {since}" in run("doctor").stdout
+    assert f"alive, no engine since {since}" in run("hosts").stdout
+
+
 def test_why_finds_a_container_by_name(run: Confctl, server: Server) -> None:
     step = {
         "action": "recreate",

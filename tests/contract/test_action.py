@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from confd.actions import ACTIONS, recreate, restart, signal, update
-from confd.actions.fidelity import Wanted
+from confd.actions.fidelity import Wanted, obstacles_of
 from confd.clock import SystemClock
 from confd.errors import EngineRefused, StartFailed
 from confd.model import Reach
@@ -150,3 +150,30 @@ def test_a_successor_that_does_not_stay_up_gives_its_place_back_with_its_words(t
     (after,) = target.containers("")
     assert (after["Id"], after["Name"], after["State"]["Running"]) == (before["Id"], "/web", True)
     assert after["HostConfig"]["RestartPolicy"]["Name"] == "always"
+
+
+class _StartedByHand(MemoryTarget):
+    """Somebody starts the old container again just before it is removed."""
+
+    starts = 1
+
+    def remove(self, container: str) -> None:
+        if self.starts:
+            self.starts = 0
+            self.start(container)
+        super().remove(container)
+
+
+def test_an_old_container_that_was_started_again_meanwhile_is_not_left_behind() -> None:
+    target = _StartedByHand({IMAGE: _program})
+    before = _run(target, "always")
+    _recreate(target, before, level="debug")
+    (after,) = target.containers("")
+    assert (after["Name"], after["State"]["Running"], after["Id"] != before["Id"]) == ("/web", True, True)
+
+
+def test_a_paused_container_is_not_recreated(target: MemoryTarget) -> None:
+    inspect = dict(_run(target))
+    assert obstacles_of(inspect) == ()
+    (obstacle,) = obstacles_of({**inspect, "State": {**inspect["State"], "Paused": True}})
+    assert "docker unpause" in obstacle

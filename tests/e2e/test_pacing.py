@@ -169,7 +169,8 @@ def test_a_process_is_signalled_once_it_is_ready_and_not_before_b118(
     made = engine.run("slow", SLOW, labels={"confd.app": "slow"}, host={"Binds": [f"{folder}:/etc/app"]})
     pid = engine.inspect(made)["State"]["Pid"]
     confd.ctl("set", "slow", "A=1", "-e", "dev")
-    until(lambda: any("will be tried again" in one["detail"] for one in confd.status("slow")), 20)
+    until(lambda: ["tried again" in one["detail"] for one in confd.status("slow")] == [True], 20)
+    assert confd.status("slow")[0]["state"] == "pending"
     (folder / "ready").touch()
     until(lambda: [one["state"] for one in confd.status("slow")] == ["in-sync"], 30)
     assert engine.inspect("slow")["State"]["Pid"] == pid

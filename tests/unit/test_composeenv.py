@@ -78,6 +78,10 @@ def test_no_message_holds_a_value() -> None:
     assert "hunter2" not in caught.value.detail
 
 
+def test_a_dollar_sign_is_written_so_that_it_refers_to_nothing() -> None:
+    assert composeenv.dump({"A": "$HOME ${B}"}) == 'A="\\$HOME \\${B}"\n'
+
+
 @given(st.dictionaries(NAMES, TEXTS))
 def test_every_string_comes_back_b18(values: Mapping[str, str]) -> None:
     assert dict(composeenv.load(composeenv.dump(values))) == values

@@ -115,6 +115,24 @@ def test_a_nul_is_refused_by_name_b56() -> None:
             dump({"KEY": "a\x00b"})
 
 
+@pytest.mark.parametrize("name", ["", "=A", "a b", "A\n"])
+def test_a_name_that_the_file_would_not_give_back_is_refused(name: str) -> None:
+    for dump in (dotenv.dump, dotenv.dump_docker):
+        with pytest.raises(Invalid, match="cannot stand as a name"):
+            dump({name: "x"})
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\rb"])
+def test_docker_s_dialect_refuses_a_line_end_by_name(value: str) -> None:
+    with pytest.raises(Invalid, match="KEY holds a line end") as refused:
+        dotenv.dump_docker({"KEY": value})
+    assert value not in refused.value.detail
+
+
+def test_docker_s_dialect_writes_values_as_they_are() -> None:
+    assert dotenv.dump_docker({"A": '"x" $Y', "B": True}) == 'A="x" $Y\nB=true\n'
+
+
 def test_values_other_than_strings_are_their_json_text() -> None:
     text = dotenv.dump({"A": Number("1.10"), "B": True, "C": {"x": 1}})
     assert env(text) == {"A": "1.10", "B": "true", "C": '{"x":1}'}
@@ -125,7 +143,7 @@ def test_the_last_of_a_repeated_name_wins() -> None:
 
 
 def test_a_repeated_name_is_told_of_with_both_lines() -> None:
-    for name in ("env", "docker-env"):
+    for name in ("env", "docker-env", "compose-env"):
         words = ["line 4: A stands again and takes the place of line 1"]
         assert FORMATS[name].warnings("A=1\n# c\n\nA=2\nB=1\n") == words
 
@@ -174,6 +192,11 @@ def test_a_key_that_is_also_a_folder_is_refused_not_merged(values: dict[str, Val
     with pytest.raises(Invalid, match="cannot stand"):
         jsonfile.dump(values)
     assert repr(values) == before
+
+
+def test_no_values_are_an_empty_object() -> None:
+    assert jsonfile.dump({}) == "{}\n"
+    assert jsonfile.load("{}") == []
 
 
 SCALARS = st.none() | st.booleans() | TEXTS | st.integers().map(lambda number: Number(str(number)))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from confd.errors import Malformed
 from confd.keys import (
     App,
+    Container,
     Env,
     Host,
     Key,
@@ -138,6 +139,8 @@ def test_a_literal_pattern_matches_only_itself(key: str) -> None:
         (KEYSPACE.about(Host("h1")), "/confd/hosts/h1/about"),
         (KEYSPACE.alive(Host("h1")), "/confd/hosts/h1/alive"),
         (Keyspace("/x").meta, "/x/meta"),
+        (KEYSPACE.ledger(Host("h1"), Container("c1")), "/confd/hosts/h1/ledger/c1"),
+        (KEYSPACE.status(Host("h1"), Container("c1")), "/confd/hosts/h1/status/c1"),
         (KEYSPACE.locks, "/confd/locks/"),
         (KEYSPACE.parts(Env("prod")), "/confd/envs/prod/parts/"),
     ],

@@ -87,10 +87,38 @@ def test_a_variable_needs_a_new_container() -> None:
     assert [(r.key, r.why) for r in steps[0].reasons] == [("A", "variable A")]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "reasons"),
+    [
+        ({"a": "1", "b": "2"}, {"a": "1", "b": "3"}, ["b"]),
+        ({"a": "1"}, {"a": "1", "b": "3"}, ["b"]),
+        ({"a": "1", "b": "2"}, {"a": "1"}, ["a"]),
+        ({"a": "1"}, {}, ["arguments"]),
+    ],
+)
+def test_a_changed_argument_needs_a_new_container(
+    before: dict[str, str], after: dict[str, str], reasons: list[str]
+) -> None:
+    rule = replace(Binding().variables, exclude=("**",))
+    binding = Binding(variables=rule, arguments={"--a": "a", "--b": "b"})
+    (step,) = plan(rendered(binding, **after), container(rendered(binding, **before)), binding).steps
+    assert (step.action, [str(r.key) for r in step.reasons]) == ("recreate", reasons)
+    assert {r.why for r in step.reasons} == {"arguments"}
+
+
 def test_a_memory_limit_is_updated_live() -> None:
     due = rendered(run__memory='"512m"')
     steps = plan(due, container(rendered(run__memory='"256m"'))).steps
     assert [(s.action, dict(s.parameters)) for s in steps] == [("update", {"memory": due.options["memory"]})]
+
+
+@pytest.mark.parametrize(
+    ("action", "due"),
+    [("auto", ["update"]), ("update", ["update"]), ("restart", ["update", "restart"]), ("recreate", ["recreate"])],
+)
+def test_a_limit_is_brought_in_as_its_rule_says(action: str, due: list[str]) -> None:
+    new, old = rendered(run__memory='"512m"'), rendered(run__memory='"256m"')
+    assert words(plan(new, container(old), on(action)).due) == due
 
 
 def test_a_new_container_replaces_all_in_place_actions() -> None:
@@ -256,6 +284,29 @@ def test_a_file_out_of_reach_is_blocked_b158() -> None:
     assert [(s.action, s.blocked) for s in blocked] == [("files", f"{FILE.path}: it is no mounted directory")]
 
 
+def test_a_file_whose_keys_recreate_is_written_and_read_by_a_new_container() -> None:
+    binding = replace(
+        WITH_FILE, variables=replace(Binding().variables, exclude=("**",)), on_change=on("recreate").on_change
+    )
+    old, new = rendered(binding, file__x="1"), rendered(binding, file__x="2")
+    assert words(plan(new, container(old), binding).due) == ["files", "recreate"]
+
+
+def test_a_file_that_is_as_it_is_due_is_left_alone() -> None:
+    old, new = rendered(WITH_FILE, A="1", file__x="1"), rendered(WITH_FILE, A="2", file__x="1")
+    assert words(plan(new, container(old), WITH_FILE).due) == ["recreate"]
+
+
+@pytest.mark.parametrize("action", ["signal", "restart"])
+def test_a_key_that_a_file_brings_in_is_settled_while_its_variable_waits(action: str) -> None:
+    binding = replace(WITH_FILE, on_change=on(action).on_change)
+    old, new = rendered(binding, file__x="1"), rendered(binding, file__x="2")
+    one = plan(new, container(old), binding)
+    assert words(one.steps) == ["files", action]
+    assert one.settles == new.key_digests
+    assert one.spec is None
+
+
 def test_a_stopped_container_is_neither_signalled_nor_restarted() -> None:
     binding = replace(WITH_FILE, variables=replace(Binding().variables, exclude=("**",)))
     old = container(rendered(binding, file__x="1"), running=False)
@@ -292,6 +343,12 @@ def test_the_effect_on_a_file_whose_keys_signal_is_the_signal() -> None:
     binding = replace(WITH_FILE, on_change=(OnChange("**", "signal", "HUP"),))
     due = rendered(binding, file__x="1")
     assert effect_of(Key("file/x"), due, binding, container(due), REACHES).action == "signal"
+
+
+def test_the_effect_on_a_key_that_an_argument_carries_is_a_new_container() -> None:
+    binding = Binding(variables=replace(Binding().variables, exclude=("**",)), arguments={"--a": "a"})
+    due = rendered(binding, a="1")
+    assert effect_of(Key("a"), due, binding, container(due), REACHES).action == "recreate"
 
 
 def test_effect_tells_what_blocks_it() -> None:

@@ -106,6 +106,13 @@ def test_an_unknown_run_option_is_a_problem() -> None:
     assert "memory" in rendered.problems[0].detail
 
 
+def test_a_run_option_that_is_no_value_of_it_is_a_problem_and_left_out_b57() -> None:
+    rendered = due(Binding(), {"run/memory": '"lots"', "run/cpus": "1"})
+    assert [(p.code, p.keys) for p in rendered.problems] == [("run-option", ("run/memory",))]
+    assert "lots" not in rendered.problems[0].detail
+    assert list(rendered.options) == ["cpus"]
+
+
 def test_conflicting_run_options_name_both_keys_b61() -> None:
     rendered = due(Binding(), {"run/cpus": '"0.5"', "run/cpu-quota": "50000"})
     assert set(rendered.problems[0].keys) == {"run/cpus", "run/cpu-quota"}
@@ -126,6 +133,14 @@ def test_a_json_file_keeps_the_text_of_numbers() -> None:
     assert "1.10" in file.content
     assert "other" not in file.content
     assert (file.mode, file.owner, file.keys) == (0o440, (1000, 1001), ("web/ratio",))
+
+
+def test_a_file_that_cannot_hold_its_keys_is_a_problem_and_left_out() -> None:
+    files = (BindingFile("/a.json", "json", ("a/**",)), BindingFile("/b.json", "json", ("b",)))
+    rendered = due(Binding(files=files), {"a": "1", "a/b": "2", "b": "3"})
+    assert [(p.code, sorted(p.keys)) for p in rendered.problems] == [("file", ["a", "a/b"])]
+    assert rendered.problems[0].detail.startswith("/a.json: ")
+    assert [file.path for file in rendered.files] == ["/b.json"]
 
 
 def test_an_owner_without_a_group_is_its_own_group() -> None:

@@ -70,7 +70,9 @@ def test_one_unusable_key_leaves_the_others_b57() -> None:
     assert [(p.code, p.keys) for p in resolved.problems] == [("invalid", ("bad key",))]
 
 
-@pytest.mark.parametrize("text", ["a\x00b", '"a\\u0000b"', '["\\u0000"]', '{"\\u0000":1}'])
+@pytest.mark.parametrize(
+    "text", ["a\x00b", '"a\\u0000b"', '["\\u0000"]', '{"\\u0000":1}', '[1,null,{"a":"\\u0000"}]']
+)
 def test_a_nul_in_the_store_marks_the_key_invalid_b56(text: str) -> None:
     resolved = resolve(snapshot(own={"k": text, "good": "2"}), PROD, WEB)
     assert list(resolved.settings) == ["good"]
@@ -91,6 +93,7 @@ def test_a_ciphertext_is_never_handed_on_in_clear() -> None:
         ('{ "a" : 1 }', '{"a":1}'),
         ('"x"', '"x"'),
         ("\\u0000", '"\\\\u0000"'),
+        ('["\\\\u0000",1]', '["\\\\u0000",1]'),
     ],
 )
 def test_text_that_is_no_json_reads_as_a_string(text: str, expected: str) -> None:

@@ -88,6 +88,38 @@ def test_a_batch_that_is_already_in_changes_nothing() -> None:
     assert advance(SPACE, before, Batch(9, (Event("/confd/meta", None),))) == (before, Touched())
 
 
+def test_a_batch_without_events_only_moves_the_revision_on() -> None:
+    before = from_listing(SPACE, Listing(9, entries(TEXTS)))
+    after, touched = advance(SPACE, before, Batch(10, ()))
+    assert (after, touched) == (from_listing(SPACE, Listing(10, entries(TEXTS))), Touched())
+    assert after.layers is before.layers
+
+
+def test_entries_of_one_layer_in_one_batch_all_get_in() -> None:
+    before = from_listing(SPACE, Listing(9, entries(TEXTS)))
+    keys = [SPACE.settings(OWN) + name for name in ("x", "y")]
+    after, touched = advance(SPACE, before, Batch(10, tuple(Event(key, Entry(key, "2", 10)) for key in keys)))
+    assert set(after.layers[OWN]) == {"db/url", "x", "y"}
+    assert touched == Touched(layers=frozenset({OWN}))
+
+
+def test_the_states_of_two_containers_in_one_batch_both_get_in() -> None:
+    before = from_listing(SPACE, Listing(9, entries(TEXTS)))
+    events = tuple(Event(f"/confd/hosts/h1/status/{c}", Entry("", c, 10)) for c in ("c2", "c3"))
+    after, touched = advance(SPACE, before, Batch(10, events))
+    assert after.hosts[H1].status == {"c1": "{}", "c2": "c2", "c3": "c3"}
+    assert after.hosts[H1].about == before.hosts[H1].about
+    assert touched == Touched(hosts=frozenset({H1}))
+
+
+def test_a_host_that_only_comes_alive_keeps_its_containers_states() -> None:
+    before = from_listing(SPACE, Listing(9, entries(TEXTS)))
+    key = "/confd/hosts/h1/alive"
+    after, _ = advance(SPACE, before, Batch(10, (Event(key, Entry(key, '{"at":2}', 10)),)))
+    assert after.hosts[H1].alive == '{"at":2}'
+    assert after.hosts[H1].status is before.hosts[H1].status
+
+
 def test_deleting_everything_leaves_an_empty_snapshot() -> None:
     before = from_listing(SPACE, Listing(9, entries(TEXTS)))
     after, touched = advance(SPACE, before, Batch(10, tuple(Event(key, None) for key in TEXTS)))

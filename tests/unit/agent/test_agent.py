@@ -178,3 +178,17 @@ def test_nothing_is_applied_over_and_over_b108(store: MemoryStore, engine: Engin
         running.agent.reconciler.reconcile((Env("dev"), App("web")))
     assert [action for action, _ in engine.done] == ["recreate"]
     assert store.snapshot([Area(prefix)]).revision == before
+
+
+def test_it_tells_since_when_its_engine_does_not_answer(
+    store: MemoryStore, engine: Engine, running: Running
+) -> None:
+    def away() -> object:
+        entry = store.snapshot([Area(KEYS.about(HOST))]).entries.get(KEYS.about(HOST))
+        return json.loads(entry.text)["engine_away_since"] if entry else "not told yet"
+
+    until(lambda: away() is None, 5)
+    engine.target.set_reachable(False)
+    until(lambda: away() is not None, 5)
+    engine.target.set_reachable(True)
+    until(lambda: away() is None, 5)
