@@ -95,7 +95,7 @@ class _Application:
     def __init__(self, context: Context, tokens: Mapping[str, str]) -> None:
         self._context = context
         self._tokens = tokens
-        self._rest = WSGIMiddleware(create_app(context, tokens), workers=WORKERS)
+        self._rest = WSGIMiddleware(_whole(create_app(context, tokens)), workers=WORKERS)
         self._pulse = _Pulse()
         self._digests: OrderedDict[tuple[Scope, int], str] = OrderedDict()
         context.mirror.subscribe(self._pulse.beat)
@@ -223,7 +223,7 @@ def _asked(path: re.Match[str], query: str, headers: Mapping[str, str]) -> _Aske
     check([name for name, _ in pairs], TAKEN)
     given = dict(pairs)
     host = given.get("host")
-    scope = Scope(parse_env(path[2]), parse_app(path[1]), parse_host(host) if host else None)
+    scope = Scope(parse_env(path[2]), parse_app(path[1]), None if host is None else parse_host(host))
     form = given.get("format", delivery.WHOLE)
     if form not in FORMATS and form != delivery.WHOLE:
         raise Malformed(f"format {form!r} is unknown; known are: {', '.join(sorted(FORMATS))}", pointer="/format")
@@ -257,6 +257,16 @@ async def _send(send: Send, answer: _Answer) -> None:
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _whole(app: Any) -> Any:
+    """A body without a Content-Length, as a client that streams sends it, is read to its end too."""
+
+    def terminated(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["wsgi.input_terminated"] = True
+        return app(environ, start_response)
+
+    return terminated
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -44,7 +44,7 @@ def context() -> Context:
 def scope_of(app: str, env: str) -> Scope:
     """The scope of the path, and the host of the query. Raises `Malformed`."""
     host = request.args.get("host")
-    return Scope(parse_env(env), parse_app(app), parse_host(host) if host else None)
+    return Scope(parse_env(env), parse_app(app), None if host is None else parse_host(host))
 
 
 def snapshot() -> Snapshot:
@@ -67,9 +67,12 @@ def body_of(*known: str) -> dict[str, Value]:
 
 def any_body() -> Value:
     """The body's JSON value. Raises `Malformed`, `TooLarge`."""
+    too_large = TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes; split the change")
     if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes; split the change")
+        raise too_large
     raw = request.get_data()
+    if request.content_length is None and len(raw) >= MAX_BODY_BYTES:  # more of it was not read
+        raise too_large
     try:
         return jsontext.parse(raw.decode("utf-8"))
     except UnicodeDecodeError as exc:

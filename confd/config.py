@@ -158,6 +158,20 @@ SERVER_FLAGS = (
 )
 
 
+EXAMPLES: Mapping[str, str] = {
+    "confd-agent": """\
+Examples:
+  confd-agent --env prod --etcd 10.0.0.1:2379,10.0.0.2:2379,10.0.0.3:2379
+  confd-agent --env prod --etcd 10.0.0.1:2379 --allow-run user --allow-run publish
+  confd-agent --env prod --etcd 10.0.0.1:2379 --observe      # first look, nothing is changed""",
+    "confd-server": """\
+Examples:
+  confd-server up                                            # all of it, for this machine
+  confd-server up --env qa --listen 127.0.0.1:8800 --data ~/confd-qa
+  confd-server api --etcd 10.0.0.1:2379 --listen 0.0.0.0:8700 --token-file /etc/confd/token""",
+}
+
+
 def agent_config(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> AgentConfig:
     """The settings of `confd-agent`. Raises `Configuration`; a wrong flag ends the process with 2."""
     parser = _parser("confd-agent", "Keeps this host's containers equal to what the store says.", AGENT_FLAGS)
@@ -205,7 +219,13 @@ def server_config(arguments: Sequence[str], environ: Mapping[str, str] | None = 
 
 
 def _parser(program: str, words: str, flags: Sequence[Flag]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(program, description=words, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        program,
+        description=f"{words} Each option is also read from the variable CONFD_..., as CONFD_ETCD for --etcd.",
+        epilog=EXAMPLES[program],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     parser.add_argument("--config", help=CONFIG_FILE.help)
     for flag in flags:
         if flag.switch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import signal
@@ -39,6 +40,7 @@ def server(argv: Sequence[str] | None = None) -> int:
 def _agent(arguments: Sequence[str]) -> int:
     config = agent_config(arguments)
     _log(config.log)
+    _check_allowed(config.allow_run)
     _make_folder(config.data)
     stop = _stop_on_signals()
     from confd.bootstrap import build_agent
@@ -60,6 +62,16 @@ def _agent(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _check_allowed(names: Sequence[str]) -> None:
+    """Raises `Configuration` for what is no run option: a slip would forbid in silence what was to be allowed."""
+    from confd.options import OPTIONS
+
+    for name in names:
+        if name not in OPTIONS:
+            known = ", ".join(name for name, option in sorted(OPTIONS.items()) if not option.limit)
+            raise Configuration(f"--allow-run: {name!r} is no run option; known are: {known}")
+
+
 def _make_folder(data: Path | None) -> None:
     """So that a file `freeze` can be put into it in a hurry. Raises `Configuration`."""
     if data is not None:
@@ -73,6 +85,8 @@ def _server(arguments: Sequence[str]) -> int:
     config = server_config(arguments)
     _log(config.log)
     stop = _stop_on_signals()  # uvicorn raises the signal again when it has ended: it must not end us then
+    given = config.agent_arguments
+    _check_allowed([name for flag, name in itertools.pairwise(given) if flag == "--allow-run"])
     if config.mode == "api":
         return _serve(config, config.etcd, config.listen, stop)
     return _up(config, stop)

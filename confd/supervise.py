@@ -54,7 +54,8 @@ class Child:
                 process.wait(timeout_s)
             except subprocess.TimeoutExpired:
                 process.kill()
-        self._thread.join(1.0)
+        if self._thread.ident is not None:  # else it never was started
+            self._thread.join(1.0)
 
     def _run(self) -> None:
         pause_s = 1.0

@@ -9,6 +9,10 @@ die() { echo "engine: $*" >&2; exit 1; }
 
 alive() { kill -0 "$1" 2>/dev/null; }
 
+left() { # the mounts that the engine leaves behind: its data's own, and a namespace for --network host; inner ones first
+  awk -v "folder=$(realpath "$1")/" 'index($5, folder) == 1 {print $5}' /proc/self/mountinfo | sort -r
+}
+
 start() {
   local folder=$1 namespace=${2:-} enter=()
   mkdir -p "$folder"
@@ -38,7 +42,7 @@ stop() {
     for _ in $(seq 600); do alive "$pid" || break; sleep 0.1; done
     ! alive "$pid" || die "process $pid does not end; see $folder/log"
   fi
-  ! mountpoint -q "$folder/data" || umount -R "$folder/data" # the engine leaves its own mount behind
+  left "$folder" | while read -r mount; do umount "$mount"; done
   [ ! -f "$folder/namespace" ] || ip netns delete "$(cat "$folder/namespace")"
   rm -rf "$folder"
 }

@@ -35,7 +35,14 @@ def binding_command() -> None:
 @write_options
 @common_options
 def set_binding(common: Common, app: str, file: str, **flags: Any) -> None:
-    """Store the binding of APP from a JSON FILE ('-' is stdin)."""
+    """Store the binding of APP from a JSON FILE ('-' is stdin).
+
+    \b
+    Examples:
+      confctl binding set web web.binding.json -e dev --dry-run
+      echo '{"on_change": [{"keys": "**", "action": "restart", "escalate": true}]}' | \\
+        confctl binding set web - -e dev --wait
+    """
     from confd.jsontext import parse
 
     writing, scope, client = Writing(**flags), common.scope(app), common.client()
@@ -50,6 +57,10 @@ def get_binding(common: Common, app: str) -> None:
     """Print the binding of APP, as 'binding set' takes it.
 
     With -o json or yaml also whose it is.
+
+    \b
+    Example:
+      confctl binding get web -e dev > web.binding.json
     """
     document = common.client().binding(common.scope(app))
     emit(common.output, document, lambda: click.echo(pretty(document["binding"])))
@@ -61,7 +72,12 @@ def get_binding(common: Common, app: str) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @common_options
 def check_binding(common: Common, app: str, file: str) -> None:
-    """Check a binding's JSON FILE without a server; nothing is stored."""
+    """Check a binding's JSON FILE without a server; nothing is stored.
+
+    \b
+    Example:
+      confctl binding check web web.binding.json -e dev
+    """
     from confd.binding import parse_binding
     from confd.jsontext import parse
 

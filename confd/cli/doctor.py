@@ -49,7 +49,7 @@ def doctor_command(common: Common) -> None:
     document = [{"check": f.check, "state": f.state, "found": f.found, "mend": f.mend} for f in findings]
     emit(common.output, document, lambda: _show(findings))
     codes = [f.exit_code for f in findings if f.exit_code]
-    say(f"{len(codes)} faults" if codes else "no fault found")
+    say(f"{len(codes)} fault{'s' * (len(codes) > 1)} found" if codes else "no fault found")
     click.get_current_context().exit(codes[0] if codes else 0)
 
 

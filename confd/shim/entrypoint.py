@@ -76,6 +76,10 @@ Each option is also read from the variable CONFD_..., as CONFD_APP for --app.
   --pristine               pass on only PATH, HOME, HOSTNAME and TERM besides the settings
   --no-limits              leave out CONFD_LIMIT_MEMORY_BYTES, _CPUS, _PIDS and _NOFILE
   --help
+
+Examples:
+  confd-entrypoint --app web --env prod --server http://10.0.0.1:8700 --token-file /run/token -- myapp --verbose
+  ENTRYPOINT ["confd-entrypoint", "--"]       in an image; docker run -e CONFD_APP=web -e CONFD_ENV=prod ...
 """
 
 DEFAULTS = {

@@ -199,3 +199,24 @@ def test_the_effects_on_a_container_that_is_not_there_are_not_found(confd: Clien
     confd.change(HERE, EDIT)
     with pytest.raises(NotFound, match="web-9"):
         confd.explain(HERE, "A", "web-9")
+
+
+def test_a_body_without_a_length_is_read_to_its_end(context: Context) -> None:
+    api = AsgiTransport(application(context, {"t": "admin"}), chunked=True)
+    body = b'{"set": {"LEVEL": "debug"}}'
+    answer = api.send(Request("PATCH", f"{WEB}/settings", {"Authorization": "Bearer t"}, body), 10)
+    assert (answer.status, b"debug" in answer.body) == (200, True)
+
+
+def test_a_body_without_a_length_that_is_too_large_is_413(context: Context) -> None:
+    api = AsgiTransport(application(context, {"t": "admin"}), chunked=True)
+    body = b" " * (9 * 1024 * 1024)
+    answer = api.send(Request("PATCH", f"{WEB}/settings", {"Authorization": "Bearer t"}, body), 30)
+    assert answer.status == 413
+
+
+@pytest.mark.parametrize("path", ["settings", "config", "binding", "status"])
+def test_an_empty_host_is_refused_since_it_would_mean_all_of_them(context: Context, path: str) -> None:
+    api = AsgiTransport(application(context, {"t": "admin"}))
+    answer = api.send(Request("GET", f"{WEB}/{path}?host=", {"Authorization": "Bearer t"}), 10)
+    assert (answer.status, b"host" in answer.body) == (400, True)

@@ -39,6 +39,12 @@ def test_every_command_has_help_and_an_example(run: Confctl, name: str) -> None:
     assert f"confctl {name}" in result.stdout
 
 
+@pytest.mark.parametrize("name", ["set", "get", "check"])
+def test_every_command_on_a_binding_has_an_example(run: Confctl, name: str) -> None:
+    result = run("binding", name, "--help")
+    assert f"confctl binding {name} web" in result.stdout.partition("Example")[2]
+
+
 @pytest.mark.parametrize(("name", "line"), [(name, line) for name, (_, line) in COMMANDS.items()])
 def test_the_line_of_help_is_the_first_of_the_command(name: str, line: str) -> None:
     command = confctl.get_command(click.Context(confctl), name)
@@ -316,7 +322,9 @@ def test_an_engine_that_went_away_is_told_by_doctor_and_hosts(run: Confctl, serv
     host = {"host": "h1", "alive": True, "engine_version": "20.10", "engine_away_since": since}
     server.answers |= {"GET /livez": {}, "GET /readyz": {"store": "etcd 3.5.1"}, "GET /v1/apps": {}}
     server.answers["GET /v1/hosts"] = {"hosts": [host]}
-    assert f"it reaches no Docker Engine since {since}" in run("doctor").stdout
+    doctor = run("doctor")
+    assert f"it reaches no Docker Engine since {since}" in doctor.stdout
+    assert "1 fault found" in doctor.stderr
     assert f"alive, no engine since {since}" in run("hosts").stdout
 
 

@@ -121,7 +121,16 @@ def test_a_policy_that_is_taken_away_ends_the_lives(rig: Rig) -> None:
     container = rig.create("web", FAILS, host={"RestartPolicy": ALWAYS})
     rig.target.start(container)
     until(lambda: rig.state(container)["Restarting"], 10)
-    rig.target.update(container, {"RestartPolicy": NO})
+
+    def taken() -> bool:
+        """The engine refuses an update at the very moment in which a life ends."""
+        try:
+            rig.target.update(container, {"RestartPolicy": NO})
+        except EngineRefused:
+            return False
+        return True
+
+    until(taken, 10)
     assert rig.ends(container)["ExitCode"] == 3
 
 

@@ -17,6 +17,8 @@ class AsgiTransport:
     """The client's transport to an application in this process."""
 
     application: Any
+    chunked: bool = False
+    """The body without a Content-Length, in several parts."""
 
     def send(self, request: Request, timeout_s: float) -> Answer:
         return asyncio.run(asyncio.wait_for(self._send(request), timeout_s))
@@ -30,17 +32,20 @@ class AsgiTransport:
             "method": request.method,
             "path": unquote_to_bytes(path).decode(),
             "query_string": query.encode(),
-            "headers": [*headers, (b"content-length", str(len(body)).encode())],
+            "headers": headers if self.chunked else [*headers, (b"content-length", str(len(body)).encode())],
             "scheme": "http",
             "server": ("test", 80),
             "http_version": "1.1",
         }
-        incoming = [{"type": "http.request", "body": body, "more_body": False}]
+        step = len(body) // 4 + 1
+        parts = [body[at : at + step] for at in range(0, len(body), step)] if self.chunked else [body]
+        incoming = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+        incoming += [{"type": "http.request", "body": b"", "more_body": False}]
         sent: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
             if incoming:
-                return incoming.pop()
+                return incoming.pop(0)
             await asyncio.Event().wait()
             return {"type": "http.disconnect"}
 

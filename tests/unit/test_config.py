@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,20 @@ def test_up_has_defaults_and_passes_flags_on_to_its_agent(tmp_path: Path) -> Non
 def test_a_bad_listen_address_is_refused() -> None:
     with pytest.raises(Configuration, match="--listen"):
         server_config(["api", "--listen", "8700"], {})
+
+
+@pytest.mark.parametrize(
+    ("read", "example"),
+    [(agent_config, "confd-agent --env prod"), (server_config, "confd-server up")],
+)
+def test_the_help_has_an_example_and_names_the_variables(
+    read: Callable[..., object], example: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        read(["--help"], {})
+    told = capsys.readouterr().out
+    assert example in told.partition("Examples:")[2]
+    assert "CONFD_" in told
 
 
 def test_a_flag_that_does_not_exist_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,6 +49,12 @@ def test_stop_ends_even_a_child_that_does_not_listen(tmp_path: Path) -> None:
     assert not child._thread.is_alive()
 
 
+def test_a_child_that_never_was_started_can_be_stopped() -> None:
+    child = Child("x", ["/no/such/program"], ManualClock())
+    child.stop()
+    assert child.starts == 0
+
+
 def test_a_program_that_is_not_there_does_not_end_the_supervisor() -> None:
     child = Child("x", ["/no/such/program"], ManualClock())
     child.start()
