@@ -90,14 +90,10 @@ def test_one_unusable_key_is_told_once_and_the_others_start_b57(confd: Confd, en
     confd.put("/confd/envs/dev/settings/part/bad key", '"v"')
     engine.run("part", SERVE, labels={"confd.app": "part"})
     until(lambda: engine.has("part", "K19", "v"), 30)
+    until(lambda: "part" in engine.names(running=True), 20)
+    until(lambda: [one["state"] for one in confd.status("part")] == ["in-sync"], 20)
     assert sum(entry.startswith("K") for entry in engine.environ("part")) == 20
     assert not any("bad" in entry for entry in engine.environ("part"))
-    until(
-        lambda: (
-            "part" in engine.names(running=True) and [one["state"] for one in confd.status("part")] == ["in-sync"]
-        ),
-        20,
-    )
     now = engine.inspect("part")["Id"]
     for _ in range(3):
         confd.pass_over("part", "K0", '"v"')
