@@ -28,50 +28,65 @@ __all__ = ["many_apps"]
 APPS, KEYS, CONTAINERS, FEW = 1000, 50, 20, 10
 STARTS, BLOCKS, CHANGES = 5, 6, 100
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-PREFIX = "/many"
 SERVES = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
 WAITS = "import signal, grpc, etcd3, docker, jsonschema; signal.pause()"
 
 
 def many_apps(rig: Rig) -> list[Row]:
-    """An API and an agent of their own, on a prefix of their own in the same etcd and a label of their own."""
-    ear = rig.ear("many")
-    for number in range(CONTAINERS - 1):
-        rig.engine.run(f"many-{number}", ["sh", "-c", SERVES], Image=IMAGE, labels={"many.app": f"app-{number}"})
-    etc = rig.folder / "many-etc"
-    etc.mkdir()
-    rig.run("counted", ear, None, f"{etc}:/etc/app", labels={"many.app": "counted"})
-    ear.hear("started ")
-    with _api(rig) as many:
-        many.rig.bind("counted", BY_SIGNAL)
-        _fill(many.rig, range(FEW))
-        with many.agent() as process:
-            few = [_cpu_of_changes(many.rig, ear, process) for _ in range(BLOCKS)]
-            say(f"filling {APPS} apps with {KEYS} keys each")
-            _fill(many.rig, range(FEW, APPS))
-            for number in range(CONTAINERS - 1):
-                many.rig.settle(f"app-{number}")
-            much = [_cpu_of_changes(many.rig, ear, process) for _ in range(BLOCKS)]
-            memory, bare = _resident(process), _bare_memory()
-        starts, floors = zip(*((many.start(), many.bare_start(rig)) for _ in range(STARTS)), strict=True)
+    """Two agents side by side, one with few apps: their changes are counted in turn."""
+    with ExitStack() as over:
+        few, many = (over.enter_context(_side(rig, name)) for name in ("few", "many"))
+        for side, apps in ((few, FEW), (many, APPS)):
+            say(f"{apps} apps with {KEYS} keys each")
+            side.prepare(apps)
+        with few.agent() as small, many.agent() as large:
+            blocks = [(few.cpu_of_changes(small), many.cpu_of_changes(large)) for _ in range(BLOCKS)]
+            memory, bare = _resident(large), _bare_memory()
+        starts, floors = zip(*((many.start(), many.bare_start()) for _ in range(STARTS)), strict=True)
+    floor, ours = (min(samples) for samples in zip(*blocks, strict=True))
     start = f"agent, {APPS} apps, {CONTAINERS} containers: start to full reconcile, p50"
     return [
         at_most(start, "s", median_of(starts), median_of(floors), 3),
-        times(f"agent, CPU of one change with {APPS} apps against {FEW}", "ms", min(much), min(few), 1.2),
+        times(f"agent, CPU of one change with {APPS} apps against {FEW}", "ms", ours, floor, 1.2),
         at_most(f"agent, memory with {APPS * KEYS} keys", "MiB", memory, bare, 150),
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Many:
-    """The second API, and how its agent is started. `rig` speaks to this API."""
+class _Side:
+    """An API with an agent on a prefix and a label of their own. `rig` speaks to this API."""
 
+    name: str
     rig: Rig
     command: tuple[str, ...]
+    ear: Ear
+
+    def prepare(self, apps: int) -> None:
+        """Fill the apps; the first have a container each, and one more is that whose changes are counted."""
+        label, etc = f"{self.name}.app", self.rig.folder / f"{self.name}-etc"
+        etc.mkdir()
+        _fill(self.rig, range(apps))
+        for number in range(CONTAINERS - 1):
+            command = ["sh", "-c", SERVES]
+            labels = {label: f"app-{number % apps}"}
+            self.rig.engine.run(f"{self.name}-{number}", command, Image=IMAGE, labels=labels)
+        self.rig.run(f"{self.name}-counted", self.ear, None, f"{etc}:/etc/app", labels={label: "counted"})
+        self.ear.hear("started ")
+        self.rig.bind("counted", BY_SIGNAL)
+
+    def cpu_of_changes(self, process: subprocess.Popen[bytes]) -> float:
+        """The CPU time of the agent for one change of one key that leads to a signal, in ms."""
+        self.rig.settle("counted")
+        before = _ticks(process.pid)
+        for number in range(CHANGES):
+            self.rig.set("counted", {"level": f"{number} {time.monotonic()}"})
+            self.ear.hear("signal ")
+            self.rig.settle("counted")
+        return (_ticks(process.pid) - before) / TICKS_PER_S / CHANGES * 1000
 
     @contextmanager
     def agent(self) -> Iterator[subprocess.Popen[bytes]]:
-        with (self.rig.folder / "many.log").open("ab") as log:
+        with (self.rig.folder / f"{self.name}.log").open("ab") as log:
             running = subprocess.Popen(self.command, stdout=log, stderr=log)
         try:
             self._await_statuses(0)
@@ -84,7 +99,7 @@ class _Many:
         """Seconds from the start of the agent's process until it has told of every container."""
         before = self._revisions()[0]
         began = time.monotonic()
-        with (self.rig.folder / "many.log").open("ab") as log:
+        with (self.rig.folder / f"{self.name}.log").open("ab") as log:
             running = subprocess.Popen(self.command, stdout=log, stderr=log)
         self._await_statuses(before)
         took = time.monotonic() - began
@@ -92,16 +107,16 @@ class _Many:
         running.wait(20)
         return took
 
-    def bare_start(self, rig: Rig) -> float:
-        """The floor: an interpreter with the libraries, one read of the prefix, one look at each container."""
+    def bare_start(self) -> float:
+        """The floor: an interpreter with the libraries, one read of the settings, one look at each container."""
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", WAITS.replace("signal.pause()", "None")], check=True)
-        store = _raw(rig)
-        for _ in store.get_prefix(f"{PREFIX}/envs/"):
+        store = _raw(self.rig)
+        for _ in store.get_prefix(f"/{self.name}/envs/{ENV}/settings/"):
             pass
         store.close()
-        client = docker.APIClient(base_url=rig.engine.docker_host, version="1.41")
-        for one in client.containers(all=True, filters={"label": "many.app"}):
+        client = docker.APIClient(base_url=self.rig.engine.docker_host, version="1.41")
+        for one in client.containers(all=True, filters={"label": f"{self.name}.app"}):
             client.inspect_container(one["Id"])
         client.close()
         return time.monotonic() - began
@@ -113,7 +128,7 @@ class _Many:
         """When the agent told of its containers, as revisions of the store: the last, and all."""
         store = _raw(self.rig)
         try:
-            found = list(store.get_prefix(f"{PREFIX}/hosts/many/status/"))
+            found = list(store.get_prefix(f"/{self.name}/hosts/{self.name}/status/"))
         finally:
             store.close()
         told = [int(meta.mod_revision) for _, meta in found]
@@ -121,33 +136,22 @@ class _Many:
 
 
 @contextmanager
-def _api(rig: Rig) -> Iterator[_Many]:
-    port, token = free_port(), rig.folder / "many-token"
+def _side(rig: Rig, name: str) -> Iterator[_Side]:
+    port, token, host = free_port(), rig.folder / f"{name}-token", rig.engine.docker_host
     main = (sys.executable, "-m", "confd.main")
-    shared = ("--etcd", rig.etcd.endpoint, "--prefix", PREFIX)
+    shared = ("--etcd", rig.etcd.endpoint, "--prefix", f"/{name}")
     server = (*main, "server", "api", *shared, "--listen", f"127.0.0.1:{port}", "--token-file", str(token))
-    agent = (
-        *main,
-        "agent",
-        *shared,
-        "--env",
-        ENV,
-        "--host-name",
-        "many",
-        "--label-prefix",
-        "many.",
-        "--docker-host",
-    )
+    agent = (*main, "agent", *shared, "--env", ENV, "--host-name", name, "--label-prefix", f"{name}.")
     with ExitStack() as over:
-        log = over.enter_context((rig.folder / "many.log").open("ab"))
+        log = over.enter_context((rig.folder / f"{name}.log").open("ab"))
         running = subprocess.Popen(server, stdout=log, stderr=log)
         over.callback(running.wait, 20)
         over.callback(running.send_signal, signal.SIGTERM)
-        transport = HttpTransport(f"http://127.0.0.1:{port}")
         await_answer(lambda: token.exists() and token.read_text() and _answers(port))
-        yield _Many(
-            replace(rig, client=Client(transport, token.read_text().strip())), (*agent, rig.engine.docker_host)
-        )
+        client = Client(HttpTransport(f"http://127.0.0.1:{port}"), token.read_text().strip())
+        ear = rig.ear(name)
+        over.callback(ear.close)
+        yield _Side(name, replace(rig, client=client, revisions={}), (*agent, "--docker-host", host), ear)
 
 
 def _answers(port: int) -> bool:
@@ -168,17 +172,6 @@ def _fill(rig: Rig, numbers: range) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(fill, numbers))
-
-
-def _cpu_of_changes(rig: Rig, ear: Ear, process: subprocess.Popen[bytes]) -> float:
-    """The CPU time of the agent for one change of one key that leads to a signal, in ms."""
-    rig.settle("counted")
-    before = _ticks(process.pid)
-    for number in range(CHANGES):
-        rig.set("counted", {"level": f"{number} {time.monotonic()}"})
-        ear.hear("signal ")
-        rig.settle("counted")
-    return (_ticks(process.pid) - before) / TICKS_PER_S / CHANGES * 1000
 
 
 def _ticks(process: int) -> int:
