@@ -30,6 +30,14 @@ def _bind(confd: Confd, app: str, folder: Path, binding: dict[str, Any], env: st
     confd.ctl("binding", "set", app, str(path), "-e", env)
 
 
+def _bind_signals(confd: Confd, app: str, folder: Path) -> None:
+    """Every key goes into a file of the folder `etc`, and then HUP is sent."""
+    (folder / "etc").mkdir()
+    rule = {"keys": "**", "action": "signal", "signal": "HUP"}
+    files = [{"path": "/etc/app/app.json", "format": "json"}]
+    _bind(confd, app, folder, {"variables": {"exclude": ["**"]}, "files": files, "on_change": [rule]})
+
+
 @contextmanager
 def _starts(engine: EngineProcess, app: str) -> Iterator[list[float]]:
     """When containers of the app were started while the block runs."""
@@ -97,10 +105,7 @@ def test_what_always_fails_is_tried_ever_more_seldom_and_holds_nobody_up_b109(
     confd: Confd, engine: EngineProcess, tmp_path: Path
 ) -> None:
     folder = tmp_path / "etc"
-    folder.mkdir()
-    rule = {"keys": "**", "action": "signal", "signal": "HUP"}
-    files = [{"path": "/etc/app/app.json", "format": "json"}]
-    _bind(confd, "deaf", tmp_path, {"variables": {"exclude": ["**"]}, "files": files, "on_change": [rule]})
+    _bind_signals(confd, "deaf", tmp_path)
     made = engine.run("deaf", SERVE, labels={"confd.app": "deaf"}, host={"Binds": [f"{folder}:/etc/app"]})
     confd.ctl("set", "deaf", "A=1", "-e", "dev")
     written: list[int] = []
@@ -162,10 +167,7 @@ def test_a_process_is_signalled_once_it_is_ready_and_not_before_b118(
     confd: Confd, engine: EngineProcess, tmp_path: Path
 ) -> None:
     folder = tmp_path / "etc"
-    folder.mkdir()
-    rule = {"keys": "**", "action": "signal", "signal": "HUP"}
-    files = [{"path": "/etc/app/app.json", "format": "json"}]
-    _bind(confd, "slow", tmp_path, {"variables": {"exclude": ["**"]}, "files": files, "on_change": [rule]})
+    _bind_signals(confd, "slow", tmp_path)
     made = engine.run("slow", SLOW, labels={"confd.app": "slow"}, host={"Binds": [f"{folder}:/etc/app"]})
     pid = engine.inspect(made)["State"]["Pid"]
     confd.ctl("set", "slow", "A=1", "-e", "dev")
