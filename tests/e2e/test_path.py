@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.support.engine import IMAGE, EngineProcess
@@ -130,6 +131,18 @@ def test_an_agent_that_starts_again_does_nothing_twice_and_what_it_missed_once(
     assert now["Config"]["Labels"]["confd.replaces"] == before
     assert engine.variables("again")["A"] == "1"
     until(lambda: engine.names() == ["again"], 10)
+
+
+def test_an_agent_killed_in_the_middle_of_a_recreate_is_followed_by_one_that_finishes_it(
+    confd: Confd, engine: EngineProcess
+) -> None:
+    engine.run("halfway", SERVE, labels={"confd.app": "halfway"})
+    with ThreadPoolExecutor(1) as pool:
+        setting = pool.submit(confd.ctl, "set", "halfway", "A=1", "-e", "dev", "--wait", "50s")
+        until(lambda: "halfway.confd-old" in engine.names(), 20)
+        os.kill(confd.agent_pid(), signal.SIGKILL)
+        setting.result()
+    assert (engine.names(), engine.variables("halfway").get("A")) == (["halfway"], "1")
 
 
 def test_bad_input_names_the_key_and_stores_nothing_b59(confd: Confd) -> None:
