@@ -40,7 +40,7 @@ def list_hosts() -> Response:
 def explain(app: str, env: str, key: str) -> Response:
     """Which layer a key comes from, what that hides, and what a change of the key would do.
 
-    Query: `container` (by name or id), `host`, `min_revision`.
+    Query: `container` (by name, id or short id), `host`, `min_revision`.
     """
     name = parse_key(key)
     container = request.args.get("container")

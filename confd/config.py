@@ -89,6 +89,7 @@ class ServerConfig:
     data: Path
     token_file: Path
     etcd: EtcdConfig = field(default_factory=EtcdConfig)
+    allow_run: tuple[str, ...] = ()
     agent_arguments: tuple[str, ...] = ()
     log: LogConfig = field(default_factory=LogConfig)
 
@@ -213,6 +214,7 @@ def server_config(arguments: Sequence[str], environ: Mapping[str, str] | None = 
         data=data,
         token_file=_path(given.text("token-file")) or data / "api" / "token",
         etcd=_etcd(given),
+        allow_run=given.many("allow-run"),
         agent_arguments=tuple(_passed_on(given)),
         log=_log(given),
     )

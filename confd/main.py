@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import logging
 import os
 import signal
@@ -87,8 +86,7 @@ def _server(arguments: Sequence[str]) -> int:
     config = server_config(arguments)
     _log(config.log)
     stop = _stop_on_signals()  # uvicorn raises the signal again when it has ended: it must not end us then
-    given = config.agent_arguments
-    _check_allowed([name for flag, name in itertools.pairwise(given) if flag == "--allow-run"])
+    _check_allowed(config.allow_run)
     if config.mode == "api":
         return _serve(config, config.etcd, config.listen, stop)
     return _up(config, stop)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal as signals
+import sys
 from pathlib import Path
 from typing import Protocol
 
@@ -84,14 +85,27 @@ def _by_pid(proc: Path, pid: int, container: str, number: signals.Signals) -> No
 def _catches(proc: Path, pid: int, number: signals.Signals) -> bool:
     """Caught by a handler, or kept by a thread for sigwait or signalfd.
 
-    While a thread is in sigwait the kernel shows the signals it waits for as not blocked; what it waits in tells.
+    While a thread is in sigwait the kernel shows the signals it waits for as not blocked; its call names them.
     """
     bit = 1 << (number - 1)
     try:
         threads = list((proc / str(pid) / "task").iterdir())
-        return any(_masks(thread) & bit or "sigtimedwait" in (thread / "wchan").read_text() for thread in threads)
+        return any((_masks(thread) | _awaited(thread)) & bit for thread in threads)
     except OSError:
         raise ContainerGone("its process has just ended; looking again") from None
+
+
+def _awaited(thread: Path) -> int:
+    """The signals that a thread waits for in sigwait: its call's first argument says where their set stands."""
+    try:
+        if "sigtimedwait" not in (thread / "wchan").read_text():
+            return 0
+        at = int((thread / "syscall").read_text().split()[1], 16)
+        with (thread / "mem").open("rb") as memory:
+            memory.seek(at)
+            return int.from_bytes(memory.read(8), sys.byteorder)
+    except (OSError, ValueError, IndexError):
+        return 0  # it runs again, or may not be looked at: what the masks show counts
 
 
 def _masks(thread: Path) -> int:

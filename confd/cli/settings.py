@@ -10,7 +10,7 @@ import click
 from confd.cli.output import cell, emit, say, table, value_text
 from confd.cli.scope import Common, common_options
 from confd.cli.writing import WaitCommand, Writing, finish, write_options
-from confd.jsontext import Value, parse
+from confd.jsontext import Value, parse, pointer
 
 __all__ = ["explain_command", "get_command", "list_command", "set_command", "unset_command"]
 
@@ -59,10 +59,8 @@ def _assignment(text: str, as_json: bool) -> tuple[str, Value]:
     try:
         return key, parse(value) if as_json else value
     except Malformed as exc:
-        pointer = "/set/" + key.replace("/", "~1")
-        raise Malformed(
-            f"{key}: {exc.detail}; with --json a string stands in double quotes", pointer=pointer
-        ) from exc
+        detail = f"{key}: {exc.detail}; with --json a string stands in double quotes"
+        raise Malformed(detail, pointer=pointer("set", key)) from exc
 
 
 @click.command("unset", cls=WaitCommand)
@@ -159,14 +157,8 @@ def explain_command(common: Common, app: str, key: str, container: str | None) -
     Example:
       confctl explain web LOG_LEVEL -e dev
     """
-    document = dict(common.client().explain(common.scope(app), key, container))
-    if container is not None:
-        document["effects"] = [one for one in document.get("effects", []) if _is_named(one, container)]
+    document = common.client().explain(common.scope(app), key, container)
     emit(common.output, document, lambda: _show_explanation(key, document))
-
-
-def _is_named(effect: Mapping[str, Any], container: str) -> bool:
-    return effect.get("name") == container or str(effect.get("container")).startswith(container)
 
 
 def _show_explanation(key: str, document: Mapping[str, Any]) -> None:

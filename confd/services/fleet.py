@@ -143,7 +143,7 @@ def explain(
         if told.observed is not None
     ]
     if container is not None:
-        effects = [one for one in effects if container in (one["container"], one["name"])]
+        effects = [one for one in effects if container in (one["name"], one["container"], one["container"][:12])]
         if not effects:
             known = f"`confctl status {scope.app}` lists them"
             raise NotFound(f"{show(container)} is no container of {scope.app} in {scope.env}; {known}")

@@ -712,7 +712,7 @@ def group_lives(group: int) -> bool:
 def heeds(pid: int, number: int) -> bool:
     """Whether the process has a handler for the signal, or a thread keeps it back to wait for it; else it may die.
 
-    While a thread is in sigwait the kernel shows the signals it waits for as not blocked: what it waits in tells.
+    While a thread is in sigwait the kernel shows the signals it waits for as not blocked: its call names them.
     """
     if number in (signal.SIGKILL, signal.SIGSTOP):
         return True
@@ -723,7 +723,20 @@ def heeds(pid: int, number: int) -> bool:
     masks = (line for thread in threads for line in _read(f"{thread}/status").splitlines())
     known = (int(line[7:], 16) for line in masks if line.startswith(("SigCgt:", "SigBlk:")))
     bit = 1 << (number - 1)
-    return any(mask & bit for mask in known) or any("sigtimedwait" in _read(f"{one}/wchan") for one in threads)
+    return any(mask & bit for mask in known) or any(_awaited(thread) & bit for thread in threads)
+
+
+def _awaited(thread: str) -> int:
+    """The signals that a thread waits for in sigwait: its call's first argument says where their set stands."""
+    if "sigtimedwait" not in _read(f"{thread}/wchan"):
+        return 0
+    try:
+        at = int(_read(f"{thread}/syscall").split()[1], 16)
+        with open(f"{thread}/mem", "rb") as memory:
+            memory.seek(at)
+            return int.from_bytes(memory.read(8), sys.byteorder)
+    except (OSError, ValueError, IndexError):
+        return 0  # it runs again, or may not be looked at: what the masks show counts
 
 
 class Supervisor:

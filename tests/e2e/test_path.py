@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -42,12 +41,14 @@ def test_a_container_whose_settings_were_there_before_it_runs_with_them(
     confd: Confd, engine: EngineProcess
 ) -> None:
     confd.ctl("set", "early", "A=1", "-e", "dev")
+    engine.run("beside", SERVE, labels={"confd.app": "early"})
     body = {"Image": IMAGE, "Cmd": SERVE, "Labels": {"confd.app": "early"}}
     answer = engine.client.post("http+docker://localhost/v1.41/containers/create?name=early", json=body)
-    time.sleep(1.5)  # as between the create and the start of a slow `docker run`
+    for _ in range(2):  # the agent looks at the app between the create and the start of a slow `docker run`
+        confd.pass_over("early", "A", '"1"')
     engine.client.start(answer.json()["Id"])
     until(lambda: engine.has("early", "A", "1"), 20)
-    until(lambda: engine.names() == ["early"] and engine.inspect("early")["State"]["Running"], 20)
+    until(lambda: engine.names() == ["beside", "early"] and engine.inspect("early")["State"]["Running"], 20)
 
 
 def test_unset_brings_the_container_s_own_value_back(confd: Confd, engine: EngineProcess) -> None:
@@ -143,6 +144,24 @@ def test_an_agent_killed_in_the_middle_of_a_recreate_is_followed_by_one_that_fin
         os.kill(confd.agent_pid(), signal.SIGKILL)
         setting.result()
     assert (engine.names(), engine.variables("halfway").get("A")) == (["halfway"], "1")
+
+
+def test_a_compose_file_of_variables_reaches_the_container_with_its_references(
+    confd: Confd, engine: EngineProcess, tmp_path: Path
+) -> None:
+    old = engine.run("composed", SERVE, labels={"confd.app": "composed"})
+    (tmp_path / "compose.env").write_text("HOST=db1\nURL=postgres://${HOST}:5432\n")
+    file = str(tmp_path / "compose.env")
+    confd.ctl("import", "composed", file, "--format", "compose-env", "-e", "dev", "--wait", "30s")
+    assert engine.has("composed", "URL", "postgres://db1:5432")
+    now = engine.inspect("composed")["Id"]
+    assert now != old
+    for container in ("composed", now[:12]):
+        effects = confd.json("explain", "composed", "URL", "--container", container, "-e", "dev")["effects"]
+        assert [one["container"] for one in effects] == [now]
+    assert "is no container" in confd.words(
+        "explain", "composed", "URL", "--container", "x", "-e", "dev", expect=66
+    )
 
 
 def test_bad_input_names_the_key_and_stores_nothing_b59(confd: Confd) -> None:

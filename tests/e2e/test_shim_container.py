@@ -134,3 +134,18 @@ def test_with_a_terminal_a_child_that_a_hangup_would_end_starts_every_time_b125(
         if count < 10:
             engine.client.restart(made, timeout=5)
     assert engine.inspect(made)["State"]["ExitCode"] == 0
+
+
+@pytest.mark.usefixtures("image")
+def test_a_program_in_sigwait_gets_its_signal_in_a_container(confd: Confd, engine: EngineProcess) -> None:
+    """Reading what it waits for needs no right beyond those that every container has."""
+    program = (
+        "import signal as s; s.pthread_sigmask(s.SIG_BLOCK, {s.SIGHUP}); print('up', flush=True)\n"
+        "while True: print('got', s.sigwait({s.SIGHUP}).name, flush=True)"
+    )
+    confd.ctl("set", "awaits", "GREETING=hello", "-e", "dev")
+    child = ["python3", "-I", "-S", "-c", program]
+    made = _start(engine, confd, "awaits", Cmd=["confd-entrypoint", "--on-change", "signal:HUP", "--", *child])
+    _says(engine, made, "up")
+    confd.ctl("set", "awaits", "GREETING=good day", "-e", "dev")
+    _says(engine, made, "got SIGHUP")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from confd.api.asgi import TAKEN
+from confd.shim import entrypoint
 from tests.support.shim import PYTHON, SHIM, ConfigServer, await_text, await_that, shim
 
 
@@ -384,3 +385,15 @@ def test_memory_stays_within_15_mib(server: ConfigServer, tmp_path: Path) -> Non
         await_text(log, "start one")
         status = Path(f"/proc/{process.pid}/status").read_text()
     assert int(status.partition("VmRSS:")[2].split()[0]) < 15 * 1024
+
+
+@pytest.mark.parametrize(("awaited", "heeded"), [("SIGHUP", True), ("SIGUSR1", False)])
+def test_a_process_in_sigwait_heeds_just_what_it_waits_for_b118(awaited: str, heeded: bool) -> None:
+    text = f"import signal as s; s.pthread_sigmask(s.SIG_BLOCK, {{s.{awaited}}}); s.sigwait({{s.{awaited}}})"
+    running = subprocess.Popen([PYTHON, "-ISc", text])
+    try:
+        await_that(lambda: "sigtimedwait" in Path(f"/proc/{running.pid}/wchan").read_text())
+        assert entrypoint.heeds(running.pid, signal.SIGHUP) is heeded
+    finally:
+        running.kill()
+        running.wait()

@@ -26,6 +26,7 @@ HANDLER = (
     "got = []; s.signal(s.SIGHUP, lambda *_: got.append(1)); print(flush=True)\n"
     "while not got: select.select((), (), (), 0.05)"
 )
+OTHER = "s.pthread_sigmask(s.SIG_BLOCK, {s.SIGUSR1}); print(flush=True); s.sigwait({s.SIGUSR1})"
 NONE = "s.signal(s.SIGHUP, s.SIG_DFL); print(flush=True); s.pause()"
 
 
@@ -61,9 +62,12 @@ def test_a_process_that_takes_the_signal_gets_it(program: str) -> None:
         assert running.wait(10) == 0
 
 
-def test_a_process_that_would_die_of_the_signal_is_spared() -> None:
-    with _process(NONE) as running:
+@pytest.mark.parametrize("program", [NONE, OTHER], ids=["no handler", "sigwait for another signal"])
+def test_a_process_that_would_die_of_the_signal_is_spared(program: str) -> None:
+    with _process(program) as running:
         until(lambda: "S" in Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()[0], 10)
+        if program is OTHER:
+            until(lambda: "sigtimedwait" in Path(f"/proc/{running.pid}/wchan").read_text(), 10)
         with pytest.raises(NotReady, match="does not catch SIGHUP"):
             _send(running.pid)
         assert running.poll() is None
