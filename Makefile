@@ -19,7 +19,7 @@ check: setup ## format, lint, types, import contracts, unit tests: under a minut
 
 test: check ## everything, on a fresh machine too
 	@scripts/need.sh etcd docker
-	@echo "== all tests"; $(BIN)/pytest -q -n 3 --dist loadfile tests
+	@echo "== all other tests"; $(BIN)/pytest -q -n 3 --dist loadfile --ignore tests/unit tests
 
 bench: setup ## measure against floors of the same run; a table, and bench/results.json
 	@$(BIN)/python -m bench

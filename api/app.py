@@ -7,7 +7,20 @@ from collections.abc import Mapping
 from flask import Flask, Response
 from werkzeug.routing import BaseConverter
 
-from confd.api import auth, bindings, errors, fleet, health, history, settings, web
+from confd.api import (
+    adoption,
+    auth,
+    bindings,
+    brakes,
+    errors,
+    fleet,
+    health,
+    history,
+    resume,
+    settings,
+    upgrade,
+    web,
+)
 from confd.services.context import Context
 
 __all__ = ["create_app"]
@@ -30,7 +43,7 @@ def create_app(context: Context, tokens: Mapping[str, str]) -> Flask:
     app.extensions["confd"] = context
     errors.install(app)
     auth.install(app, tokens)
-    for module in (settings, history, bindings, fleet, health):
+    for module in (settings, history, bindings, brakes, adoption, resume, upgrade, fleet, health):
         app.register_blueprint(module.routes)
 
     def revision(response: Response) -> Response:

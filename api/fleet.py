@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from confd.api.query import READ, takes
+from confd.api.query import READ, switch, takes
 from confd.api.settings import SCOPE
 from confd.api.web import answer, context, scope_of, snapshot
-from confd.keys import parse_key
-from confd.services import fleet
+from confd.keys import parse_env, parse_host, parse_key
+from confd.services import evidence, fleet, hosts
+from confd.services.evidence import Asked
 
 __all__ = ["routes"]
 
@@ -32,7 +33,29 @@ def list_hosts() -> Response:
 
     Query: `min_revision`.
     """
-    return answer(fleet.hosts(snapshot()))
+    return answer(hosts.hosts(snapshot()))
+
+
+@routes.delete("/v1/hosts/<host>")
+@takes("dry_run", "yes")
+def forget_host(host: str) -> Response:
+    """Forget a lost host, its containers and what they had of their own.
+
+    Query: `dry_run`, `yes`. Refused while its agent is alive; what is set for the host stays.
+    """
+    return answer(hosts.forget(context(), parse_host(host), dry_run=switch("dry_run"), yes=switch("yes")))
+
+
+@routes.get("/v1/why/<container>")
+@takes("host", "env", "min_revision")
+def why(container: str) -> Response:
+    """What was done to a container, when, for which changes, and what it said last.
+
+    A name, the beginning of an id, or that of one that was replaced. Query: `host`, `env`, `min_revision`.
+    """
+    host, env = request.args.get("host"), request.args.get("env")
+    asked = Asked(container, parse_host(host) if host else None, parse_env(env) if env else None)
+    return answer(evidence.why(context(), snapshot(), asked))
 
 
 @routes.get(f"{SCOPE}/explain/<key:key>")

@@ -52,10 +52,10 @@ def show_change(app: str, env: str, number: int) -> Response:
 def roll_back(app: str, env: str) -> Response:
     """Bring back the state after a change, or the previous good one, as a new change.
 
-    Body: `to` (the number of a change), `message`, `dry_run`, `yes`. Query: `host`.
+    Body: `to` (the number of a change), `message`, `dry_run`, `yes`, `force`. Query: `host`.
     """
     scope = scope_of(app, env)
-    members = body_of("to", "message", "dry_run", "yes")
+    members = body_of("to", "message", "dry_run", "yes", "force")
     to = jsontext.plain(members.pop("to", None))
     if to is not None and (not isinstance(to, int) or isinstance(to, bool) or to < 0):
         raise Malformed("to is the number of a change of this layer", pointer="/to")

@@ -60,11 +60,11 @@ def list_settings(app: str, env: str) -> Response:
 def change_settings(app: str, env: str) -> Response:
     """Set and unset keys in one change.
 
-    Body: `set` (an object), `unset`, `secret` (lists of keys), `message`, `dry_run`, `yes`. Query: `host`.
+    Body: `set` (an object), `unset`, `secret` (lists of keys), `message`, `dry_run`, `yes`, `force`. Query: `host`.
     A dry run stores nothing, and answers the difference and the plan.
     """
     scope = scope_of(app, env)
-    members = body_of("set", "unset", "secret", "message", "dry_run", "yes")
+    members = body_of("set", "unset", "secret", "message", "dry_run", "yes", "force")
     wanted = edit_of(members, if_match(scope))
     written = settings.edit(context(), scope, wanted)
     document = written_document(written)
@@ -90,10 +90,10 @@ def get_setting(app: str, env: str, key: str) -> Response:
 def put_setting(app: str, env: str, key: str) -> Response:
     """Set one key.
 
-    Body: `value`, `secret`, `message`, `dry_run`, `yes`. Query: `host`.
+    Body: `value`, `secret`, `message`, `dry_run`, `yes`, `force`. Query: `host`.
     """
     scope, name = scope_of(app, env), parse_key(key)
-    members = body_of("value", "secret", "message", "dry_run", "yes")
+    members = body_of("value", "secret", "message", "dry_run", "yes", "force")
     if "value" not in members:
         raise Malformed('the body is to have a value: {"value": ...}', pointer="/value")
     secret = members.pop("secret", False)
@@ -108,11 +108,11 @@ def put_setting(app: str, env: str, key: str) -> Response:
 
 
 @routes.delete(f"{SCOPE}/settings/<key:key>")
-@takes("host", "message", "dry_run", "yes")
+@takes("host", "message", "dry_run", "yes", "force")
 def delete_setting(app: str, env: str, key: str) -> Response:
     """Unset one key.
 
-    Query: `message`, `dry_run`, `yes`, `host`.
+    Query: `message`, `dry_run`, `yes`, `force`, `host`.
     """
     scope, name = scope_of(app, env), parse_key(key)
     whole: dict[str, Value] = {
@@ -120,5 +120,6 @@ def delete_setting(app: str, env: str, key: str) -> Response:
         "message": request.args.get("message", ""),
         "dry_run": switch("dry_run"),
         "yes": switch("yes"),
+        "force": switch("force"),
     }
     return answer(written_document(settings.edit(context(), scope, edit_of(whole, if_match(scope, name)))))

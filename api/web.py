@@ -29,6 +29,7 @@ __all__ = [
     "edit_of",
     "etag_of",
     "if_match",
+    "message_of",
     "scope_of",
     "snapshot",
     "written_document",
@@ -86,15 +87,16 @@ def edit_of(members: Mapping[str, Value], check: Callable[[Snapshot], None]) -> 
         set=cast(Mapping[str, Value], _typed(members, "set", dict, {})),
         unset=_words(members, "unset"),
         secret=_words(members, "secret"),
-        message=_message(members),
+        message=message_of(members),
         author=author(),
         dry_run=bool(_typed(members, "dry_run", bool, False)),
         yes=bool(_typed(members, "yes", bool, False)),
+        force=bool(_typed(members, "force", bool, False)),
         check=check,
     )
 
 
-def _message(members: Mapping[str, Value]) -> str:
+def message_of(members: Mapping[str, Value]) -> str:
     """Why it is written: text that a terminal can show."""
     text = str(_typed(members, "message", str, ""))
     if len(text) > MAX_MESSAGE or any(not (one.isprintable() or one in "\n\t") for one in text):
@@ -102,6 +104,11 @@ def _message(members: Mapping[str, Value]) -> str:
             f"message is at most {MAX_MESSAGE} characters without control characters", pointer="/message"
         )
     return text
+
+
+def switch_of(members: Mapping[str, Value], name: str) -> bool:
+    """A yes or no of the body. Raises `Malformed`."""
+    return bool(_typed(members, name, bool, False))
 
 
 def author() -> str:

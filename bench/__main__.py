@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from bench import agent, commands, delivery
+from bench import agent, commands, delivery, safety
 from bench.rig import ROOT, Rig, rig
 from bench.rows import Row, table, write
 
@@ -16,6 +16,8 @@ MEASURES: Mapping[str, Callable[[Rig], list[Row]]] = {
     "shim": delivery.shim,
     "commands": commands.confctl,
     "shim-start": commands.shim,
+    "restarts": safety.restarts,
+    "freezes": safety.freezes,
     "agent": agent.many_apps,
 }
 

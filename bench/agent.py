@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -20,7 +21,7 @@ import etcd3
 from bench.delivery import BY_SIGNAL
 from bench.rig import ENV, IMAGE, Ear, Rig, await_answer, median_of, say
 from bench.rows import Row, at_most, times
-from confd.client import Client, HttpTransport
+from confd.client import Client, Edit, HttpTransport, Scope
 from tests.support.etcd import free_port
 
 __all__ = ["many_apps"]
@@ -90,10 +91,20 @@ class _Side:
             running = subprocess.Popen(self.command, stdout=log, stderr=log)
         try:
             self._await_statuses(0)
+            self._adopt()
             yield running
         finally:
             running.send_signal(signal.SIGTERM)
             running.wait(20)
+
+    def _adopt(self) -> None:
+        """The containers ran before their host was watched: have them taken up, and wait until they have it all."""
+        told = [json.loads(text) for text, _ in self._statuses()]
+        apps = sorted({str(one["app"]) for one in told})
+        for app in apps:
+            self.rig.client.adopt(Scope(app, ENV), Edit(yes=True))
+        for app in apps:
+            self.rig.settle(app)
 
     def start(self) -> float:
         """Seconds from the start of the agent's process until it has told of every container."""
@@ -126,13 +137,17 @@ class _Side:
 
     def _revisions(self) -> tuple[int, list[int]]:
         """When the agent told of its containers, as revisions of the store: the last, and all."""
+        told = [revision for _, revision in self._statuses()]
+        return max(told, default=0), told
+
+    def _statuses(self) -> list[tuple[bytes, int]]:
+        """Each container's status, and the revision that wrote it."""
         store = _raw(self.rig)
         try:
-            found = list(store.get_prefix(f"/{self.name}/hosts/{self.name}/status/"))
+            found = store.get_prefix(f"/{self.name}/hosts/{self.name}/status/")
+            return [(text, int(meta.mod_revision)) for text, meta in found]
         finally:
             store.close()
-        told = [int(meta.mod_revision) for _, meta in found]
-        return max(told, default=0), told
 
 
 @contextmanager
@@ -141,7 +156,8 @@ def _side(rig: Rig, name: str) -> Iterator[_Side]:
     main = (sys.executable, "-m", "confd.main")
     shared = ("--etcd", rig.etcd.endpoint, "--prefix", f"/{name}")
     server = (*main, "server", "api", *shared, "--listen", f"127.0.0.1:{port}", "--token-file", str(token))
-    agent = (*main, "agent", *shared, "--env", ENV, "--host-name", name, "--label-prefix", f"{name}.")
+    data = ("--data", str(rig.folder / f"{name}-agent"))
+    agent = (*main, "agent", *shared, "--env", ENV, "--host-name", name, "--label-prefix", f"{name}.", *data)
     with ExitStack() as over:
         log = over.enter_context((rig.folder / f"{name}.log").open("ab"))
         running = subprocess.Popen(server, stdout=log, stderr=log)

@@ -11,7 +11,7 @@ from confd.errors import ConfdError, Invalid
 from confd.formats import FORMATS
 from confd.jsontext import Value
 from confd.keys import DEFAULT, App, Env
-from confd.model import Binding, BindingFile, OnChange, Problem, Snapshot, VariablesRule, frozen
+from confd.model import Binding, BindingFile, KeepLogs, OnChange, Problem, Select, Snapshot, VariablesRule, frozen
 from confd.schema import check
 
 __all__ = ["ACTIONS", "WORDS", "binding_of", "parse_binding", "seconds"]
@@ -25,7 +25,15 @@ WORDS: Mapping[str, str] = {
 }
 """What `on_change` may name beside the registered actions."""
 
-LATER = ("select", "secrets", "on_failure", "rollout", "depends_on", "stop/signal", "health/timeout")
+LATER = (
+    "secrets",
+    "on_failure",
+    "rollout/strategy",
+    "rollout/failure_action",
+    "depends_on",
+    "stop/signal",
+    "health/timeout",
+)
 """Fields of the contract that this release does not act on yet: refused, so that nobody relies on them."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -38,6 +46,8 @@ def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Bind
             if _holds(document, name):
                 word = name.replace("/", ".")
                 raise Invalid(f"binding: {word} is not supported in this release; leave it out", pointer=f"/{name}")
+        if document.get("select") == {}:
+            raise Invalid("binding: select: give one of label, name, image and compose", pointer="/select")
     check("binding", document)
     fields: Any = jsontext.plain(document)
     _check_scope(fields, scope)
@@ -52,6 +62,9 @@ def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Bind
         wait_max_s=seconds(wait.get("max", 10)),
         stop_timeout_s=seconds(stop["timeout"]) if "timeout" in stop else None,
         monitor_s=seconds(health.get("monitor", 1)),
+        keep_logs=_keep_logs(fields.get("keep_logs", {})),
+        select=Select(**fields["select"]) if "select" in fields else None,
+        max_parallel=int(fields.get("rollout", {}).get("max_parallel", 1)),
     )
 
 
@@ -96,6 +109,11 @@ def _check_scope(fields: Mapping[str, Any], scope: tuple[Env, App] | None) -> No
             raise Invalid(
                 f"binding: {name} is {fields[name]!r}, and this is the binding of {due!r}", pointer=f"/{name}"
             )
+
+
+def _keep_logs(fields: Mapping[str, Any]) -> KeepLogs:
+    default = KeepLogs()
+    return KeepLogs(int(fields.get("lines", default.lines)), seconds(fields.get("age", default.age_s)))
 
 
 def _variables(fields: Mapping[str, Any]) -> VariablesRule:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,20 +12,25 @@ from confd.actions import REACHES
 from confd.actions.fidelity import obstacles_of
 from confd.agent.agent import Agent
 from confd.agent.inventory import Inventory, own_container
+from confd.agent.logs import KeptLogs
 from confd.agent.observe import Labels
 from confd.agent.perform import acts_for, healer_for
 from confd.agent.reconcile import Reconciler
+from confd.agent.sightings import Sightings
 from confd.agent.status import Reporter
+from confd.agent.trust import Trust
+from confd.agent.turns import Turns
 from confd.agent.world import World
 from confd.clock import SystemClock
 from confd.config import AgentConfig, EtcdConfig
+from confd.durable import Folder
 from confd.errors import Configuration
 from confd.keys import Keyspace
 from confd.ledger import Ledger
 from confd.mirror import Mirror
 from confd.ports import Engine
 from confd.services.context import Context
-from confd.services.meta import parse_meta
+from confd.services.meta import SERVED, read_meta
 from confd.services.preparing import Preparing
 from confd.snapshot import all_areas
 from confd.stores.etcd import EtcdStore
@@ -72,33 +77,32 @@ def build_agent(config: AgentConfig) -> Agent:
     keyspace, clock = Keyspace(config.etcd.prefix), SystemClock()
     store = EtcdStore(config.etcd)
     labels = Labels(config.label_prefix)
-    ledger = Ledger(store, keyspace, config.host)
+    kept = config.data / config.host  # several agents of one machine may have one folder
+    ledger = Ledger(store, keyspace, config.host, copies=Folder(kept / "ledger"))
     inventory = Inventory(target, config.env, labels, own_container())
     mirror = Mirror(store, keyspace, (), resync_s=config.resync_s)
     facts["allow_run"] = list(config.allow_run)
+    logs = KeptLogs(target, clock, config.data.absolute() / "logs" if config.data else None)
+    logs.clear()
     world = World(
         config.host,
         mirror,
         ledger,
-        parse_meta,
+        read_meta,
         labels,
         facts,
         observe_only=config.observe,
-        freeze=config.data / "freeze" if config.data else None,
-        healer=healer_for(target, ledger, clock),
+        freeze=config.data / "freeze",
+        healer=healer_for(target, ledger, clock, logs),
         obstructer=obstacles_of,
+        trust=Trust(clock, Folder(kept, sync=True)),
+        here=inventory.ids,
     )
     reporter = Reporter(store, keyspace, config.host, clock)
-    acts = acts_for(target, labels, clock)
-    reconciler = Reconciler(config.host, world, inventory, ledger, reporter, clock, acts, REACHES)
-    about = {
-        "engine_id": facts.get("id"),
-        "engine_version": facts.get("version"),
-        **{name: facts.get(name) for name in ("api_version", "cpus", "memory_bytes", "swap_limit")},
-        "agent_version": __version__,
-        "env": config.env,
-        "allow_run": list(config.allow_run),
-    }
+    turns = Turns(store, keyspace, config.host, mirror, clock)
+    sightings = Sightings(store, keyspace, config.host, clock)
+    acts = acts_for(target, labels, clock, logs)
+    reconciler = Reconciler(config.host, world, inventory, ledger, reporter, clock, acts, REACHES, turns, sightings)
     return Agent(
         config.env,
         config.host,
@@ -110,9 +114,22 @@ def build_agent(config: AgentConfig) -> Agent:
         inventory,
         world,
         reconciler,
-        about,
+        _about(config, facts),
         config.resync_s,
     )
+
+
+def _about(config: AgentConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the agent tells of its host and itself."""
+    return {
+        "engine_id": facts.get("id"),
+        "engine_version": facts.get("version"),
+        **{name: facts.get(name) for name in ("api_version", "cpus", "memory_bytes", "swap_limit")},
+        "agent_version": __version__,
+        "formats": list(SERVED),
+        "env": config.env,
+        "allow_run": list(config.allow_run),
+    }
 
 
 def _target(config: AgentConfig) -> Engine:

@@ -22,6 +22,7 @@ from confd.jsontext import Value, dump, parse
 __all__ = [
     "DEFAULT_SERVER",
     "Answer",
+    "Brake",
     "Client",
     "Document",
     "Edit",
@@ -182,6 +183,16 @@ class Edit:
     message: str = ""
     dry_run: bool = False
     yes: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """What is to be frozen in an env, and why: all of it, an app, a host, or an app on one host."""
+
+    app: str | None = None
+    host: str | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +209,16 @@ class Client:
 
     def hosts(self) -> Document:
         return self.get("/v1/hosts")
+
+    def forget_host(self, host: str, edit: Edit) -> Document:
+        """Forget a lost host."""
+        query = {name: "true" for name in ("dry_run", "yes") if getattr(edit, name)}
+        return _document(self.call("DELETE", f"/v1/hosts/{_part(host)}", query))
+
+    def why(self, container: str, host: str | None = None, env: str | None = None) -> Document:
+        """What was done to a container, by its name or the beginning of an id."""
+        query = {name: text for name, text in (("host", host), ("env", env)) if text}
+        return self.get(f"/v1/why/{_part(container)}", query)
 
     def settings(self, scope: Scope, *, own: bool = False, reveal: bool = False) -> Document:
         query = scope.query | {"layer": "own" if own else "effective"} | ({"reveal": "true"} if reveal else {})
@@ -248,6 +269,34 @@ class Client:
         query |= {name: "true" for name in ("dry_run", "yes") if getattr(edit, name)}
         return self._send("PUT", f"{scope.path}/binding", binding, query)
 
+    def brakes(self) -> Document:
+        return self.get("/v1/freezes")
+
+    def freeze(self, env: str, brake: Brake, *, dry_run: bool = False) -> Document:
+        body: dict[str, Value] = {"app": brake.app, "host": brake.host, "message": brake.message}
+        return self._send("PUT", f"/v1/envs/{_part(env)}/freeze", body | {"dry_run": dry_run}, {})
+
+    def unfreeze(self, env: str, brake: Brake, *, dry_run: bool = False, yes: bool = False) -> Document:
+        query = {name: text for name in ("app", "host", "message") if (text := getattr(brake, name))}
+        query |= {name: "true" for name, on in (("dry_run", dry_run), ("yes", yes)) if on}
+        return _document(self.call("DELETE", f"/v1/envs/{_part(env)}/freeze", query))
+
+    def adopt(self, scope: Scope, edit: Edit, container: str | None = None) -> Document:
+        """Adopt the containers of the scope that wait for it, or one of them by its name or id."""
+        body: dict[str, Value] = {"message": edit.message, "dry_run": edit.dry_run, "yes": edit.yes}
+        path = f"{scope.path}/adopt"
+        return self._send("POST", path, body | ({"container": container} if container else {}), scope.query)
+
+    def resume(self, edit: Edit, *, restore: bool = False) -> Document:
+        """Let agents go on that are in doubt of the store; `restore` sets again what has gone from apps."""
+        body: dict[str, Value] = {"message": edit.message, "dry_run": edit.dry_run, "yes": edit.yes}
+        body |= {"restore": True} if restore else {}
+        return self._send("POST", "/v1/resume", body, {})
+
+    def upgrade(self, edit: Edit) -> Document:
+        """Raise the format of the store."""
+        return self._send("POST", "/v1/upgrade", {"dry_run": edit.dry_run, "yes": edit.yes}, {})
+
     def plan(self, scope: Scope) -> Document:
         return self.get(f"{scope.path}/plan", scope.query)
 
@@ -287,6 +336,7 @@ class Client:
 
     def _edit(self, method: str, path: str, scope: Scope, body: dict[str, Value], edit: Edit) -> Document:
         whole = body | {"message": edit.message, "dry_run": edit.dry_run, "yes": edit.yes}
+        whole |= {"force": True} if edit.force else {}
         return self._send(method, path, whole, scope.query)
 
     def _send(self, method: str, path: str, body: Value, query: Mapping[str, str]) -> Document:

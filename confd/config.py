@@ -75,7 +75,7 @@ class AgentConfig:
     allow_run: tuple[str, ...] = ()
     label_prefix: str = "confd."
     resync_s: float = 300.0
-    data: Path | None = None
+    data: Path = Path("/var/lib/confd-agent")
     log: LogConfig = field(default_factory=LogConfig)
 
 
@@ -143,7 +143,12 @@ AGENT_FLAGS = (
     Flag("env", "the env of containers that have no label for it"),
     Flag("target", "where the containers live: docker (default), or memory, an empty engine to try an agent out"),
     Flag("docker-timeout", "seconds that one engine call may take (default 60)"),
-    Flag("data", "folder of this agent on the host; a file `freeze` in it stops all action"),
+    Flag(
+        "data",
+        "folder of this agent on the host, where it remembers the store and its containers, and keeps the logs of "
+        "those that were replaced or failed for a time; a file `freeze` in it stops all action "
+        "(default /var/lib/confd-agent as root, else ~/.local/share/confd-agent)",
+    ),
     *_HOST,
     *_ETCD,
     *_LOG,
@@ -191,7 +196,7 @@ def agent_config(arguments: Sequence[str], environ: Mapping[str, str] | None = N
         allow_run=given.many("allow-run"),
         label_prefix=_label_prefix(given.text("label-prefix")),
         resync_s=given.number("resync", 300.0),
-        data=_path(given.text("data")),
+        data=_path(given.text("data")) or _agent_folder(),
         log=_log(given),
     )
 
@@ -347,6 +352,12 @@ def _label_prefix(given: str | None) -> str:
 
 def _path(given: str | None) -> Path | None:
     return Path(given).expanduser() if given else None
+
+
+def _agent_folder() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/confd-agent")
+    return Path.home() / ".local" / "share" / "confd-agent"
 
 
 def _passed_on(given: _Given) -> list[str]:

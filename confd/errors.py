@@ -8,11 +8,13 @@
     ├── Conflict             409  75   somebody else was faster; try again
     │   └── Stale            412  75   If-Match names an older state
     ├── NeedsYes             409  77   reaches further than one asks for without `yes`
+    ├── Shrinks              409  77   takes many keys away without `force`
     ├── TooLarge             413  65
     ├── Invalid              422  65   well-formed, and against a rule
     ├── Unavailable          503  69   the store (or the server) is out of reach; try again
     ├── StoreFull            507  69   etcd takes no more writes
     ├── Configuration        500  78   flags, files or variables of our own programs
+    ├── Held                 409  75   a brake came on in the middle of a plan
     └── TargetError          502  69   what the container engine answered
         ├── EngineRefused              the engine refused the call: trying again changes nothing
         ├── EngineUnavailable          the engine is out of reach; try again
@@ -35,12 +37,14 @@ __all__ = [
     "ContainerGone",
     "EngineRefused",
     "EngineUnavailable",
+    "Held",
     "Invalid",
     "Malformed",
     "NeedsYes",
     "NotFound",
     "NotReady",
     "Refused",
+    "Shrinks",
     "Stale",
     "StartFailed",
     "StoreFull",
@@ -122,6 +126,14 @@ class NeedsYes(ConfdError):
     exit_code = 77
 
 
+class Shrinks(ConfdError):
+    """The write takes away more than a third of an app's keys, or all of them, and was not forced."""
+
+    code = "shrinks"
+    status = 409
+    exit_code = 77
+
+
 class TooLarge(ConfdError):
     """More than the store takes; the message gives the size and the limit."""
 
@@ -162,6 +174,15 @@ class Configuration(ConfdError):
     code = "configuration"
     status = 500
     exit_code = 78
+
+
+class Held(ConfdError):
+    """A brake came on before the next step of a plan; it is planned anew once that is off."""
+
+    code = "held"
+    status = 409
+    exit_code = 75
+    retryable = True
 
 
 class TargetError(ConfdError):

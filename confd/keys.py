@@ -183,6 +183,11 @@ class Keyspace:
         return f"{self.prefix}/meta"
 
     @property
+    def resumed(self) -> str:
+        """Beside the meta, so that who follows that follows this."""
+        return f"{self.meta}/resumed"
+
+    @property
     def envs(self) -> str:
         return f"{self.prefix}/envs/"
 
@@ -223,6 +228,20 @@ class Keyspace:
     def binding(self, env: Env, app: App) -> str:
         return f"{self.env(env)}bindings/{app}"
 
+    def freeze(self, env: Env) -> str:
+        return f"{self.env(env)}freeze"
+
+    def adoption(self, env: Env, app: App, host: Host) -> str:
+        return f"{self.env(env)}adoptions/{app}/{host}"
+
+    def turn(self, env: Env, app: App, host: Host) -> str:
+        """A host's place in the queue of those that want to interrupt an app; it lives as long as the agent."""
+        return f"{self.env(env)}turns/{app}/{host}"
+
+    def stop(self, env: Env, app: App) -> str:
+        """The failure that stopped an app's other containers."""
+        return f"{self.env(env)}stops/{app}"
+
     def host(self, host: Host) -> str:
         """The prefix of everything an agent writes."""
         return f"{self.hosts}{host}/"
@@ -232,6 +251,10 @@ class Keyspace:
 
     def alive(self, host: Host) -> str:
         return f"{self.host(host)}alive"
+
+    def sightings(self, host: Host) -> str:
+        """Since when the host is watched, and what was recreated there by others."""
+        return f"{self.host(host)}sightings"
 
     def ledger(self, host: Host, container: Container) -> str:
         return f"{self.host(host)}ledger/{container}"

@@ -2,41 +2,53 @@
 
 The agent is the only writer of its host's ledger; it reads all of it once, keeps it, and every write is fenced:
 it fails when the agent is no longer the one active on its host. An intent is written before and a done or a
-failure after each action.
+failure after each action. Of each entry the host has a copy of its own, so that nothing is forgotten with a store
+that is emptied or put back from a backup; while the store is in doubt only copies are written.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from confd.durable import Folder
 from confd.keys import App, Container, Env, Host, Key, Keyspace
 from confd.model import EMPTY, Applied, Outcome, frozen
+from confd.outcomes import kept
 from confd.ports import Area, Delete, Expect, Operation, Put, Store
-from confd.secret import Digest
+from confd.secret import Digest, unknown
 
-__all__ = ["KEPT_OUTCOMES", "Base", "Ledger", "LedgerEntry", "Successor"]
+__all__ = ["Base", "Ledger", "LedgerEntry", "Standing", "Successor"]
 
-KEPT_OUTCOMES = 20
+AT_ONCE = 50
+"""How many entries are written back in one commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A container's own spec: what it was created with before any setting reached it."""
+    """A container's own spec: what it was created with before any setting reached it.
+
+    `image_id` is the image it had, empty in what an agent of the release before wrote; `inherited` are the
+    variables, and under `run/` the options, that are as that image has them.
+    """
 
     variables: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     options: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     command: tuple[str, ...] | None = None
+    image_id: str = ""
+    inherited: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """What is known of one container. `arguments` is the digest of the rendered arguments it was created with.
 
-    `intent` is what was begun and not ended: the action and what its heal needs.
+    `intent` is what was begun and not ended: the action and what its heal needs. Nothing is done to a container
+    that is not `adopted`.
     """
 
     name: str
@@ -47,6 +59,7 @@ class LedgerEntry:
     arguments: Digest | None = None
     intent: Mapping[str, Any] | None = None
     outcomes: tuple[Mapping[str, Any], ...] = ()
+    adopted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +70,112 @@ class Successor:
     status: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """An entry as this host keeps it: of which store it is, and the revision at which it was written there."""
+
+    entry: LedgerEntry
+    revision: int = 0
+    cluster: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the store's ledger compares with the copies. `lost`: whose entry is older than the copy, or gone.
+
+    A ledger without any entry has lost none: its host was forgotten, and the copies are the whole of it.
+    """
+
+    stored: Mapping[Container, tuple[int, LedgerEntry]]
+    before: Mapping[Container, _Copy]
+
+    @property
+    def lost(self) -> Mapping[Container, str]:
+        found = self.before.items() if self.stored else ()
+        return {one: copy.entry.name for one, copy in found if self.revision(one) < copy.revision}
+
+    def revision(self, container: Container) -> int:
+        return self.stored[container][0] if container in self.stored else 0
+
+
 class Ledger:
     """See the module. All methods but `entry` and `entries` raise `Unavailable`, and `Conflict` when fenced off."""
 
-    def __init__(self, store: Store, keyspace: Keyspace, host: Host, fence: Expect | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keyspace: Keyspace,
+        host: Host,
+        fence: Expect | None = None,
+        copies: Folder | None = None,
+    ) -> None:
         self._store = store
         self._keyspace = keyspace
         self._host = host
         self._fence = fence
+        self._folder = copies or Folder()
         self._lock = threading.Lock()
-        self._entries: dict[Container, LedgerEntry] = {}
+        self._copies = _read_copies(self._folder)
+        self._entries: dict[Container, LedgerEntry] = {one: copy.entry for one, copy in self._copies.items()}
+        self._cluster = ""
+        self._apart = False
+        self.claims = 0
+        """How often the host was claimed: another agent may have written in between."""
 
     def refence(self, fence: Expect) -> None:
         """Write under another claim from now on, after the host was claimed again."""
         self._fence = fence
+        self.claims += 1
 
-    def read_all(self) -> None:
-        """Take over what stands in the store; a document that is none of ours is passed over."""
+    def compare(self) -> Standing:
+        """Read what stands in the store; a document that is none of ours is passed over."""
+        with self._lock:
+            before = dict(self._copies)
         prefix = self._keyspace.ledger(self._host, Container(""))
         listing = self._store.snapshot([Area(prefix)])
-        found = {Container(key.removeprefix(prefix)): _parse(e.text) for key, e in listing.entries.items()}
+        parsed = {key.removeprefix(prefix): (e.mod_revision, _parse(e.text)) for key, e in listing.entries.items()}
+        return Standing({Container(one): (at, entry) for one, (at, entry) in parsed.items() if entry}, before)
+
+    def settle(self, standing: Standing, here: Set[Container], cluster: str, *, doubtful: bool) -> None:
+        """Take over the store's entries, or while it is in doubt the copies; write only copies while it is.
+
+        What only a copy knows of a container that is not here any more is forgotten, unless the store is in doubt.
+        `cluster` is the store whose digest key is used: digests of another one's are taken for unknown.
+        """
         with self._lock:
-            self._entries = {container: entry for container, entry in found.items() if entry is not None}
+            self._apart = doubtful
+            chosen: dict[Container, _Copy] = {}
+            for container, (revision, entry) in standing.stored.items():
+                removed_since = container in standing.before and container not in self._copies
+                if not removed_since and (not doubtful or container in here):
+                    chosen[container] = _Copy(entry, revision, cluster)
+            for container, copy in self._copies.items():
+                same = copy.cluster == cluster
+                newer = container not in chosen or (same and chosen[container].revision < copy.revision)
+                wanted = doubtful or container in here or container not in standing.before
+                if wanted and (newer or (doubtful and not same)):
+                    chosen[container] = copy
+            for container in self._copies.keys() - chosen.keys():
+                self._folder.remove(container)
+            self._copies, self._cluster = chosen, cluster
+            self._entries = {one: _read_in(copy, cluster) for one, copy in chosen.items()}
+
+    def write_back(self, standing: Standing, cluster: str, newest: int | None = None) -> None:
+        """Make the store's entries what is known here; the store is no longer in doubt then.
+
+        `newest`: a store that went back counts its revisions from there; nothing was applied after that one.
+        """
+        with self._lock:
+            if newest is not None:
+                self._entries = {one: _applied_by(entry, newest) for one, entry in self._entries.items()}
+            entries: dict[Container, LedgerEntry | None] = dict(self._entries)
+        entries |= dict.fromkeys(standing.stored.keys() - entries.keys())
+        wrong = [one for one, entry in entries.items() if standing.stored.get(one, (0, None))[1] != entry]
+        self._cluster, self._apart = cluster, False
+        for start in range(0, len(wrong), AT_ONCE):
+            some = {one: entries[one] for one in wrong[start : start + AT_ONCE]}
+            ghosts = [one for one, entry in some.items() if entry is None]  # not here any more: nor is their status
+            self._commit([Delete(self._keyspace.status(self._host, one)) for one in ghosts], some)
 
     def entry(self, container: Container) -> LedgerEntry | None:
         with self._lock:
@@ -91,6 +188,10 @@ class Ledger:
     def record_base(self, container: Container, entry: LedgerEntry) -> None:
         """Remember a container's own spec before anything is done to it."""
         self._write({container: entry})
+
+    def adopt(self, container: Container) -> None:
+        """From now on settings are brought into the container."""
+        self._write({container: replace(self._known(container), adopted=True)})
 
     def intent(self, container: Container, intent: Mapping[str, Any]) -> None:
         """Say what is about to be done."""
@@ -108,7 +209,7 @@ class Ledger:
         """What was begun has ended; with a successor, entry and status go over to that container."""
         old = self._known(container)
         entry = replace(
-            old, applied=applied, arguments=arguments, intent=None, outcomes=_kept(old.outcomes, outcomes)
+            old, applied=applied, arguments=arguments, intent=None, outcomes=kept(old.outcomes, outcomes)
         )
         if successor is None or successor.container == container:
             self._write({container: entry})
@@ -118,13 +219,16 @@ class Ledger:
             told.append(Put(self._keyspace.status(self._host, successor.container), successor.status))
         self._commit(told, {successor.container: entry, container: None})
 
-    def failed(self, container: Container, spec: Digest | None, outcome: Outcome) -> None:
-        """The action failed; with `spec`, that spec is not tried again until it changes."""
+    def failed(self, container: Container, spec: Digest | None, outcomes: Sequence[Outcome]) -> None:
+        """The last of the outcomes failed; with `spec`, that spec is not tried again until it changes."""
+        old, detail = self._known(container), outcomes[-1].detail
+        applied = old.applied if spec is None else replace(old.applied, failed=spec, failed_detail=detail)
+        self._write({container: replace(old, applied=applied, intent=None, outcomes=kept(old.outcomes, outcomes))})
+
+    def halted(self, container: Container, outcomes: Sequence[Outcome]) -> None:
+        """A brake came on in the middle: what is left is planned anew once that is off."""
         old = self._known(container)
-        applied = old.applied if spec is None else replace(old.applied, failed=spec, failed_detail=outcome.detail)
-        self._write(
-            {container: replace(old, applied=applied, intent=None, outcomes=_kept(old.outcomes, [outcome]))}
-        )
+        self._write({container: replace(old, intent=None, outcomes=kept(old.outcomes, outcomes))})
 
     def forget(self, container: Container) -> None:
         """The container is gone: so are its ledger entry and its status."""
@@ -142,17 +246,51 @@ class Ledger:
         for container, entry in entries.items():
             key = self._keyspace.ledger(self._host, container)
             operations.append(Delete(key) if entry is None else Put(key, _dump(entry)))
-        self._store.commit(operations, [self._fence] if self._fence else [])
+        if not self._apart:
+            revision = self._store.commit(operations, [self._fence] if self._fence else [])
         with self._lock:
             for container, entry in entries.items():
                 if entry is None:
                     self._entries.pop(container, None)
-                else:
-                    self._entries[container] = entry
+                    self._copies.pop(container, None)
+                    self._folder.remove(container)
+                    continue
+                self._entries[container] = entry
+                old = self._copies.get(container, _Copy(entry))
+                self._copies[container] = copy = _Copy(
+                    entry, old.revision if self._apart else revision, self._cluster
+                )
+                document = {"revision": copy.revision, "cluster": copy.cluster, "entry": _dump(entry)}
+                self._folder.write(container, document)
 
 
-def _kept(old: Sequence[Mapping[str, Any]], new: Sequence[Outcome]) -> tuple[Mapping[str, Any], ...]:
-    return (*old, *(asdict(outcome) for outcome in new))[-KEPT_OUTCOMES:]
+def _read_copies(folder: Folder) -> dict[Container, _Copy]:
+    found: dict[Container, _Copy] = {}
+    for name, document in folder.read_all().items():
+        with suppress(KeyError, TypeError, ValueError):
+            entry = _parse(document["entry"])
+            if entry is not None:
+                found[Container(name)] = _Copy(entry, int(document["revision"]), str(document["cluster"]))
+    return found
+
+
+def _read_in(copy: _Copy, cluster: str) -> LedgerEntry:
+    """The entry as it reads in a store: what another store's key has made says nothing there."""
+    if copy.cluster == cluster:
+        return copy.entry
+    applied = copy.entry.applied
+    there = replace(
+        applied,
+        spec=applied.spec and unknown(applied.spec),
+        keys=frozen({key: unknown(digest) for key, digest in applied.keys.items()}),
+        failed=applied.failed and unknown(applied.failed),
+    )
+    arguments = copy.entry.arguments and unknown(copy.entry.arguments)
+    return replace(copy.entry, applied=there, arguments=arguments)
+
+
+def _applied_by(entry: LedgerEntry, newest: int) -> LedgerEntry:
+    return replace(entry, applied=replace(entry.applied, revision=min(entry.applied.revision, newest)))
 
 
 def _dump(entry: LedgerEntry) -> str:
@@ -166,6 +304,8 @@ def _dump(entry: LedgerEntry) -> str:
                 "variables": dict(base.variables),
                 "options": dict(base.options),
                 "command": list(base.command) if base.command is not None else None,
+                "image_id": base.image_id,
+                "inherited": list(base.inherited),
             },
             "applied": {
                 "revision": applied.revision,
@@ -176,6 +316,7 @@ def _dump(entry: LedgerEntry) -> str:
             "failed": {"spec": applied.failed, "detail": applied.failed_detail} if applied.failed else None,
             "intent": entry.intent,
             "outcomes": list(entry.outcomes),
+            "adopted": entry.adopted,
         },
         ensure_ascii=False,
     )
@@ -195,6 +336,8 @@ def _parse(text: str) -> LedgerEntry | None:
                 frozen(dict(base["variables"])),
                 frozen(dict(base["options"])),
                 None if command is None else tuple(command),
+                base.get("image_id", ""),
+                tuple(base.get("inherited", ())),
             ),
             applied=Applied(
                 int(applied["revision"]),
@@ -206,6 +349,7 @@ def _parse(text: str) -> LedgerEntry | None:
             arguments=applied["arguments"],
             intent=document["intent"],
             outcomes=tuple(document["outcomes"]),
+            adopted=bool(document.get("adopted", True)),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

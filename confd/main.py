@@ -73,13 +73,12 @@ def _check_allowed(names: Sequence[str]) -> None:
             raise Configuration(f"--allow-run: {name!r} is no run option; known are: {known}")
 
 
-def _make_folder(data: Path | None) -> None:
-    """So that a file `freeze` can be put into it in a hurry. Raises `Configuration`."""
-    if data is not None:
-        try:
-            data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as exc:
-            raise Configuration(f"--data {data} cannot be made: {exc.strerror}") from exc
+def _make_folder(data: Path) -> None:
+    """The agent remembers in it, and a file `freeze` can be put there in a hurry. Raises `Configuration`."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise Configuration(f"--data {data} cannot be made: {exc.strerror}") from exc
 
 
 def _server(arguments: Sequence[str]) -> int:

@@ -34,6 +34,10 @@ class Mirror:
         self._resync_s = resync_s
         self._compared_at = time.monotonic()
         self.repairs = 0
+        self.openings = 0
+        """How often the stream came up: whoever trusts the store looks again after each."""
+        self.era = 0
+        """How often the store turned out to have left the line of history that was followed."""
         self._store = store
         self._keyspace = keyspace
         self._areas = tuple(areas)
@@ -55,6 +59,11 @@ class Mirror:
     def current(self) -> bool:
         """Whether the stream is up, so that the snapshot follows the store."""
         return self._current
+
+    @property
+    def listed(self) -> bool:
+        """Whether a state of the store is known at all; before that the snapshot is empty and says nothing."""
+        return self._listed
 
     def start(self) -> None:
         self._thread.start()
@@ -125,15 +134,18 @@ class Mirror:
             log.warning("the watch ended, opening it again: %s", item.reason)
             self._set_current(False)
         elif isinstance(item, Resync):
-            self._take(from_listing(self._keyspace, item.listing), None)
+            if item.restored:
+                log.warning("the store went back to an older state, revision %d", item.listing.revision)
+            self._take(from_listing(self._keyspace, item.listing), None, restored=item.restored)
         elif isinstance(item, Batch):
             snapshot, touched = advance(self._keyspace, self._snapshot, item)
             if snapshot is not self._snapshot:
                 self._take(snapshot, touched)
             self._set_current(True)
 
-    def _take(self, snapshot: Snapshot, touched: Touched | None) -> None:
+    def _take(self, snapshot: Snapshot, touched: Touched | None, *, restored: bool = False) -> None:
         with self._state:
+            self.era += restored or snapshot.revision < self._snapshot.revision
             self._snapshot = snapshot
             self._listed = True
             self._state.notify_all()
@@ -160,4 +172,5 @@ class Mirror:
         with self._state:
             if self._current != current:
                 self._current = current
+                self.openings += current
                 self._state.notify_all()

@@ -3,19 +3,21 @@
 Pure over digests: the agent plans with it before any effect, the API with what agents last published, and both
 get the same value. Often the plan is empty. Each difference has a *required reach*; the binding's action for
 the key is a ceiling that only `auto` or `escalate` climbs over; what may not be done is a blocked step, which
-is visible, and not an error.
+is visible, and not an error. A hold blocks whatever reaches as far as it says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from confd.keys import Key, is_run_option, matches, option_of, specificity
 from confd.model import (
     Binding,
+    Cause,
     ContainerPlan,
     Effect,
+    Hold,
     Observed,
     OnChange,
     Plan,
@@ -26,10 +28,15 @@ from confd.model import (
     Step,
     frozen,
 )
-from confd.options import OPTIONS, against_host, differing, excluded_by, not_allowed, overlay, read_back
-from confd.secret import Digest
+from confd.options import OPTIONS, against_host, changed_by, excluded_by, not_allowed, overlay, read_back
 
 __all__ = ["binding_problems", "effect_of", "make_plan", "rule_for"]
+
+
+ADOPT = (
+    "it ran before this agent first saw it, so nothing is done to it until somebody agrees; "
+    "`confctl adopt` shows what differs and what it will do"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,25 @@ class _Need:
     def reason(self) -> Reason:
         word = {"option": "run option", "argument": "arguments"}.get(self.kind, self.kind)
         return Reason(self.key, f"{word} {self.name}".rstrip())
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What a container is due, what it is, and what may be done to it."""
+
+    rendered: Rendered
+    observed: Observed
+    reaches: Mapping[str, Reach]
+    holds: Sequence[Hold] = ()
+
+    def reach(self, action: str) -> Reach:
+        return self.reaches.get(action, Reach.IN_PLACE)
+
+    def bar(self, action: str, reasons: Iterable[Reason]) -> Hold | None:
+        """What keeps the action from being done for these reasons, or None."""
+        reach = self.reach(action)
+        held = next((one for one in self.holds if one.reach <= reach), None)
+        return held or _obstacle(action, reach, self.rendered, self.observed, reasons)
 
 
 @dataclass(slots=True)
@@ -69,10 +95,17 @@ class _Draft:
 
 
 def make_plan(
-    rendered: Rendered, binding: Binding, observed: Sequence[Observed], reaches: Mapping[str, Reach]
+    rendered: Rendered,
+    binding: Binding,
+    observed: Sequence[Observed],
+    reaches: Mapping[str, Reach],
+    holds: Sequence[Hold] = (),
 ) -> Plan:
-    """The plan for all containers of an app in an env. `reaches` are the registered actions'."""
-    containers = tuple(_plan_container(rendered, binding, one, reaches) for one in observed)
+    """The plan for all containers of an app in an env. `reaches` are the registered actions'.
+
+    `holds` are those of the app in the env on the containers' host; each container's own are observed.
+    """
+    containers = tuple(_plan_container(rendered, binding, one, reaches, holds) for one in observed)
     return Plan(rendered.app, rendered.env, rendered.revision, rendered.spec_digest, containers)
 
 
@@ -88,11 +121,11 @@ def effect_of(
     key: Key, rendered: Rendered, binding: Binding, observed: Observed, reaches: Mapping[str, Reach]
 ) -> Effect:
     """What a change of this one key would cause in one container."""
-    draft = _Draft()
+    draft, case = _Draft(), _Case(rendered, observed, reaches)
     for need in _carriers(key, rendered, observed):
         _decide(need, rule_for(binding, key), rendered, observed, draft)
-    _combine(draft)
-    steps = _steps(draft, rendered, observed, reaches)
+    _combine(draft, case)
+    steps = _steps(draft, case)
     due = [step for step in steps if step.blocked is None]
     blocked = next((step.blocked for step in steps if step.blocked is not None), None)
     strongest = max(reversed(due), key=lambda step: step.reach, default=None)  # the last: a signal after its file
@@ -119,29 +152,37 @@ def binding_problems(binding: Binding, rendered: Rendered) -> list[Problem]:
 
 
 def _plan_container(
-    rendered: Rendered, binding: Binding, observed: Observed, reaches: Mapping[str, Reach]
+    rendered: Rendered, binding: Binding, observed: Observed, reaches: Mapping[str, Reach], holds: Sequence[Hold]
 ) -> ContainerPlan:
-    draft = _Draft()
+    holds = (*(one for one in holds if one.spares != observed.name), *_own_holds(observed))
+    draft, case = _Draft(), _Case(rendered, observed, reaches, holds)
     needs = [*_spec_needs(rendered, observed), *_file_needs(rendered, observed)]
     if rendered.problems and observed.applied.revision > 0 and needs:
         _block_all(needs, rendered.problems[0], draft)
     else:
         for need in needs:
             _decide(need, rule_for(binding, need.key), rendered, observed, draft)
-        _combine(draft)
-    steps = _steps(draft, rendered, observed, reaches)
+        _combine(draft, case)
+    steps = _steps(draft, case)
     settles = {key: digest for key, digest in rendered.key_digests.items() if key not in draft.behind}
     return ContainerPlan(
         container=observed.id,
         name=observed.name,
         steps=steps,
         settles=frozen(settles),
-        spec=None if draft.spec_behind else _target(rendered, observed),
+        spec=None if draft.spec_behind else rendered.target(shim=bool(observed.shim)),
+        held=next((hold for hold in holds if hold.reach <= Reach.IN_PLACE), None),
     )
 
 
-def _target(rendered: Rendered, observed: Observed) -> Digest:
-    return rendered.run_digest if observed.shim else rendered.spec_digest
+def _own_holds(observed: Observed) -> Iterable[Hold]:
+    """What keeps this one container from being touched."""
+    if observed.held:
+        yield Hold(Cause.HELD, observed.held)
+    if observed.contested:
+        yield Hold(Cause.CONTESTED, observed.contested)
+    if not observed.adopted:
+        yield Hold(Cause.ADOPTION, ADOPT)
 
 
 # --- what differs ---------------------------------------------------------------------------------------
@@ -149,7 +190,7 @@ def _target(rendered: Rendered, observed: Observed) -> Digest:
 
 def _spec_needs(rendered: Rendered, observed: Observed) -> list[_Need]:
     in_effect = observed.applied.spec or observed.label_digest
-    if in_effect == _target(rendered, observed):
+    if in_effect == rendered.target(shim=bool(observed.shim)):
         return []
     needs = [] if observed.shim else list(_variable_needs(rendered, observed))
     needs += _option_needs(rendered, observed)
@@ -273,13 +314,16 @@ def _block_all(needs: Iterable[_Need], problem: Problem, draft: _Draft) -> None:
         draft.block("recreate", f"invalid: {problem.detail}", need)
 
 
-def _combine(draft: _Draft) -> None:
+def _combine(draft: _Draft, case: _Case) -> None:
     """In-place actions add up, a restart replaces signals, a new container replaces all but the files.
 
-    What takes another's place has its reasons too.
+    What takes another's place has its reasons too. What a rule keeps from being done takes nobody's place.
     """
     for strongest, replaced in (("recreate", ("update", "signal", "restart")), ("restart", ("signal",))):
         if (strongest, "") in draft.due:
+            bar = case.bar(strongest, draft.due[strongest, ""])
+            if bar is not None and bar.cause in (Cause.RULE, Cause.STOPPED):
+                continue
             for pair in [pair for pair in draft.due if pair[0] in replaced]:
                 draft.due[strongest, ""] |= draft.due.pop(pair)
 
@@ -287,19 +331,19 @@ def _combine(draft: _Draft) -> None:
 ORDER = ("files", "update", "signal", "restart", "recreate")
 
 
-def _steps(draft: _Draft, rendered: Rendered, observed: Observed, reaches: Mapping[str, Reach]) -> tuple[Step, ...]:
+def _steps(draft: _Draft, case: _Case) -> tuple[Step, ...]:
     steps: list[Step] = []
     for (action, signal), reasons in sorted(draft.due.items(), key=lambda item: ORDER.index(item[0][0])):
         parameters: dict[str, str] = {"signal": signal} if action == "signal" else {}
         if action == "update":
-            parameters = _update_parameters(reasons, rendered, observed)
-        reach = reaches.get(action, Reach.IN_PLACE)
-        blocked = _obstacle(action, reach, rendered, observed, reasons)
-        if blocked is not None:
+            parameters = _update_parameters(reasons, case.rendered, case.observed)
+        hold = case.bar(action, reasons)
+        if hold is not None:
             _stay_behind(action, reasons, draft)
-        steps.append(Step(action, reach, tuple(reasons), frozen(parameters), blocked))
-    for (action, why), reasons in draft.blocked.items():
-        steps.append(Step(action, reaches.get(action, Reach.IN_PLACE), tuple(reasons), blocked=why))
+        why, cause = (hold.why, hold.cause) if hold is not None else (None, None)
+        steps.append(Step(action, case.reach(action), tuple(reasons), frozen(parameters), why, cause))
+    for (action, told), reasons in draft.blocked.items():
+        steps.append(Step(action, case.reach(action), tuple(reasons), blocked=told, cause=Cause.RULE))
     return tuple(steps)
 
 
@@ -316,23 +360,34 @@ def _update_parameters(reasons: Iterable[Reason], rendered: Rendered, observed: 
 
 def _obstacle(
     action: str, reach: Reach, rendered: Rendered, observed: Observed, reasons: Iterable[Reason]
-) -> str | None:
+) -> Hold | None:
     """Why this host or container does not let the action be done, or None."""
     if reach > observed.max_reach:
-        return f"the container's label max-reach allows no more than {observed.max_reach.word}"
+        return _ruled_out(f"the container's label max-reach allows no more than {observed.max_reach.word}")
     if action not in ("update", "recreate"):
         return None
     names = {option_of(reason.key) for reason in reasons if is_run_option(reason.key)}
-    options = {name: text for name, text in rendered.options.items() if action == "recreate" or name in names}
-    refused = _host_refuses(options, observed)
-    if refused is not None or action == "update":
-        return refused
-    if observed.applied.failed == _target(rendered, observed):
-        return f"failed: {observed.applied.failed_detail or 'the last try failed'}; change a setting to try again"
-    return observed.obstacles[0] if observed.obstacles else None
+    refused = _host_refuses(None if action == "recreate" else names, rendered, observed)
+    if refused or action == "update":
+        return _ruled_out(refused)
+    if observed.applied.failed == rendered.target(shim=bool(observed.shim)):
+        why = observed.applied.failed_detail or "the last try failed"
+        return Hold(Cause.FAILED, f"{why}; change a setting to try again")
+    return _ruled_out(observed.obstacles[0] if observed.obstacles else "")
 
 
-def _host_refuses(options: Mapping[str, str], observed: Observed) -> str | None:
-    due = differing(options, observed.options)
-    problems = [*not_allowed(due, observed.facts), *against_host(options, observed.facts)]
-    return "; ".join(problem.detail for problem in problems) or None
+def _ruled_out(why: str) -> Hold | None:
+    return Hold(Cause.RULE, why) if why else None
+
+
+def _host_refuses(names: Collection[str] | None, rendered: Rendered, observed: Observed) -> str:
+    """What would be another then and is not the store's to change here; `names`: of these options alone.
+
+    The base stands in the store too. So all that differs from what the container has is looked at, whether a
+    setting, the base or an unset brings it in.
+    """
+    due = changed_by(overlay(observed.base_options, rendered.options), observed.options)
+    due = {name: text for name, text in due.items() if names is None or name in names}
+    asked = {name: text for name, text in due.items() if name in rendered.options and text}
+    problems = [*not_allowed(due, observed.facts), *against_host(asked, observed.facts)]
+    return "; ".join(problem.detail for problem in problems)

@@ -96,9 +96,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """History up to here is gone (compaction): the full state, to take the place of what was known."""
+    """History up to here is gone (compaction): the full state, to take the place of what was known.
+
+    `restored`: the store is no longer on the line of history that was followed, as after a restored backup.
+    """
 
     listing: Listing
+    restored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,8 @@ class Store(Protocol):
 
         Any end of the stream is told as `Lost` and followed by a stream that goes on at the last revision
         delivered + 1. The first item after a (re)connection is a `Batch` (maybe empty), so that a consumer
-        knows it is current again. Never raises.
+        knows it is current again. A store that went back to an older state is told as a `Resync` that says so.
+        Never raises.
         """
 
     def commit(self, operations: Sequence[Operation], expected: Sequence[Expect] = ()) -> int:
@@ -277,6 +282,9 @@ class Replaces(Protocol):
 
     def image_id(self, image: str) -> str | None:
         """The id an image name stands for now, or None."""
+
+    def image_config(self, image: str) -> Mapping[str, Any]:
+        """What an image gives to its containers, as the `Config` of its inspect; empty where it is not there."""
 
 
 class Execs(Protocol):

@@ -11,21 +11,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from confd.errors import Malformed
-from confd.model import Applied, Observed, Reach, Step, frozen
+from confd.model import Applied, Cause, Observed, Reach, Step, frozen
 
-__all__ = ["STATES", "Told", "observed_document", "observed_of", "state_of", "status_text", "step_document"]
+__all__ = [
+    "STATES",
+    "WAITS",
+    "Told",
+    "observed_document",
+    "observed_of",
+    "state_of",
+    "status_text",
+    "step_document",
+]
 
-STATES = ("in-sync", "pending", "blocked", "failed")
+STATES = ("in-sync", "pending", "blocked", "failed", "held", "contested")
 
 LOOPING = "crash looping: its process ends shortly after each start; a new setting is tried at once"
 STOPPED = "it does not run"
+MOVED = "is another one by that name now; a recreate keeps the one it has"
+WAITS = "waits for its turn: "
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """Of which store revision and when a status tells.
 
-    What failed for good, what will be tried again, and what could not be rendered.
+    What failed for good, what will be tried again, what could not be rendered, and whose turn comes first.
     """
 
     revision: int
@@ -33,11 +44,12 @@ class Told:
     failed: str = ""
     again: str = ""
     left_out: str = ""
+    waits: str = ""
 
 
 def observed_document(observed: Observed) -> dict[str, Any]:
     """An `Observed` as JSON members."""
-    plain: dict[str, Any] = {name: getattr(observed, name) for name in _PLAIN}
+    plain: dict[str, Any] = {name: getattr(observed, name) for name in (*_PLAIN, *_SINCE_2)}
     mappings = {name: dict(getattr(observed, name)) for name in _MAPPINGS}
     applied = observed.applied
     return {
@@ -60,6 +72,7 @@ def observed_of(document: Mapping[str, Any]) -> Observed:
     try:
         applied = document["applied"]
         plain: dict[str, Any] = {name: document[name] for name in _PLAIN}
+        plain |= {name: document[name] for name in _SINCE_2 if name in document}
         mappings: dict[str, Any] = {name: frozen(dict(document[name])) for name in _MAPPINGS}
         return Observed(
             **plain,
@@ -86,6 +99,7 @@ def step_document(step: Step) -> dict[str, Any]:
         "reasons": [{"key": reason.key, "why": reason.why} for reason in step.reasons],
         "parameters": dict(step.parameters),
         "blocked": step.blocked,
+        "cause": step.cause,
     }
 
 
@@ -95,19 +109,31 @@ def state_of(steps: Sequence[Step], told: Told) -> tuple[str, str]:
         return "failed", told.failed
     if told.again:
         return "pending", f"will be tried again: {told.again}"
-    blocked = [step.blocked for step in steps if step.blocked is not None]
-    if blocked:
-        if blocked[0].startswith("failed: "):
-            return "failed", blocked[0].removeprefix("failed: ")
-        return "blocked", blocked[0]
+    if told.waits:
+        return "pending", WAITS + told.waits
+    blocked = next((step for step in steps if step.blocked is not None), None)
+    if blocked is not None:
+        return _blocked(blocked.cause or Cause.RULE, blocked.blocked or "")
     return ("pending", "to do: " + ", ".join(step.action for step in steps)) if steps else ("in-sync", "")
+
+
+def _blocked(cause: Cause, why: str) -> tuple[str, str]:
+    if cause in (Cause.FAILED, Cause.HELD):
+        return str(cause), why
+    if cause is Cause.CONTESTED:
+        return "contested", f"blocked: contested: {why}"
+    return "blocked", why if cause is Cause.RULE else f"{cause}: {why}"
 
 
 def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: Told) -> str:
     """The status document of one container at a revision."""
     state, detail = state_of(steps, told)
     detail = (
-        detail or told.left_out or (LOOPING if observed.looping else "") or ("" if observed.running else STOPPED)
+        detail
+        or told.left_out
+        or (LOOPING if observed.looping else "")
+        or ("" if observed.running else STOPPED)
+        or (f"its image {observed.image} {MOVED}" if observed.image_moved else "")
     )
     document = {
         "name": observed.name,
@@ -138,6 +164,9 @@ _PLAIN = (
     "unfinished",
     "looping",
 )
+_SINCE_2 = ("adopted", "contested", "held", "image", "image_moved")
+"""What agents of the release before do not tell; it is then as an `Observed` has it by itself."""
+
 _MAPPINGS = (
     "variables",
     "base_variables",

@@ -25,7 +25,7 @@ from confd.model import (
     VariablesRule,
     frozen,
 )
-from confd.options import OPTIONS, conflicts
+from confd.options import OPTIONS, UNSUPPORTED, conflicts
 from confd.secret import Digest, DigestKey
 
 __all__ = ["render", "selected", "text_of", "variable_name"]
@@ -149,8 +149,7 @@ def _render_options(settings: Mapping[Key, Setting], draft: _Draft) -> None:
             continue
         option = OPTIONS.get(option_of(key))
         if option is None:
-            known = ", ".join(sorted(OPTIONS))
-            draft.problems.append(Problem("run-option", (key,), f"{key} is no run option; known are: {known}"))
+            draft.problems.append(Problem("run-option", (key,), _no_option(key)))
             continue
         try:
             draft.options[option.name] = option.parse(jsontext.parse(setting.text))
@@ -160,6 +159,13 @@ def _render_options(settings: Mapping[Key, Setting], draft: _Draft) -> None:
         draft.problems.append(problem)
         for name in problem.keys:
             draft.options.pop(option_of(Key(name)), None)
+
+
+def _no_option(key: Key) -> str:
+    instead = UNSUPPORTED.get(option_of(key))
+    if instead is not None:
+        return f"{key} cannot be set: {instead}"
+    return f"{key} is no run option; known are: {', '.join(sorted(OPTIONS))}"
 
 
 def _render_arguments(settings: Mapping[Key, Setting], binding: Binding) -> tuple[tuple[str, ...], tuple[Key, ...]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from confd import jsontext
 from confd.errors import Malformed
@@ -17,7 +18,9 @@ from confd.ports import Area, Batch, Event, Listing
 
 __all__ = ["Touched", "advance", "all_areas", "env_area", "from_listing", "meta_area"]
 
-ENV_PARTS = ("settings/", "heads/", "bindings/")
+ENV_PARTS = ("settings/", "heads/", "bindings/", "freeze", "adoptions/", "turns/", "stops/")
+K = TypeVar("K")
+V = TypeVar("V")
 HOST_PARTS = ("about", "alive", "status/")
 
 
@@ -28,6 +31,7 @@ def env_area(keyspace: Keyspace, env: Env, host: Host | None = None) -> Area:
 
 
 def meta_area(keyspace: Keyspace) -> Area:
+    """The store's meta, and who took the store for the right one."""
     return Area(keyspace.meta)
 
 
@@ -42,11 +46,18 @@ def all_areas(keyspace: Keyspace) -> tuple[Area, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """What the events between two snapshots touched."""
+    """What the events between two snapshots touched.
+
+    `layers` are those of which settings or the newest change are others now, `apps` those of which an adoption or a
+    stop came or went, `turns` those of which a turn did; `meta` is told of `resumed` too.
+    """
 
     layers: frozenset[Layer] = frozenset()
     bindings: frozenset[tuple[Env, App]] = frozenset()
     hosts: frozenset[Host] = frozenset()
+    freezes: frozenset[Env] = frozenset()
+    apps: frozenset[tuple[Env, App]] = frozenset()
+    turns: frozenset[tuple[Env, App]] = frozenset()
     meta: bool = False
 
 
@@ -78,11 +89,20 @@ class _Draft:
         self.bindings: dict[tuple[Env, App], Entry] = thawed(snapshot.bindings)
         self.hosts: dict[Host, HostState] = thawed(snapshot.hosts)
         self.meta = snapshot.meta
+        self.resumed = snapshot.resumed
+        self.freezes: dict[Env, Entry] = thawed(snapshot.freezes)
+        self.adoptions: dict[tuple[Env, App], Mapping[Host, Entry]] = thawed(snapshot.adoptions)
+        self.turns: dict[tuple[Env, App], Mapping[Host, Entry]] = thawed(snapshot.turns)
+        self.stops: dict[tuple[Env, App], Entry] = thawed(snapshot.stops)
         self.own_layers: dict[Layer, dict[str, Entry]] = {}
         self.folders: dict[tuple[str, str, str], dict[str, Entry]] = {}
         self.own_status: dict[Host, dict[Container, str]] = {}
+        self.touched_heads: set[Layer] = set()
         self.touched_bindings: set[tuple[Env, App]] = set()
         self.touched_hosts: set[Host] = set()
+        self.touched_freezes: set[Env] = set()
+        self.touched_apps: set[tuple[Env, App]] = set()
+        self.touched_turns: set[tuple[Env, App]] = set()
         self.touched_meta = False
 
     def folder(self, env: str, app: str, host: str = "") -> dict[str, Entry]:
@@ -123,11 +143,19 @@ def _apply(
         bindings=frozen(draft.bindings),
         hosts=frozen(draft.hosts),
         meta=draft.meta,
+        freezes=frozen(draft.freezes),
+        adoptions=frozen(draft.adoptions),
+        turns=frozen(draft.turns),
+        stops=frozen(draft.stops),
+        resumed=draft.resumed,
     )
     touched = Touched(
-        frozenset(draft.own_layers),
+        frozenset(draft.own_layers) | draft.touched_heads,
         frozenset(draft.touched_bindings),
         frozenset(draft.touched_hosts),
+        frozenset(draft.touched_freezes),
+        frozenset(draft.touched_apps),
+        frozenset(draft.touched_turns),
         draft.touched_meta,
     )
     return advanced, touched
@@ -136,6 +164,10 @@ def _apply(
 def _apply_one(keyspace: Keyspace, draft: _Draft, event: Event) -> None:
     if event.key == keyspace.meta:
         draft.meta = event.entry.text if event.entry else None
+        draft.touched_meta = True
+        return
+    if event.key == keyspace.resumed:
+        draft.resumed = event.entry
         draft.touched_meta = True
         return
     try:
@@ -163,6 +195,7 @@ def _apply_env(draft: _Draft, event: Event, rest: str) -> None:
     if kind == "heads":
         app, _, host = rest.partition("@")
         layer = Layer(env, parse_app(app), parse_host(host) if host else None)
+        draft.touched_heads.add(layer)
         if event.entry is None:
             draft.heads.pop(layer, None)
         else:
@@ -170,13 +203,31 @@ def _apply_env(draft: _Draft, event: Event, rest: str) -> None:
     elif kind == "bindings":
         pair = (env, parse_app(rest))
         draft.touched_bindings.add(pair)
-        if event.entry is None:
-            draft.bindings.pop(pair, None)
-        else:
-            draft.bindings[pair] = event.entry
+        _put(draft.bindings, pair, event.entry)
+    elif kind == "freeze" and not rest:
+        draft.touched_freezes.add(env)
+        _put(draft.freezes, env, event.entry)
+    else:
+        _apply_app(draft, env, kind, rest, event.entry)
 
 
-def _put(entries: dict[str, Entry], key: str, entry: Entry | None) -> None:
+def _apply_app(draft: _Draft, env: Env, kind: str, rest: str, entry: Entry | None) -> None:
+    """What concerns the work on an app in an env: adoptions, turns and stops."""
+    name, _, host = rest.partition("/")
+    pair = (env, parse_app(name))
+    if kind == "stops" and not host:
+        _put(draft.stops, pair, entry)
+    elif kind in ("adoptions", "turns"):
+        folder = draft.adoptions if kind == "adoptions" else draft.turns
+        entries = dict(folder.get(pair, {}))
+        _put(entries, parse_host(host), entry)
+        _put(folder, pair, frozen(entries) or None)
+    else:
+        return
+    (draft.touched_turns if kind == "turns" else draft.touched_apps).add(pair)
+
+
+def _put(entries: dict[K, V], key: K, entry: V | None) -> None:
     if entry is None:
         entries.pop(key, None)
     else:
@@ -191,7 +242,7 @@ def _head(entry: Entry) -> Head:
         value = None
     if not isinstance(value, dict) or not isinstance(value.get("number"), int):
         return Head(0, "", entry.mod_revision)
-    return Head(value["number"], str(value.get("id", "")), entry.mod_revision)
+    return Head(value["number"], str(value.get("id", "")), entry.mod_revision, str(value.get("names", "")))
 
 
 def _apply_host(draft: _Draft, event: Event, rest: str) -> None:

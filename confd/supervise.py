@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import signal
+import os
 import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 
@@ -18,13 +18,21 @@ log = logging.getLogger(__name__)
 LONGEST_PAUSE_S = 30.0
 STEADY_S = 60.0
 CONFIGURATION = 78
-PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)
+_TIED = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() == int(sys.argv[1]):
+    try:
+        os.execvp(sys.argv[2], sys.argv[2:])
+    except OSError as error:
+        print(f"{sys.argv[2]} cannot be started: {error.strerror}", file=sys.stderr)
+        sys.exit(127)
+"""
+"""Becomes the command, which is asked to end when its parent (the first argument) is killed: PR_SET_PDEATHSIG.
 
-
-def _end_with_parent() -> None:
-    """In the child, before exec: when the parent is killed, the child is asked to end."""
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+A process that holds gRPC's threads may not run anything of its own between fork and exec, as `preexec_fn` does: the
+child then aborts now and then.
+"""
 
 
 class Child:
@@ -80,9 +88,8 @@ class Child:
             self.starts += 1
             try:
                 self._process = process = subprocess.Popen(  # noqa: S603 - our own program
-                    self._command,
+                    [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *self._command],
                     stdin=subprocess.DEVNULL,
-                    preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, no lock, no import
                 )
             except OSError as exc:
                 log.error("%s cannot be started: %s", self._name, exc.strerror)

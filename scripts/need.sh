@@ -22,6 +22,7 @@ for what in "$@"; do
     docker)
       have dockerd || install "the Docker Engine" docker.io iptables
       have ip || install iproute2 iproute2
+      have docker-compose || install Compose docker-compose
       [ -x /bin/busybox ] || install busybox busybox-static
       ;;
     *) echo "need.sh: unknown: $what" >&2; exit 64 ;;

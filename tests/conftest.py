@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.support.mirrors",
     "tests.support.engine",
     "tests.support.programs",
+    "tests.support.fleet",
     "tests.support.targets",
     "tests.support.server",
 ]

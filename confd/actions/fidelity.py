@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from confd.errors import EngineRefused
 from confd.model import EMPTY
-from confd.options import observed_options, write_options
+from confd.options import observed_options, shares_network, write_options
 from confd.ports import Inspect, Replacement
 
 __all__ = ["Wanted", "followers_of", "obstacles_of", "replacement_of"]
@@ -24,7 +25,7 @@ _ENDPOINT = ("IPAMConfig", "Links", "Aliases", "DriverOpts")
 class Wanted:
     """What the successor is to have: all variables, all run options (canonical), further arguments, our labels.
 
-    `image` is the name or id to create it from.
+    `image` is the name or id to create it from; `leaves` the Config of the image that it leaves, if it does.
     """
 
     image: str
@@ -32,35 +33,66 @@ class Wanted:
     options: Mapping[str, str]
     arguments: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    leaves: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
 
 def replacement_of(inspect: Inspect, name: str, wanted: Wanted) -> Replacement:
-    """The successor's create body under a name."""
+    """The successor's create body under a name. Raises `EngineRefused` for what could not be undone later."""
     config = copy.deepcopy(dict(inspect["Config"]))
     host = copy.deepcopy(dict(inspect["HostConfig"]))
-    config["Image"] = wanted.image
     config["Env"] = [f"{variable}={value}" for variable, value in wanted.variables.items()]
-    config["Labels"] = {**(config.get("Labels") or {}), **wanted.labels}
+    config["Labels"] = {**_labels(config, wanted), **wanted.labels}
     if config.get("Hostname") == str(inspect["Id"])[:12]:
         config["Hostname"] = ""
     host["ContainerIDFile"] = ""
     host["Mounts"] = _mounts(inspect, host)
     body: dict[str, Any] = {**config, "HostConfig": host}
     write_options(body, observed_options(inspect), wanted.options)
+    body["Image"] = wanted.image
+    if wanted.leaves:
+        _leave(body, wanted.leaves)
+    elif not body.get("Entrypoint"):
+        body["Entrypoint"] = [""]  # none: for what is left out the image's own would come back
+    host["Mounts"] = _without_bound(host)
     if wanted.arguments:
         body["Cmd"] = [*(body.get("Cmd") or ()), *wanted.arguments]
-    mode = str(host.get("NetworkMode") or "default")
     networks = _networks(inspect)
-    if mode.startswith("container:") or mode == "host":
+    if _mode(host) != _mode(inspect["HostConfig"]):
+        _check_left(networks)
         networks = {}
-        for member in ("Hostname", "Domainname", *(("ExposedPorts",) if mode != "host" else ())):
-            body.pop(member, None)
-        if mode != "host":
-            host["PortBindings"] = {}
-    first = _first_network(inspect, mode, networks)
+    if shares_network(body):
+        networks = {}
+        _share(body)
+    first = _first_network(inspect, _mode(host), networks)
     if first is not None:
         body["NetworkingConfig"] = {"EndpointsConfig": {first: networks.pop(first)}}
     return Replacement(name, body, networks)
+
+
+def _labels(config: Mapping[str, Any], wanted: Wanted) -> dict[str, str]:
+    """Its labels; those that its image gave it go with the image."""
+    given: Mapping[str, str] = wanted.leaves.get("Labels") or {}
+    return {name: text for name, text in (config.get("Labels") or {}).items() if given.get(name) != text}
+
+
+def _leave(body: dict[str, Any], image: Mapping[str, Any]) -> None:
+    """Take away what a container has of the image that it leaves, so that the other one gives its own."""
+    if body.get("Healthcheck") == image.get("Healthcheck"):
+        body["Healthcheck"] = None
+    bound = (body["HostConfig"].get("PortBindings") or {}).keys()
+    for member, kept in (("Volumes", frozenset[str]()), ("ExposedPorts", bound)):
+        gone = (image.get(member) or {}).keys() - kept
+        body[member] = {one: {} for one in body.get(member) or () if one not in gone} or None
+
+
+def _share(body: dict[str, Any]) -> None:
+    """What the engine refuses, or has found by itself, where the network is another's."""
+    host = body["HostConfig"]
+    other = host["NetworkMode"] != "host"
+    for member in ("Hostname", "Domainname", *(("ExposedPorts",) if other else ())):
+        body.pop(member, None)
+    if other:
+        host["PortBindings"] = {}
 
 
 def obstacles_of(inspect: Inspect, others: Sequence[Inspect] = ()) -> tuple[str, ...]:
@@ -114,6 +146,26 @@ def _mounts(inspect: Inspect, host: Mapping[str, Any]) -> list[dict[str, Any]]:
     return mounts
 
 
+def _without_bound(host: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The mounts, without the volumes that are in the way of a bind: they are kept, and come to light again."""
+    bound = {str(bind).split(":")[1] for bind in host.get("Binds") or () if ":" in str(bind)}
+    return [one for one in host["Mounts"] if one.get("Type") != "volume" or one.get("Target") not in bound]
+
+
+def _mode(host: Mapping[str, Any]) -> str:
+    mode = str(host.get("NetworkMode") or "default")
+    return "default" if mode == "bridge" else mode
+
+
+def _check_left(networks: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises `EngineRefused` where an unset could not bring back what the container has in its networks."""
+    if len(networks) > 1 or any(networks.values()):
+        raise EngineRefused(
+            "run/network: the container has aliases, an address or several networks of its own, which nobody could "
+            "bring back afterwards; change its network where it is started, as with Compose"
+        )
+
+
 def _networks(inspect: Inspect) -> dict[str, dict[str, Any]]:
     """Each network's endpoint as it was asked for: without the short id among its aliases or what was found."""
     found: dict[str, dict[str, Any]] = {}
@@ -133,4 +185,4 @@ def _first_network(inspect: Inspect, mode: str, networks: Mapping[str, Any]) -> 
     for name, endpoint in seen.items():
         if name in networks and endpoint.get("NetworkID") == mode:
             return str(name)
-    return "bridge" if mode in ("default", "bridge") and "bridge" in networks else None
+    return "bridge" if mode == "default" and "bridge" in networks else None

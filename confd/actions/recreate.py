@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from confd.actions.fidelity import Wanted, followers_of, replacement_of
-from confd.errors import ContainerGone, EngineRefused, StartFailed
+from confd.errors import ConfdError, ContainerGone, EngineRefused, StartFailed
 from confd.keys import Container
 from confd.model import Reach
 from confd.ports import Clock, Inspect, Replaces, Restarts, Target, Updates
@@ -44,10 +44,19 @@ class _Able(Target, Replaces, Restarts, Updates, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """How the old one is stopped, and how long the new one is watched. Seconds; None: the container's own."""
+    """How the old one is stopped, and how long the new one is watched. Seconds; None: the container's own.
+
+    `check` is asked last, before anything is stopped; what it raises takes the new one away again. `leaving` is
+    called with a container that ran before it is removed, and never raises.
+    """
 
     stop_timeout_s: float | None = None
     monitor_s: float = MONITOR_S
+    check: Callable[[], None] = lambda: None
+    leaving: Callable[[str], None] = lambda container: None
+
+
+_SWAP = Swap()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +87,29 @@ def apply(  # noqa: PLR0913, PLR0917 - each is one thing that a swap needs
     note["recreate"]["new"] = new
     journal(note)
     try:
+        swap.check()
+    except ConfdError:
+        target.remove(new)
+        raise
+    try:
         _swap(target, old, new, name, swap)
         if running:
             _watch(target, new, swap.monitor_s, clock)
     except EngineRefused as error:
         log = error.log if isinstance(error, StartFailed) else ""
+        if log:  # else there is nothing to be read, and the old one is waited for
+            swap.leaving(new)
         _put_back(target, old, new, note["recreate"])
         raise StartFailed(f"{error.detail}; the old container is back", log=log) from error
     except ContainerGone:
         _put_back(target, old, new, note["recreate"])
         raise
+    swap.leaving(old)
     _remove_old(target, old)
     return new
 
 
-def heal(target: _Able, old: str, note: Mapping[str, Any], clock: Clock, monitor_s: float = MONITOR_S) -> Healed:
+def heal(target: _Able, old: str, note: Mapping[str, Any], clock: Clock, swap: Swap = _SWAP) -> Healed:
     """Finish or take back what a crash left behind, any number of times. `note` is the journal's `recreate`."""
     name = str(note["name"])
     before, after = _look(target, old), _next(target, note)
@@ -109,9 +126,12 @@ def heal(target: _Able, old: str, note: Mapping[str, Any], clock: Clock, monitor
         if note["running"]:
             target.start(new)
         return Healed(Container(new))
-    if named and (not note["running"] or _stays_up(target, new, monitor_s, clock)):
+    if named and (not note["running"] or _stays_up(target, new, swap.monitor_s, clock)):
+        swap.leaving(old)
         _end(target, before)
         return Healed(Container(new))
+    if named:
+        swap.leaving(new)
     _put_back(target, old, new, note)
     return Healed(Container(old))
 
@@ -129,7 +149,8 @@ def _make_room(target: _Able, name: str, wanted: Wanted) -> None:
 def _swap(target: _Able, old: str, new: str, name: str, swap: Swap) -> None:
     _end_restarts(target, old)
     target.stop(old, swap.stop_timeout_s)
-    target.rename(old, name + _OLD)
+    aside = name + _OLD
+    target.rename(old, aside if _look(target, aside) is None else f"{aside}-{old[:12]}")
     target.rename(new, name)
 
 
@@ -183,7 +204,14 @@ def _put_back(target: _Able, old: str, new: str | None, note: Mapping[str, Any])
     before = _look(target, old)
     if before is None:
         raise ContainerGone("the old container was removed meanwhile; looking again")
-    if str(before["Name"]).lstrip("/") != note["name"]:
+    aside = str(before["Name"]).lstrip("/")
+    if aside != note["name"]:
+        holder = _look(target, str(note["name"]))
+        if holder is not None:
+            raise EngineRefused(
+                f"somebody else made a container {note['name']} meanwhile; the one that had the name is kept, "
+                f"stopped, as {aside}: look at it, then remove it"
+            )
         target.rename(old, note["name"])
     if (before["HostConfig"].get("RestartPolicy") or {}) != note["policy"]:
         target.update(old, {"RestartPolicy": note["policy"]})

@@ -13,17 +13,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from confd.agent.claim import Claim
+from confd.agent.claim import TTL_S, Claim
 from confd.agent.inventory import Inventory, Place
 from confd.agent.queue import Queue
 from confd.agent.reconcile import Reconciler
 from confd.agent.world import World
 from confd.binding import binding_of
-from confd.errors import ConfdError
+from confd.errors import ConfdError, Conflict
 from confd.keys import DEFAULT, Env, Host, Keyspace, layers_of
 from confd.mirror import Mirror
 from confd.model import Snapshot
 from confd.ports import Area, Clock, Expect, Lease, Put, Store, Target
+from confd.selection import selects_in
 from confd.snapshot import Touched, env_area, meta_area
 
 __all__ = ["WORKERS", "Agent"]
@@ -55,7 +56,9 @@ class Agent:
     _stop: threading.Event = field(default_factory=threading.Event)
     _relist: threading.Event = field(default_factory=threading.Event)
     _away_since: str | None = None
-    _told_away: str | None = None
+    _told: tuple[object, ...] = ()
+    _fenced_off: threading.Event = field(default_factory=threading.Event)
+    _looked_s: float = 0.0
     _fence: Expect | None = None
     _envs: set[Env] = field(default_factory=set)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -87,7 +90,10 @@ class Agent:
     def areas(self) -> tuple[Area, ...]:
         """What to follow: the store's meta, what every env shares, and each env that had a container here."""
         envs = sorted({Env(DEFAULT), self.env, *self._envs})
-        return (meta_area(self.keyspace), *(env_area(self.keyspace, env, self.host) for env in envs))
+        return (
+            meta_area(self.keyspace),
+            *(env_area(self.keyspace, env, self.host) for env in envs),
+        )
 
     # --- start and stop ---------------------------------------------------------------------------------
 
@@ -101,9 +107,11 @@ class Agent:
             try:
                 self.reconciler.ledger.refence(fence)
                 self.reconciler.reporter.refence(fence)
-                self.reconciler.ledger.read_all()
+                self.reconciler.turns.claim(lease, fence)
+                self.reconciler.sightings.claim(fence)
                 self._fence = fence
                 self._publish()
+                self._fenced_off.clear()
             except ConfdError as error:
                 log.warning("the claim on %s was lost again: %s", self.host, error.detail)
                 lease.close()
@@ -113,13 +121,22 @@ class Agent:
         return None
 
     def _publish(self) -> None:
-        """Tell of this host, and since when its engine does not answer."""
-        away = self._away_since
-        about = {**self.about, "engine_away_since": away, "at": self.clock.utc()}
+        """Tell of this host, since when its engine does not answer, and what waits for `confctl resume`."""
+        away, doubts, conflicts = told = self._news()
+        news = {"engine_away_since": away, "doubts": doubts, "conflicts": conflicts, "at": self.clock.utc()}
+        about = {**self.about, **news}
         self.store.commit(
             [Put(self.keyspace.about(self.host), json.dumps(about))], [self._fence] if self._fence else []
         )
-        self._told_away = away
+        self._told = told
+
+    def _news(self) -> tuple[str | None, list[dict[str, Any]], list[dict[str, Any]]]:
+        """What is told of the host as soon as it changes."""
+        conflicts = [
+            {"name": name, "env": env, "apps": apps, "why": f"the bindings of {' and '.join(apps)} both choose it"}
+            for name, env, apps in self.inventory.conflicts()
+        ]
+        return self._away_since, self.world.doubts(), conflicts
 
     def _start(self) -> bool:
         """Everything in order: containers, store, then those who act. False when stopped meanwhile."""
@@ -132,6 +149,7 @@ class Agent:
         while not self.mirror.wait_current(0.2):
             if self._stop.is_set():
                 return False
+        self._choose(self.mirror.snapshot)
         for number in range(WORKERS):
             self._spawn(f"worker-{number}", self._work)
         self._spawn("events", self._listen)
@@ -154,24 +172,58 @@ class Agent:
 
     def _serve(self, lease: Lease) -> None:
         """Until the claim is lost or we are stopped: a full pass now and then."""
-        while not self._stop.is_set() and not lease.lost.is_set():
+        while self._is_held(lease):
             self._add_all()
+            self._sweep()
             due = self.clock.now() + self.resync_s * (0.9 + 0.2 * random.random())  # noqa: S311 - only spreads load
-            while self.clock.now() < due and not lease.lost.is_set() and not self._relist.is_set():
+            while self.clock.now() < due and self._is_held(lease) and not self._relist.is_set():
                 if self.clock.wait(self._stop, min(AGAIN_S, max(due - self.clock.now(), 0.0))):
                     return
-                if self._away_since != self._told_away:
+                if self._news() != self._told:
                     self._retell()
+                if self.world.freeze_file_changed():
+                    self._add_all()
             self._relist.clear()
             if not self._refresh():
                 self._relist.set()
                 self.clock.wait(self._stop, AGAIN_S)
 
+    def _is_held(self, lease: Lease) -> bool:
+        """Whether the claim on this host is still ours. In a store that was emptied a lease lives on without it."""
+        if self._stop.is_set() or lease.lost.is_set():
+            return False
+        due = self.clock.now() >= self._looked_s + TTL_S
+        if (due or self._fenced_off.is_set()) and self._fence is not None:
+            key, self._looked_s = self._fence.key, self.clock.now()
+            try:
+                entry = self.store.read([key]).entries.get(key)
+            except ConfdError:
+                return True  # the store is away: that is no news of the claim
+            if entry is None or entry.mod_revision != self._fence.mod_revision:
+                log.warning("the claim on %s is gone from the store; claiming it again", self.host)
+                self._fenced_off.set()  # until it is claimed again
+                return False
+            self._fenced_off.clear()
+        return True
+
+    def _sweep(self) -> None:
+        """Tell no more of containers that are not here, as a restored backup does."""
+        try:
+            self.reconciler.reporter.sweep(self.inventory.has)
+        except ConfdError as error:
+            self._note_conflict(error)
+            log.debug("old words stay in the store: %s", error.detail)
+
     def _retell(self) -> None:
         try:
             self._publish()
         except ConfdError as error:
-            log.debug("the engine's state is not told yet: %s", error.detail)
+            self._note_conflict(error)
+            log.debug("the host's state is not told yet: %s", error.detail)
+
+    def _note_conflict(self, error: ConfdError) -> None:
+        if isinstance(error, Conflict):
+            self._fenced_off.set()
 
     def _refresh(self) -> bool:
         try:
@@ -200,22 +252,56 @@ class Agent:
                 else:
                     self._relist.set()
                 continue
-            place = self.inventory.saw(event)
+            try:
+                place = self.inventory.saw(event)
+            except ConfdError as error:
+                log.debug("%s is looked at with the next listing: %s", event.container[:12], error.detail)
+                self._relist.set()
+                continue
             if place is not None:
                 self.queue.add(place)
 
     def _add_all(self) -> None:
-        for place in self.inventory.places():
+        known = {(entry.env, entry.app) for entry in self.reconciler.ledger.entries().values()}
+        for place in self.inventory.places() | known:
             self.queue.add(place)
+
+    def _choose(self, snapshot: Snapshot) -> set[Place]:
+        """Take over which containers the bindings choose; the places that lose or get one."""
+        before = self.inventory.places()
+        selects = {env: selects_in(snapshot, env) for env in {self.env, *self._envs} - {Env(DEFAULT)}}
+        try:
+            self.reconciler.sightings.choose(
+                {(env, app): select for env, chosen in selects.items() for app, select in chosen.items()}
+            )
+        except ConfdError as error:
+            self._note_conflict(error)
+            log.warning("which containers bindings choose is not noted yet: %s", error.detail)
+            self._relist.set()
+        self.inventory.choose(selects)
+        return before ^ self.inventory.places()
 
     def _changed(self, snapshot: Snapshot, touched: Touched | None) -> None:
         """The mirror's news: which places they reach. None: anything may have changed."""
+        if touched is None or touched.bindings:
+            for place in self._choose(snapshot):
+                self.queue.add(place, fresh=True)
         for place in self.inventory.places():
             if touched is None or touched.meta:
+                self.queue.add(place, fresh=True)
+            elif self._concerns(snapshot, place, touched):
                 self.queue.add(place)
             elif self._reaches(place, touched):
                 binding, _ = binding_of(snapshot, *place)
                 self.queue.add(place, min_s=binding.wait_min_s, max_s=binding.wait_max_s, fresh=True)
+
+    def _concerns(self, snapshot: Snapshot, place: Place, touched: Touched) -> bool:
+        """Whether it is about what may be done to the place now: a brake, an adoption, its turn or a stop."""
+        if place in touched.turns:
+            binding, _ = binding_of(snapshot, *place)
+            if self.reconciler.turns.is_next(snapshot, place, binding.max_parallel):
+                return True
+        return place in touched.apps or not touched.freezes.isdisjoint((place[0], Env(DEFAULT)))
 
     def _reaches(self, place: Place, touched: Touched) -> bool:
         env, app = place
@@ -246,6 +332,7 @@ class Agent:
                 self.queue.done(place)
 
     def _failed(self, place: Place, name: str, error: ConfdError) -> None:
+        self._note_conflict(error)
         if not error.retryable:
             log.error("%s: %s", name, error.detail)
             self.queue.done(place)

@@ -9,12 +9,16 @@ import re
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 from confd.actions.fidelity import followers_of
-from confd.agent.observe import Labels, labels_of
+from confd.agent.base import image_name
+from confd.agent.observe import Labels, labels_of, name_of
 from confd.errors import ConfdError, ContainerGone, Malformed
 from confd.keys import DEFAULT, App, Container, Env, parse_app, parse_env
-from confd.ports import Inspect, Target, TargetEvent
+from confd.model import Select
+from confd.ports import Inspect, Replaces, Target, TargetEvent
+from confd.selection import Candidate, apps_of
 
 __all__ = ["Inventory", "Place", "own_container"]
 
@@ -38,10 +42,17 @@ def own_container(mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
     return None
 
 
-class Inventory:
-    """See the module. `own` is the container that the agent itself runs in, if it does."""
+class _Able(Target, Replaces, Protocol):
+    pass
 
-    def __init__(self, target: Target, env: Env, labels: Labels, own: str | None = None) -> None:
+
+class Inventory:
+    """See the module. Each image is asked for once, and what its name means once in each listing of all.
+
+    `own` is the container that the agent itself runs in, if it does.
+    """
+
+    def __init__(self, target: _Able, env: Env, labels: Labels, own: str | None = None) -> None:
         self._target = target
         self._env = env
         self._labels = labels
@@ -49,6 +60,9 @@ class Inventory:
         self._lock = threading.Lock()
         self._inspects: dict[str, Inspect] = {}
         self._stale: set[str] = set()
+        self._configs: dict[str, Mapping[str, Any]] = {}
+        self._means: dict[str, str | None] = {}
+        self._selects: Mapping[Env, Mapping[App, Select]] = {}
 
     def refresh(self) -> None:
         """List and inspect all. Raises `EngineUnavailable`; what was known then stays."""
@@ -56,9 +70,30 @@ class Inventory:
         with self._lock:
             self._inspects = {str(one["Id"]): one for one in listed}
             self._stale.clear()
+            self._means.clear()
+            used = {str(one.get("Image")) for one in listed}
+            self._configs = {image: config for image, config in self._configs.items() if image in used}
+
+    def choose(self, selects: Mapping[Env, Mapping[App, Select]]) -> None:
+        """Let bindings choose those of the containers that do not say themselves whose they are."""
+        with self._lock:
+            self._selects = selects
+
+    def is_chosen(self, inspect: Inspect) -> bool:
+        """Whether a binding chooses the container, and not its own label."""
+        return not labels_of(inspect).get(self._labels.prefix + "app")
+
+    def conflicts(self) -> list[tuple[str, Env, list[App]]]:
+        """Containers that the bindings of several apps choose, which belong to none of them therefore."""
+        with self._lock:
+            found = [(name_of(one), *self._chosen(one)) for one in self._inspects.values() if self.is_chosen(one)]
+        return sorted((name, env, apps) for name, env, apps in found if env is not None and len(apps) > 1)
 
     def saw(self, event: TargetEvent) -> Place | None:
-        """Take note of an event; the place it concerns. `resync` is for `refresh`."""
+        """Take note of an event; the place it concerns. `resync` is for `refresh`.
+
+        Raises what the engine says where a container that no label tells of has to be looked at.
+        """
         container = str(event.container)
         if event.action.startswith(_QUIET):
             return None
@@ -70,12 +105,18 @@ class Inventory:
                 self._stale.discard(container)
                 return place or self._followed(known)
             self._stale.add(container)
+            chosen = bool(self._selects)
+        if place is None and chosen:
+            self._look_again()
+            with self._lock:
+                place = self.place(self._inspects[container]) if container in self._inspects else None
         return place
 
     def touched(self, container: str) -> None:
-        """Something was done to the container: look again before the next plan."""
+        """Something was done to the container: look again before the next plan, and at what names mean by now."""
         with self._lock:
             self._stale.add(container)
+            self._means.clear()
 
     def of(self, place: Place) -> list[Inspect]:
         """The containers of an app in an env, as they are now; in order of their names.
@@ -88,6 +129,22 @@ class Inventory:
                 one for one in self._inspects.values() if self.place(one) == place and not self._is_starting(one)
             ]
         return sorted(found, key=lambda one: (str(one["Name"]), str(one["Id"])))
+
+    def image_config(self, image: str) -> Mapping[str, Any]:
+        """What an image gives to its containers, by its id, which means the same for ever."""
+        if image not in self._configs:
+            self._configs[image] = self._target.image_config(image)
+        return self._configs[image]
+
+    def meaning(self, name: str) -> str | None:
+        """The id of the image that the name meant at the last listing or action, or None."""
+        with self._lock:
+            if name in self._means:
+                return self._means[name]
+        found = self._target.image_id(name)
+        with self._lock:
+            self._means[name] = found
+        return found
 
     def all(self) -> list[Inspect]:
         """Every container of the host."""
@@ -104,14 +161,40 @@ class Inventory:
         with self._lock:
             return {Container(one) for one in self._inspects}
 
+    def has(self, container: Container) -> bool:
+        """Whether the container is here; of one that may have been made just now, the engine is asked."""
+        if container in self.ids():
+            return True
+        try:
+            self._target.inspect(container)
+        except ContainerGone:
+            return False
+        return True
+
     def _followed(self, follower: Inspect | None) -> Place | None:
         """The place that a container kept from being recreated, now that it is gone."""
         leaders = self._inspects.values() if follower is not None else ()
         return next((self.place(one) for one in leaders if followers_of(one, [follower or {}])), None)
 
     def place(self, inspect: Inspect) -> Place | None:
-        """Which app in which env a container's labels say it is; None where they are outside the grammar."""
-        return self._place(labels_of(inspect))
+        """Which app in which env a container is: what its labels say, else what one binding alone chooses.
+
+        None where it is nobody's, and where the labels are outside the grammar.
+        """
+        if not self.is_chosen(inspect) or not self._selects:
+            return self._place(labels_of(inspect))
+        env, apps = self._chosen(inspect)
+        return (env, apps[0]) if env is not None and len(apps) == 1 else None
+
+    def _chosen(self, inspect: Inspect) -> tuple[Env | None, list[App]]:
+        """The env of a container, and the apps whose bindings there choose it."""
+        labels = labels_of(inspect)
+        try:
+            env = parse_env(labels.get(self._labels.prefix + "env") or self._env)
+        except Malformed:
+            return None, []
+        image = image_name(inspect, self._labels.get(inspect, "image"))
+        return env, apps_of(self._selects.get(env, {}), Candidate(name_of(inspect), image, labels))
 
     def _is_starting(self, inspect: Inspect) -> bool:
         """Between somebody's create and start calls; a successor that we made of a stopped one is complete."""

@@ -5,22 +5,23 @@ Reads files of the container where its mounted directories stand on this host; c
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 from confd import jsontext
+from confd.agent.base import image_name
+from confd.agent.locate import locate
+from confd.firststart import variables_of
 from confd.keys import App, Container, Env
-from confd.ledger import Base, LedgerEntry
+from confd.ledger import LedgerEntry
 from confd.model import EMPTY, Applied, Observed, Reach, RenderedFile, frozen
 from confd.options import observed_options
 from confd.ports import Inspect
 from confd.secret import Digest, DigestKey, is_known
 
-__all__ = ["Labels", "Sight", "base_of", "is_looping", "labels_of", "locate", "name_of", "observe", "variables_of"]
+__all__ = ["Labels", "Sight", "is_looping", "labels_of", "name_of", "observe"]
 
 STABLE_S = 10.0
 """How long a process lives until the engine, too, takes its start for a good one."""
@@ -53,22 +54,6 @@ def name_of(inspect: Inspect) -> str:
     return str(inspect["Name"]).lstrip("/")
 
 
-def variables_of(inspect: Inspect) -> dict[str, str]:
-    """NAME -> value; of a name that stands twice the last one, as the process sees it."""
-    pairs = (item.partition("=") for item in inspect["Config"].get("Env") or () if "=" in item)
-    return {name: value for name, _, value in pairs}
-
-
-def base_of(inspect: Inspect) -> Base:
-    """A container's own spec, taken at first sight of one that no setting has reached."""
-    command = inspect["Config"].get("Cmd")
-    return Base(
-        frozen(variables_of(inspect)),
-        frozen(observed_options(inspect)),
-        None if command is None else tuple(command),
-    )
-
-
 def observe(
     inspect: Inspect,
     entry: LedgerEntry,
@@ -76,7 +61,8 @@ def observe(
     files: Sequence[RenderedFile] = (),
     obstacles: tuple[str, ...] = (),
 ) -> Observed:
-    """The container as the planner sees it."""
+    """The container as the planner sees it; the entry's base is to be that for the image it has now."""
+    image = image_name(inspect, sight.labels.get(inspect, "image"))
     found, unreachable = _files(inspect, files, sight.digest_key)
     state = inspect.get("State") or {}
     return Observed(
@@ -91,7 +77,8 @@ def observe(
         max_reach=_max_reach(sight.labels.get(inspect, "max-reach")),
         variables=_digests(variables_of(inspect), sight.digest_key),
         base_variables=_digests(entry.base.variables, sight.digest_key),
-        options=frozen(_options(inspect, entry.arguments, sight.digest_key)),
+        image=image,
+        options=frozen({**_options(inspect, entry.arguments, sight.digest_key), "image": jsontext.dump(image)}),
         base_options=entry.base.options,
         arguments=entry.arguments,
         files=frozen(found),
@@ -122,29 +109,6 @@ def is_looping(inspect: Inspect, now: str) -> bool:
         return bool(state.get("Restarting"))
     started, today = (datetime.fromisoformat(text[:19]) for text in (str(state["StartedAt"]), now))
     return bool(state.get("Running")) and (today - started).total_seconds() < STABLE_S
-
-
-def locate(inspect: Inspect, path: str) -> tuple[Path | None, str]:
-    """Where a container's file stands on this host, or why the agent cannot write it.
-
-    Only a mounted directory lets a file be replaced by rename, and only below that directory: a link in it
-    that leads elsewhere is not followed.
-    """
-    mounts = {str(mount.get("Destination")): mount for mount in inspect.get("Mounts") or ()}
-    if path in mounts:
-        return None, "the file itself is a mount, which cannot be replaced by rename; mount its directory instead"
-    for parent in PurePosixPath(path).parents:
-        mount = mounts.get(str(parent))
-        if mount is None:
-            continue
-        source = Path(str(mount.get("Source") or ""))
-        if mount.get("Type") not in ("bind", "volume") or not source.is_dir():
-            return None, f"the mount {parent} is no directory that this agent can reach"
-        place = source / PurePosixPath(path).relative_to(parent)
-        if Path(os.path.realpath(place.parent)).is_relative_to(os.path.realpath(source)):
-            return place, ""
-        return None, f"a link below {parent} leads out of the mounted directory"
-    return None, "it is in no mounted directory; mount one there, so that the agent can write into it"
 
 
 def _files(

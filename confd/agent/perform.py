@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from confd.actions import files, recreate, restart, signal, update
 from confd.actions.fidelity import Wanted
+from confd.agent.base import base_on, image_name, own_of
 from confd.agent.inventory import Place
-from confd.agent.observe import Labels, locate
+from confd.agent.locate import locate
+from confd.agent.logs import KeptLogs, LastWords
+from confd.agent.observe import Labels, labels_of
 from confd.agent.reconcile import Act, Work
 from confd.errors import EngineRefused
-from confd.keys import Container
-from confd.ledger import Ledger, Successor
-from confd.model import Applied, Step
-from confd.options import overlay
+from confd.keys import Container, Key
+from confd.ledger import Base, Ledger, LedgerEntry, Successor
+from confd.model import EMPTY, Applied, KeepLogs, Outcome, Reason, Result, Step
+from confd.options import load, overlay
 from confd.ports import Clock, Engine, Inspect
 
 __all__ = ["acts_for", "healer_for"]
@@ -29,6 +33,7 @@ class _Acts:
     target: Engine
     labels: Labels
     clock: Clock
+    logs: KeptLogs
 
     def files(self, step: Step, work: Work) -> Container:
         changed = {reason.why.removeprefix("file ") for reason in step.reasons}
@@ -42,7 +47,8 @@ class _Acts:
         return _id(work.inspect)
 
     def signal(self, step: Step, work: Work) -> Container:
-        signal.apply(self.target, work.inspect, step.parameters.get("signal") or "HUP")
+        with self._heard_where_it_fails(work):
+            signal.apply(self.target, work.inspect, step.parameters.get("signal") or "HUP")
         return _id(work.inspect)
 
     def update(self, step: Step, work: Work) -> Container:
@@ -50,11 +56,15 @@ class _Acts:
         return _id(work.inspect)
 
     def restart(self, step: Step, work: Work) -> Container:
-        restart.apply(self.target, work.inspect, work.binding.stop_timeout_s)
+        with self._heard_where_it_fails(work):
+            restart.apply(self.target, work.inspect, work.binding.stop_timeout_s)
         return _id(work.inspect)
 
     def recreate(self, step: Step, work: Work) -> Container:
-        swap = recreate.Swap(work.binding.stop_timeout_s, work.binding.monitor_s)
+        def leaving(container: str) -> None:
+            self._hear(work, container)
+
+        swap = recreate.Swap(work.binding.stop_timeout_s, work.binding.monitor_s, work.check, leaving)
 
         def journal(note: Mapping[str, Any]) -> None:
             """With what the ledger is to know of the successor, should a heal have to finish it."""
@@ -64,31 +74,73 @@ class _Acts:
         inspect = self.target.inspect(_id(work.inspect))
         return recreate.apply(self.target, inspect, self._wanted(work), swap, self.clock, journal)
 
+    @contextmanager
+    def _heard_where_it_fails(self, work: Work) -> Iterator[None]:
+        try:
+            yield
+        except EngineRefused:
+            self._hear(work, _id(work.inspect))
+            raise
+
+    def _hear(self, work: Work, container: str) -> None:
+        work.hear(self.logs.last_words(container, work.entry.name, work.binding.keep_logs))
+
     def _wanted(self, work: Work) -> Wanted:
-        inspect, base, rendered = work.inspect, work.entry.base, work.rendered
+        inspect, rendered = work.inspect, work.rendered
         shim = bool(self.labels.get(inspect, "shim"))
+        chosen = self._choose(work)
+        base = chosen.base
         labels = {
             "revision": str(rendered.revision),
-            "digest": rendered.run_digest if shim else rendered.spec_digest,
+            "digest": rendered.target(shim=shim),
             "replaces": _id(inspect),
+            "image": chosen.name,
         }
+        ours = {name: text for name, text in labels_of(inspect).items() if name.startswith(self.labels.prefix)}
         return Wanted(
-            image=self._image(inspect),
+            image=chosen.name if self.target.image_id(chosen.name) == chosen.id else chosen.id,
             variables=base.variables if shim else {**base.variables, **rendered.variables},
             options=overlay(base.options, rendered.options),
             arguments=rendered.arguments,
-            labels={self.labels.prefix + name: text for name, text in labels.items()},
+            labels={**ours, **{self.labels.prefix + name: text for name, text in labels.items()}},
+            leaves=chosen.leaves,
         )
 
-    def _image(self, inspect: Inspect) -> str:
-        """The name it was created from while that still means the same image, else the id: nothing moves."""
-        name, image = str(inspect["Config"]["Image"]), str(inspect["Image"])
-        return name if self.target.image_id(name) == image else image
+    def _choose(self, work: Work) -> _Chosen:
+        """The image that the container has, which is kept when its name means another by now, or that it is due.
+
+        Raises `EngineRefused` where the image is not there: nothing is pulled.
+        """
+        inspect, base = work.inspect, work.entry.base
+        name, now = image_name(inspect, self.labels.get(inspect, "image")), str(inspect["Image"])
+        config = self.target.image_config(now)
+        present = base_on(base, inspect, name, config)
+        due = load(overlay(present.options, work.rendered.options)["image"])
+        found = now if due == name else base.image_id
+        if due != name and "image" in work.rendered.options:
+            found = self.target.image_id(due) or ""
+        if not found or (found != now and self.target.image_id(found) is None):
+            raise EngineRefused(
+                f"run/image: there is no image {due} on this host, and none is pulled; pull it there"
+            )
+        if found == now:
+            return _Chosen(due, now, present)
+        return _Chosen(due, found, base if found == base.image_id else own_of(base), config)
 
 
-def acts_for(target: Engine, labels: Labels, clock: Clock) -> Mapping[str, Act]:
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """An image: its name, its id, the container's own spec with it, and the Config of the one that is left."""
+
+    name: str
+    id: str
+    base: Base
+    leaves: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+
+
+def acts_for(target: Engine, labels: Labels, clock: Clock, logs: KeptLogs | None = None) -> Mapping[str, Act]:
     """Action name to what does it, on this target."""
-    acts = _Acts(target, labels, clock)
+    acts = _Acts(target, labels, clock, logs or KeptLogs(target, clock))
     return {
         "files": acts.files,
         "signal": acts.signal,
@@ -98,27 +150,64 @@ def acts_for(target: Engine, labels: Labels, clock: Clock) -> Mapping[str, Act]:
     }
 
 
-def healer_for(target: Engine, ledger: Ledger, clock: Clock) -> Callable[[Place, Sequence[Inspect]], bool]:
+def healer_for(
+    target: Engine, ledger: Ledger, clock: Clock, logs: KeptLogs | None = None
+) -> Callable[[Place, Sequence[Inspect]], bool]:
     """What a pass calls first: ends every recreate of the place that a crash or a lost engine left open."""
+    return _Healer(target, ledger, clock, logs or KeptLogs(target, clock)).heal
 
-    def healer(place: Place, inspects: Sequence[Inspect]) -> bool:
-        done = False
-        for container, entry in ledger.entries().items():
-            note = (entry.intent or {}).get("recreate")
-            if note is None or (entry.env, entry.app) != place:
-                continue
-            now = recreate.heal(target, container, note, clock).container
-            if now is None:
-                ledger.forget(container)
-            elif now == container:
-                ledger.done(container, entry.applied, arguments=entry.arguments)
-            else:  # its label says for which settings it was made, and it started with them
-                ledger.done(container, Applied(), arguments=note.get("arguments"), successor=Successor(now))
-            log.warning("%s: a recreate that was cut off is %s", entry.name, _word(now, container))
-            done = True
-        return done
 
-    return healer
+@dataclass(frozen=True, slots=True)
+class _Healer:
+    target: Engine
+    ledger: Ledger
+    clock: Clock
+    logs: KeptLogs
+
+    def heal(self, place: Place, inspects: Sequence[Inspect]) -> bool:
+        cut_off = [
+            (container, entry)
+            for container, entry in self.ledger.entries().items()
+            if (entry.env, entry.app) == place and "recreate" in (entry.intent or {})
+        ]
+        for container, entry in cut_off:
+            self._end(container, entry, entry.intent or {})
+        return bool(cut_off)
+
+    def _end(self, container: Container, entry: LedgerEntry, intent: Mapping[str, Any]) -> None:
+        heard: list[LastWords] = []
+
+        def leaving(one: str) -> None:
+            heard.append(self.logs.last_words(one, entry.name, KeepLogs()))
+
+        began, note = self.clock.now(), intent["recreate"]
+        now = recreate.heal(self.target, container, note, self.clock, recreate.Swap(leaving=leaving)).container
+        outcome = self._outcome(container, now, intent, began)
+        if heard:
+            outcome = replace(outcome, log=heard[-1].text, log_file=heard[-1].file)
+        if now is None:
+            self.ledger.forget(container)
+        elif now == container:
+            self.ledger.done(container, entry.applied, [outcome], arguments=entry.arguments)
+        else:  # its label says for which settings it was made, and it started with them
+            arguments = note.get("arguments")
+            self.ledger.done(container, Applied(), [outcome], arguments=arguments, successor=Successor(now))
+        log.warning("%s: a recreate that was cut off is %s", entry.name, _word(now, container))
+
+    def _outcome(self, old: Container, now: Container | None, intent: Mapping[str, Any], began: float) -> Outcome:
+        """What became of the recreate that an agent before this one, or this one without its engine, began."""
+        finished = now not in (None, old)
+        return Outcome(
+            "recreate",
+            Result.DONE if finished else Result.FAILED,
+            f"it was cut off, and is {_word(now, old)}",
+            int(intent.get("revision", 0)),
+            self.clock.utc(),
+            round(self.clock.now() - began, 4),
+            tuple(Reason(Key(one["key"]), one["why"]) for one in intent.get("reasons", ())),
+            now,
+            old if finished else None,
+        )
 
 
 def _word(now: Container | None, old: Container) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from confd.keys import Container, Host, Keyspace
 from confd.model import Observed, Rendered, Step
-from confd.ports import Clock, Expect, Operation, Put, Store
+from confd.ports import Area, Clock, Delete, Expect, Operation, Put, Store
 from confd.published import Told, status_text
 
 __all__ = ["Report", "Reporter"]
@@ -19,24 +19,28 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What there is to tell of one container after a pass: what failed for good, or what will be tried again."""
+    """What there is to tell of one container after a pass: what failed for good, or what will be tried again.
+
+    `waits`: whose turn comes first.
+    """
 
     observed: Observed
     rendered: Rendered
     steps: Sequence[Step]
     failed: str = ""
     again: str = ""
+    waits: str = ""
 
     @property
     def digest(self) -> str:
-        return self.rendered.run_digest if self.observed.shim else self.rendered.spec_digest
+        return self.rendered.target(shim=bool(self.observed.shim))
 
     @property
     def left_out(self) -> str:
         return "; ".join(f"left out: {problem.detail}" for problem in self.rendered.problems)
 
     def told(self, revision: int, at: str) -> Told:
-        return Told(revision, at, self.failed, self.again, self.left_out)
+        return Told(revision, at, self.failed, self.again, self.left_out, self.waits)
 
 
 class Reporter:
@@ -88,6 +92,22 @@ class Reporter:
             self._left_out[container] = report.left_out
         if news and report.left_out:
             log.warning("%s: %s", report.observed.name, report.left_out)
+
+    def withdraw(self, container: Container) -> None:
+        """Tell no more of a container that is none of ours any longer. Raises as `tell` does."""
+        with self._lock:
+            told = self._last.pop(container, None) is not None
+        if told:
+            fence = [self._fence] if self._fence else []
+            self._store.commit([Delete(self._keyspace.status(self._host, container))], fence)
+
+    def sweep(self, is_here: Callable[[Container], bool]) -> None:
+        """Withdraw what the store tells of containers that are not here. Raises as `tell` does."""
+        prefix = self._keyspace.status(self._host, Container(""))
+        told = self._store.snapshot([Area(prefix)], keys_only=True).entries
+        ghosts = [key for key in told if not is_here(Container(key.removeprefix(prefix)))]
+        if ghosts:
+            self._store.commit([Delete(key) for key in ghosts], [self._fence] if self._fence else [])
 
     def forget(self, container: Container) -> None:
         with self._lock:

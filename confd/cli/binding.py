@@ -9,7 +9,7 @@ import click
 from confd.cli.files import read_text
 from confd.cli.output import emit, pretty, say
 from confd.cli.scope import Common, common_options
-from confd.cli.writing import WaitCommand, Writing, finish, write_options
+from confd.cli.writing import WaitCommand, Writing, carry_out, write_options
 from confd.keys import App, Env
 
 __all__ = ["binding_command"]
@@ -45,9 +45,8 @@ def set_binding(common: Common, app: str, file: str, **flags: Any) -> None:
     """
     from confd.jsontext import parse
 
-    writing, scope, client = Writing(**flags), common.scope(app), common.client()
-    done = client.put_binding(scope, parse(read_text(file)), writing.edit())
-    finish(client, scope, done, writing, common.output)
+    writing, scope, binding = Writing(**flags), common.scope(app), parse(read_text(file))
+    carry_out(common, scope, writing, lambda client, edit: client.put_binding(scope, binding, edit))
 
 
 @binding_command.command("get")

@@ -11,12 +11,15 @@ import click
 
 from confd.cli.output import cell, say
 from confd.cli.scope import Common, common_options
-from confd.cli.writing import WaitCommand, Writing, finish, write_options
+from confd.cli.starts import from_container, inspected, start
+from confd.cli.writing import WaitCommand, Writing, carry_out, settings_options
 from confd.jsontext import Value
 
 __all__ = ["export_command", "import_command", "read_settings", "read_text"]
 
 NAMES = ("env", "compose-env", "docker-env", "json")
+STARTS = ("docker-args", "compose-override")
+INSPECT = "inspect"
 
 
 def read_text(file: str) -> str:
@@ -66,13 +69,14 @@ def _settings(pairs: Iterable[tuple[str, Value]], below: str) -> Mapping[str, Va
 
 @click.command("import", cls=WaitCommand)
 @click.argument("app")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("--format", "format_name", type=click.Choice(NAMES), help="Else by the file's name.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False)
+@click.option("--format", "format_name", type=click.Choice((*NAMES, INSPECT)), help="Else by the file's name.")
+@click.option("--from-container", "container", metavar="NAME", help="What a container of this machine has already.")
 @click.option("--prefix", metavar="P", help="Put every key below P/.")
 @click.option("--replace", is_flag=True, help="Take away keys (below P) that the file does not name.")
-@write_options
+@settings_options
 @common_options
-def import_command(common: Common, app: str, file: str, **given: Any) -> None:
+def import_command(common: Common, app: str, file: str | None, container: str | None, **given: Any) -> None:
     """Store the settings of a FILE in one change ('-' is stdin).
 
     env is the dialect of dotenv, with quotes; ${HOST} stays as it is written. In compose-env it is the value of an
@@ -80,44 +84,60 @@ def import_command(common: Common, app: str, file: str, **given: Any) -> None:
     JSON, nested members are segments of a key, a list is one value, and null takes the key away. --replace leaves
     run options alone unless the file is JSON.
 
+    --from-container asks the engine of this machine for the container's own variables, limits and restart policy;
+    with --format inspect FILE is what 'docker inspect CONTAINER IMAGE' printed elsewhere.
+
     \b
     Examples:
       confctl import web .env -e dev --dry-run
       confctl import web settings.json -e dev --replace
+      confctl import web --from-container web_1 -e dev --dry-run
     """
     format_name, prefix, replace = given.pop("format_name"), given.pop("prefix"), given.pop("replace")
     writing, scope, client = Writing(**given), common.scope(app), common.client()
-    settings = read_settings(file, format_name, prefix)
+    if (file is None) == (container is None):
+        raise click.UsageError("From where? Give a FILE, or --from-container NAME.")
+    if container is not None or format_name == INSPECT:
+        settings = from_container(inspected(container) if container else read_text(file or ""), prefix)
+    else:
+        settings = read_settings(file or "", format_name, prefix)
     unset: list[str] = []
     if replace:
-        holds_options = (format_name or ("json" if file.endswith(".json") else "env")) == "json"
+        holds_options = (format_name or ("json" if str(file).endswith(".json") else "env")) == "json"
         below = f"{prefix.rstrip('/')}/" if prefix else ""
         unset = [
             key
             for key in client.settings(scope, own=True)["settings"]
             if key not in settings and key.startswith(below) and (holds_options or not key.startswith("run/"))
         ]
-    finish(client, scope, client.change(scope, writing.edit(set=settings, unset=unset)), writing, common.output)
+    carry_out(common, scope, writing, lambda to, edit: to.change(scope, edit), set=settings, unset=unset)
 
 
 @click.command("export")
 @click.argument("app")
-@click.option("--format", "format_name", type=click.Choice(NAMES), default="env", show_default=True)
+@click.option("--format", "format_name", type=click.Choice((*NAMES, *STARTS)), default="env", show_default=True)
 @click.option("--own", is_flag=True, help="JSON: only the app's own layer.")
+@click.option("--service", metavar="NAME", help="compose-override: the service, else APP.")
 @common_options
-def export_command(common: Common, app: str, format_name: str, own: bool) -> None:
+def export_command(common: Common, app: str, format_name: str, own: bool, service: str | None) -> None:
     """Write the settings of APP to stdout.
 
-    Variables as .env, or keys as JSON. Secrets are left out.
+    Variables as .env, or keys as JSON. Secrets are left out. docker-args and compose-override are for whoever
+    starts the containers: one started so has its settings, run options too, from its first moment on.
 
     \b
     Examples:
       confctl export web -e dev > .env
       confctl export web -e prod --format json
+      eval docker run -d --name web "$(confctl export web -e prod --format docker-args)" myimage
+      confctl export web -e prod --format compose-override > docker-compose.override.yml
     """
     from confd.formats import FORMATS
 
     scope, client = common.scope(app), common.client()
+    if format_name in STARTS:
+        start(client, scope, format_name, service)
+        return
     if format_name == "json":
         settings = client.settings(scope, own=own)["settings"]
         values = {key: s["value"] for key, s in settings.items() if not s.get("secret")}

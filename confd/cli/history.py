@@ -9,7 +9,7 @@ import click
 
 from confd.cli.output import cell, emit, say, table
 from confd.cli.scope import Common, common_options
-from confd.cli.writing import WaitCommand, Writing, finish, show_diff, write_options
+from confd.cli.writing import WaitCommand, Writing, carry_out, settings_options, show_diff
 from confd.client import Client, Document, Scope
 
 __all__ = ["diff_command", "history_command", "rollback_command", "show_command"]
@@ -117,7 +117,7 @@ def _against_file(client: Client, scope: Scope, file: str) -> Document:
 @click.command("rollback", cls=WaitCommand)
 @click.argument("app")
 @click.option("--to", type=click.IntRange(min=0), metavar="N", help="The change to go back to.")
-@write_options
+@settings_options
 @common_options
 def rollback_command(common: Common, app: str, to: int | None, **flags: Any) -> None:
     """Bring back an earlier state of APP.
@@ -129,5 +129,5 @@ def rollback_command(common: Common, app: str, to: int | None, **flags: Any) -> 
       confctl rollback web -e dev --wait
       confctl rollback web --to 3 -e dev --dry-run
     """
-    writing, scope, client = Writing(**flags), common.scope(app), common.client()
-    finish(client, scope, client.rollback(scope, to, writing.edit()), writing, common.output)
+    writing, scope = Writing(**flags), common.scope(app)
+    carry_out(common, scope, writing, lambda client, edit: client.rollback(scope, to, edit))

@@ -9,7 +9,7 @@ import click
 
 from confd.cli.output import cell, emit, say, table, value_text
 from confd.cli.scope import Common, common_options
-from confd.cli.writing import WaitCommand, Writing, finish, write_options
+from confd.cli.writing import WaitCommand, Writing, carry_out, settings_options
 from confd.jsontext import Value, parse, pointer
 
 __all__ = ["explain_command", "get_command", "list_command", "set_command", "unset_command"]
@@ -22,7 +22,7 @@ NO_SETTINGS = "no settings yet; 'confctl set APP KEY=VALUE' stores one"
 @click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE ...")
 @click.option("--json", "as_json", is_flag=True, help="The values are JSON: numbers, true, null, lists, objects.")
 @click.option("--secret", is_flag=True, help="Keep the values as secrets.")
-@write_options
+@settings_options
 @common_options
 def set_command(
     common: Common, app: str, settings: tuple[str, ...], as_json: bool, secret: bool, **flags: Any
@@ -37,15 +37,15 @@ def set_command(
       confctl set web run/memory=256m -e dev --wait
       confctl set web 'pool/size=12' 'tags=["a","b"]' --json -e prod -m "more load" --dry-run
     """
-    writing, scope, client = Writing(**flags), common.scope(app), common.client()
+    writing, scope = Writing(**flags), common.scope(app)
     values: dict[str, Value] = {}
     for text in settings:
         key, value = _assignment(text, as_json)
         if key in values:
             raise click.UsageError(f"{key} is given twice; keep one of them.")
         values[key] = value
-    edit = writing.edit(set=values, secret=tuple(values) if secret else ())
-    finish(client, scope, client.change(scope, edit), writing, common.output)
+    secrets = tuple(values) if secret else ()
+    carry_out(common, scope, writing, lambda client, edit: client.change(scope, edit), set=values, secret=secrets)
 
 
 def _assignment(text: str, as_json: bool) -> tuple[str, Value]:
@@ -66,7 +66,7 @@ def _assignment(text: str, as_json: bool) -> tuple[str, Value]:
 @click.command("unset", cls=WaitCommand)
 @click.argument("app")
 @click.argument("keys", nargs=-1, required=True, metavar="KEY ...")
-@write_options
+@settings_options
 @common_options
 def unset_command(common: Common, app: str, keys: tuple[str, ...], **flags: Any) -> None:
     """Take settings of APP away.
@@ -79,9 +79,8 @@ def unset_command(common: Common, app: str, keys: tuple[str, ...], **flags: Any)
     """
     from confd.keys import parse_key
 
-    writing, scope, client = Writing(**flags), common.scope(app), common.client()
-    edit = writing.edit(unset=[parse_key(key) for key in keys])
-    finish(client, scope, client.change(scope, edit), writing, common.output)
+    writing, scope, unset = Writing(**flags), common.scope(app), [parse_key(key) for key in keys]
+    carry_out(common, scope, writing, lambda client, edit: client.change(scope, edit), unset=unset)
 
 
 @click.command("get")

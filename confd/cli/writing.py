@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
 
 from confd.cli.output import cell, emit, say, table, value_text
+from confd.cli.scope import Common
 from confd.client import Client, Document, Edit, Scope, integer
-from confd.errors import Unavailable
+from confd.errors import NeedsYes, Unavailable
 
-__all__ = ["WaitCommand", "Writing", "finish", "parse_duration", "show_diff", "show_plan", "wait", "write_options"]
+__all__ = [
+    "WaitCommand",
+    "Writing",
+    "carry_out",
+    "finish",
+    "parse_duration",
+    "settings_options",
+    "show_diff",
+    "show_plan",
+    "wait",
+    "write_options",
+]
 
 DEFAULT_WAIT = "5m"
 POLL_S = 0.3
+NAMED = 10
+"""So many containers are named for each action."""
 NEW_CONTAINER_S = 3.0
 """How soon an agent tells of a container that was just started."""
 
@@ -54,9 +69,10 @@ class Writing:
     dry_run: bool
     yes: bool
     wait: str | None
+    force: bool = False
 
     def edit(self, **members: Any) -> Edit:
-        return Edit(message=self.message, dry_run=self.dry_run, yes=self.yes, **members)
+        return Edit(message=self.message, dry_run=self.dry_run, yes=self.yes, force=self.force, **members)
 
 
 def _checked(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
@@ -64,6 +80,12 @@ def _checked(_ctx: click.Context, _option: click.Parameter, text: str | None) ->
     if text is not None:
         parse_duration(text)
     return text
+
+
+def settings_options(function: F) -> F:
+    """Add the options of a write of settings; the command takes them as `**flags` for `Writing`."""
+    force = click.option("--force", is_flag=True, help="Confirm that more than a third of the keys go, or all.")
+    return write_options(force(function))
 
 
 def write_options(function: F) -> F:
@@ -81,6 +103,47 @@ def write_options(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+def carry_out(
+    common: Common, scope: Scope, writing: Writing, send: Callable[[Client, Edit], Document], **members: Any
+) -> None:
+    """Say what a write reaches and what that does, then store it, and say what became of it."""
+    client, edit = common.client(), writing.edit(**members)
+    if not edit.dry_run:
+        edit = _confirmed(edit, send(client, replace(edit, dry_run=True)))
+    finish(client, scope, send(client, edit), writing, common.output)
+
+
+def _confirmed(edit: Edit, shown: Document) -> Edit:
+    """The write with the word that it needs, where there is somebody at a terminal to give it."""
+    reaches = shown.get("reaches") or {}
+    if shown.get("diff"):
+        _say_reach(reaches)
+    if reaches.get("needs_yes") and not edit.yes and sys.stdin.isatty() and sys.stderr.isatty():
+        if not click.confirm("Store it?", err=True):
+            raise NeedsYes("nothing was stored")
+        return replace(edit, yes=True)
+    return edit
+
+
+def _count(number: Any, what: str) -> str:
+    return f"{integer(number)} {what}{'' if integer(number) == 1 else 's'}"
+
+
+def _say_reach(reaches: Document) -> None:
+    """One line of counts, and one for each action with the containers that it is done to."""
+    if not integer(reaches.get("containers")):
+        return
+    containers, apps, hosts = (_count(reaches.get(name), name[:-1]) for name in ("containers", "apps", "hosts"))
+    which = reaches.get("which") or ()
+    names = sorted({cell(one.get("app")) for one in which})
+    told = f" ({', '.join(names[:NAMED])}{' ...' if len(names) > NAMED else ''})" if len(names) > 1 else ""
+    say(f"reaches {containers} of {apps}{told} on {hosts}")
+    for action, count in sorted((reaches.get("actions") or {}).items()):
+        names = [f"{cell(one['name'])} on {cell(one['host'])}" for one in which if one["action"] == action]
+        more = f" and {integer(count) - len(names[:NAMED])} more" if integer(count) > NAMED else ""
+        say(f"  {action}: {', '.join(names[:NAMED])}{more}")
 
 
 def finish(client: Client, scope: Scope, done: Document, writing: Writing, output: str | None) -> None:

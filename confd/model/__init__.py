@@ -5,24 +5,41 @@
 Values of settings are JSON text (`confd.jsontext`); equality is by text.
 """
 
-from confd.model.bindings import Binding, BindingFile, OnChange, VariablesRule
+from confd.model.bindings import Binding, BindingFile, KeepLogs, OnChange, Select, VariablesRule
 from confd.model.due import Rendered, RenderedFile, Resolved
 from confd.model.mappings import EMPTY, frozen, thawed
-from confd.model.plans import Applied, ContainerPlan, Effect, Observed, Outcome, Plan, Reach, Reason, Result, Step
-from confd.model.settings import Change, ChangeKind, Entry, Head, HostState, Problem, Setting, Snapshot
+from confd.model.plans import (
+    Applied,
+    Cause,
+    ContainerPlan,
+    Effect,
+    Hold,
+    Observed,
+    Outcome,
+    Plan,
+    Reach,
+    Reason,
+    Result,
+    Step,
+)
+from confd.model.settings import Brake, Change, ChangeKind, Entry, Head, HostState, Problem, Setting, Snapshot
 
 __all__ = [
     "EMPTY",
     "Applied",
     "Binding",
     "BindingFile",
+    "Brake",
+    "Cause",
     "Change",
     "ChangeKind",
     "ContainerPlan",
     "Effect",
     "Entry",
     "Head",
+    "Hold",
     "HostState",
+    "KeepLogs",
     "Observed",
     "OnChange",
     "Outcome",
@@ -34,6 +51,7 @@ __all__ = [
     "RenderedFile",
     "Resolved",
     "Result",
+    "Select",
     "Setting",
     "Snapshot",
     "Step",

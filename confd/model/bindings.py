@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from confd.model.mappings import EMPTY
 
-__all__ = ["Binding", "BindingFile", "OnChange", "VariablesRule"]
+__all__ = ["Binding", "BindingFile", "KeepLogs", "OnChange", "Select", "VariablesRule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,27 @@ class OnChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Select:
+    """Which containers without the label `app` an app's settings reach; what is empty is not asked for.
+
+    `label` is a name or `name=value`; `name` and `image` are globs; `compose` is `project/service`, a glob too.
+    """
+
+    label: str = ""
+    name: str = ""
+    image: str = ""
+    compose: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepLogs:
+    """How many of the last lines of a container that is replaced or fails stay on its host, and for how long."""
+
+    lines: int = 10_000
+    age_s: float = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
     """Which containers an app's settings reach, how they are rendered, what a change does. Times in seconds."""
 
@@ -53,3 +74,6 @@ class Binding:
     wait_max_s: float = 10.0
     stop_timeout_s: float | None = None
     monitor_s: float = 1.0
+    keep_logs: KeepLogs = field(default_factory=KeepLogs)
+    max_parallel: int = 1
+    select: Select | None = None

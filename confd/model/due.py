@@ -71,3 +71,7 @@ class Rendered:
     problems: tuple[Problem, ...] = ()
     secret_keys: frozenset[Key] = frozenset()
     arguments_digest: Digest | None = None
+
+    def target(self, *, shim: bool) -> Digest:
+        """The digest of what a container is created for: without the variables, where a shim brings those."""
+        return self.run_digest if shim else self.spec_digest

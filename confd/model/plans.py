@@ -11,7 +11,20 @@ from confd.keys import App, Container, Env, Key
 from confd.model.mappings import EMPTY
 from confd.secret import Digest
 
-__all__ = ["Applied", "ContainerPlan", "Effect", "Observed", "Outcome", "Plan", "Reach", "Reason", "Result", "Step"]
+__all__ = [
+    "Applied",
+    "Cause",
+    "ContainerPlan",
+    "Effect",
+    "Hold",
+    "Observed",
+    "Outcome",
+    "Plan",
+    "Reach",
+    "Reason",
+    "Result",
+    "Step",
+]
 
 
 class Reach(IntEnum):
@@ -25,6 +38,39 @@ class Reach(IntEnum):
     @property
     def word(self) -> str:
         return ("none", "in-place", "new-process", "new-container")[self.value]
+
+
+class Cause(StrEnum):
+    """Why a step is not done."""
+
+    RULE = "rule"
+    """The binding, the container's label or its host does not let it be done."""
+
+    FAILED = "failed"
+    """It was tried, and failed for good."""
+
+    ADOPTION = "adoption"
+    """The container ran before its agent first saw it, and nobody has adopted it."""
+
+    CONTESTED = "contested"
+    """Something else recreates the container over and over."""
+
+    STOPPED = "stopped"
+    """Another container of the app failed at the same settings."""
+
+    HELD = "held"
+    """A brake is on, the agent only looks, or the store is in doubt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What keeps steps that reach at least as far as `reach` from being done, whatever binding and label say."""
+
+    cause: Cause
+    why: str
+    reach: Reach = Reach.NONE
+    spares: str = ""
+    """The name of a container that it does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +99,9 @@ class Observed:
     be recreated without loss. `facts` are the host's limits (`cpus`, `memory_bytes`, `allow_run` ...).
     `unfinished`: an action on it was begun and is not known to have ended. `looping`: its process ends shortly
     after each start, and the engine starts it over and over. `ports`: container port -> where the host listens.
+    `adopted`: what differed when its agent first saw it has been accepted, or nothing did. `contested`: who else
+    recreates it over and over, empty for nobody. `held`: why its agent does nothing to it now. `image` is the name
+    that it was created from, `image_moved` the id which that name stands for now, where that is another.
     """
 
     id: Container
@@ -78,6 +127,11 @@ class Observed:
     unfinished: bool = False
     looping: bool = False
     ports: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    adopted: bool = True
+    contested: str = ""
+    held: str = ""
+    image: str = ""
+    image_moved: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +146,7 @@ class Reason:
 class Step:
     """One part of a plan. `action` is `files` or a registered action; `blocked` says why it is not done.
 
+    `cause` is of which kind that is; it stands where `blocked` does.
     `parameters`: `signal` -> the signal's name; `update` -> run option to canonical JSON text.
     """
 
@@ -100,6 +155,7 @@ class Step:
     reasons: tuple[Reason, ...]
     parameters: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     blocked: str | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +163,8 @@ class ContainerPlan:
     """The steps for one container, weakest first.
 
     `settles` are the key digests in effect once all due steps are done, `spec` the spec digest then in effect
-    (None while something of the spec stays behind: a blocked step, or a key whose action is `none`).
+    (None while something of the spec stays behind: a blocked step, or a key whose action is `none`). `held`: a
+    hold keeps every step from being done, so that nothing of this plan may be taken for settled.
     """
 
     container: Container
@@ -116,6 +173,7 @@ class ContainerPlan:
     settles: Mapping[Key, Digest] = field(default_factory=lambda: EMPTY)
     spec: Digest | None = None
     unchecked: tuple[str, ...] = ()
+    held: Hold | None = None
 
     @property
     def due(self) -> tuple[Step, ...]:
@@ -145,7 +203,11 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one step. `at` is RFC 3339 UTC, `took_s` seconds; `container` is the one that runs now."""
+    """What became of one step. `at` is RFC 3339 UTC, `took_s` seconds; `container` is the one that runs now.
+
+    `replaced`: the one before it, where a new one took its place. `log`: the last lines of the container that went,
+    or of the one that failed; `log_file`: where its host has more of them.
+    """
 
     action: str
     result: Result
@@ -153,9 +215,11 @@ class Outcome:
     revision: int
     at: str
     took_s: float
-    keys: tuple[Key, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     container: Container | None = None
+    replaced: Container | None = None
     log: str = ""
+    log_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

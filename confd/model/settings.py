@@ -9,7 +9,7 @@ from enum import StrEnum
 from confd.keys import App, Container, Env, Host, Key, Layer
 from confd.model.mappings import EMPTY
 
-__all__ = ["Change", "ChangeKind", "Entry", "Head", "HostState", "Problem", "Setting", "Snapshot"]
+__all__ = ["Brake", "Change", "ChangeKind", "Entry", "Head", "HostState", "Problem", "Setting", "Snapshot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest change of a layer. `revision` is the head entry's mod revision, 0 while there is none."""
+    """The newest change of a layer. `revision` is the head entry's mod revision, 0 while there is none.
+
+    `names` is the digest of the keys that its changes left in the layer (`confd.shrink`); empty: not told.
+    """
 
     number: int = 0
     id: str = ""
     revision: int = 0
+    names: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,28 @@ class HostState:
 
 
 @dataclass(frozen=True, slots=True)
+class Brake:
+    """Who stopped what, and why: every app of an env, one app, one host, or one app on one host.
+
+    `at` is RFC 3339 UTC. The env is that of the document it stands in, `_default` for every env.
+    """
+
+    app: App | None
+    host: Host | None
+    author: str
+    message: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Every entry a reader follows at one store revision; two revisions never mix.
 
     `layers` holds each layer's entries by key (as text; grammar is checked by `resolve`), so that the cost
     of one app does not depend on how many others there are. `bindings` are by env and app, as JSON text.
+    `freezes` are each env's brakes (`confd.holds`). Of an app in an env are `adoptions` (by host, who accepted its
+    containers as they are), `turns` (by host, who waits for or has the turn to interrupt the app) and `stops` (the
+    failure that stopped the others). `resumed` tells that somebody took this store for the right one.
     """
 
     revision: int = 0
@@ -71,6 +92,11 @@ class Snapshot:
     bindings: Mapping[tuple[Env, App], Entry] = field(default_factory=lambda: EMPTY)
     hosts: Mapping[Host, HostState] = field(default_factory=lambda: EMPTY)
     meta: str | None = None
+    freezes: Mapping[Env, Entry] = field(default_factory=lambda: EMPTY)
+    adoptions: Mapping[tuple[Env, App], Mapping[Host, Entry]] = field(default_factory=lambda: EMPTY)
+    turns: Mapping[tuple[Env, App], Mapping[Host, Entry]] = field(default_factory=lambda: EMPTY)
+    stops: Mapping[tuple[Env, App], Entry] = field(default_factory=lambda: EMPTY)
+    resumed: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +111,8 @@ class Problem:
 class ChangeKind(StrEnum):
     SETTINGS = "settings"
     BINDING = "binding"
+    FREEZE = "freeze"
+    ADOPTION = "adoption"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +120,8 @@ class Change:
     """One atomic, numbered, immutable edit of one layer.
 
     `before` and `after` hold the JSON text per key touched, `None` where it was or is absent. For a binding
-    the only key is `binding`. `at` is RFC 3339 UTC and only shown: order comes from numbers and revisions.
+    the only key is `binding`, for a brake `freeze`, for an adoption each key is a host. `at` is RFC 3339 UTC and
+    only shown: order comes from numbers and revisions.
     """
 
     layer: Layer

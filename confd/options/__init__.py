@@ -3,12 +3,14 @@
     value --parse--> canonical JSON text --write--> create body ... inspect --read--> canonical JSON text
 
 Canonical texts are compared, so that another spelling of the same value is no difference. An option is one
-entry of a tuple in `limits` or `container`, and all that is known of it stands there. Pure; knows no engine,
-only the shape of its documents (API 1.41).
+entry of a tuple in `limits`, `container` or `access`, and all that is known of it stands there. Pure; knows no
+engine, only the shape of its documents (API 1.41).
 """
 
+from confd.options.access import UNSUPPORTED, shares_network
 from confd.options.conflicts import against_host, conflicts, not_allowed
 from confd.options.effect import (
+    changed_by,
     differing,
     excluded_by,
     observed_options,
@@ -19,19 +21,27 @@ from confd.options.effect import (
 )
 from confd.options.option import Option, Place
 from confd.options.registry import OPTIONS
+from confd.options.spelled import composed, spelled
+from confd.options.texts import load
 
 __all__ = [
     "OPTIONS",
+    "UNSUPPORTED",
     "Option",
     "Place",
     "against_host",
+    "changed_by",
+    "composed",
     "conflicts",
     "differing",
     "excluded_by",
+    "load",
     "not_allowed",
     "observed_options",
     "overlay",
     "read_back",
+    "shares_network",
+    "spelled",
     "update_fields",
     "write_options",
 ]

@@ -28,6 +28,10 @@ def conflicts(options: Mapping[str, str]) -> list[Problem]:
             )
     if "memory-reservation" in options and int(options.get("memory", 2**63)) < int(options["memory-reservation"]):
         problems.append(_conflict("memory-reservation", "memory", "contradict: the reservation must not be more"))
+    if options.get("network") == '"host"' and "hostname" in options:
+        problems.append(
+            _conflict("hostname", "network", "contradict: on the host's network it has the host's name")
+        )
     return problems
 
 
@@ -51,6 +55,10 @@ def against_host(options: Mapping[str, str], facts: Mapping[str, Any]) -> list[P
     return problems
 
 
+def _line(name: str) -> str:
+    return f'allow-run = ["{name}"]'
+
+
 def not_allowed(options: Mapping[str, str], facts: Mapping[str, Any]) -> list[Problem]:
     """What a host whose agent lets the store set these (`allow_run`), and every limit, does not take."""
     allowed = set(facts.get("allow_run") or ())
@@ -58,8 +66,9 @@ def not_allowed(options: Mapping[str, str], facts: Mapping[str, Any]) -> list[Pr
         Problem(
             "host",
             (Key(f"run/{name}"),),
-            f"this host does not let the store set run/{name}; add `--allow-run {name}` to its agent",
+            f"this host does not let the store set run/{name}; to allow it, put {_line(name)} into the file of its "
+            f"agent (or --allow-run {name} on its command line)",
         )
         for name in options
-        if not OPTIONS[name].limit and name not in allowed
+        if name in OPTIONS and not OPTIONS[name].limit and name not in allowed
     ]

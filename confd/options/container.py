@@ -10,6 +10,7 @@ from typing import Any
 from confd import jsontext
 from confd.jsontext import Number, Value
 from confd.options import places, texts
+from confd.options.access import shares_network
 from confd.options.option import Option, Place
 from confd.options.places import host_in, host_of
 from confd.options.texts import boolean, integer, load, matching, refusal, scalar, size
@@ -38,23 +39,15 @@ def _command(name: str, value: Value) -> str:
 
 
 def _workdir(name: str, value: Value) -> str:
-    """A path as the engine keeps it: without what leads nowhere."""
-    path = load(matching(r"/[^\x00-\x1f]*", "an absolute path")(name, value))
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == "..":
-            del parts[-1:]
-        elif part not in ("", "."):
-            parts.append(part)
-    return jsontext.dump("/" + "/".join(parts))
+    return jsontext.dump(places.clean_path(load(matching(r"/[^\x00-\x1f]*", "an absolute path")(name, value))))
 
 
 def _hostname() -> Place:
-    """Without the option the engine names it after its id."""
+    """Without the option the engine names it after its id, or after whoever it shares the network with."""
     place = places.config("Hostname", "")
 
     def read(inspect: Mapping[str, Any]) -> str | None:
-        text = place.read(inspect)
+        text = None if shares_network(inspect) else place.read(inspect)
         return None if text == jsontext.dump(str(inspect.get("Id", ""))[:12]) else text
 
     return Place(read, place.write, place.unset)
@@ -163,7 +156,7 @@ CONTAINER = (
     Option("init", "an init process as PID 1", boolean, places.host("Init", None)),
     Option("user", "user and group", _USER, places.config("User", "")),
     Option("workdir", "working directory", _workdir, places.config("WorkingDir", "")),
-    Option("hostname", "host name", _NAME, _hostname()),
+    Option("hostname", "host name", _NAME, _hostname(), excludes=("uts",)),
     Option("stop-signal", "signal that stops it", _SIGNAL, places.config("StopSignal", None, "")),
     Option(
         "stop-timeout", "seconds to stop before it is killed", integer(0, 86400), places.config("StopTimeout", None)
@@ -171,5 +164,6 @@ CONTAINER = (
     Option("dns", "name servers", _ADDRESSES, places.host("Dns", None, [])),
     Option("add-host", "entries of /etc/hosts", _HOSTS, places.host("ExtraHosts", None, [])),
     Option("publish", "published ports", _publish, _ports()),
+    Option("entrypoint", "the program, before the command", _command, places.config("Entrypoint", None, [])),
     Option("command", "the command and its arguments", _command, places.config("Cmd", None, [])),
 )

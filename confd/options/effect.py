@@ -9,7 +9,16 @@ from confd.options.limits import has_own_swap
 from confd.options.places import host_of
 from confd.options.registry import OPTIONS
 
-__all__ = ["differing", "excluded_by", "observed_options", "overlay", "read_back", "update_fields", "write_options"]
+__all__ = [
+    "changed_by",
+    "differing",
+    "excluded_by",
+    "observed_options",
+    "overlay",
+    "read_back",
+    "update_fields",
+    "write_options",
+]
 
 
 def observed_options(inspect: Mapping[str, Any]) -> dict[str, str]:
@@ -75,3 +84,12 @@ def differing(options: Mapping[str, str], present: Mapping[str, str]) -> dict[st
     """Those of the options that a container with the present ones does not have already."""
     due = read_back({**present, **options})
     return {name: text for name, text in options.items() if present.get(name) != due.get(name)}
+
+
+def changed_by(desired: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
+    """All that would be another in a container with the present options, once it has the desired and no others.
+
+    An option that goes has no text.
+    """
+    due = read_back(desired)
+    return {name: due.get(name, "") for name in due.keys() | present.keys() if due.get(name) != present.get(name)}

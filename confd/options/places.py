@@ -11,7 +11,7 @@ from confd.jsontext import Value
 from confd.options.option import Place
 from confd.options.texts import load
 
-__all__ = ["config", "host", "host_in", "host_of", "host_place", "pairs", "words"]
+__all__ = ["clean_path", "config", "host", "host_in", "host_of", "host_place", "pairs", "words"]
 
 Convert = Callable[[Any], Value]
 """From what a field holds to the value of the canonical text, `None` for one that is not set."""
@@ -24,6 +24,17 @@ def host_of(inspect: Mapping[str, Any]) -> Mapping[str, Any]:
 def host_in(body: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = body.setdefault("HostConfig", {})
     return found
+
+
+def clean_path(path: str) -> str:
+    """An absolute path as the engine keeps it: without what leads nowhere."""
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
 
 
 def host(field: str, unset: Value, *same: Value) -> Place:

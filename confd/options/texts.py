@@ -12,7 +12,19 @@ from confd.errors import Invalid
 from confd.jsontext import Number, Value
 from confd.options.option import Grammar
 
-__all__ = ["boolean", "integer", "listed", "load", "matching", "pairs", "refusal", "scalar", "size", "words"]
+__all__ = [
+    "boolean",
+    "integer",
+    "items",
+    "listed",
+    "load",
+    "matching",
+    "pairs",
+    "refusal",
+    "scalar",
+    "size",
+    "words",
+]
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(b|[kmgtp](?:i?b)?)?", re.IGNORECASE)
 _POWERS = {"b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
@@ -60,6 +72,14 @@ def size(minimum: int = 0, unlimited: bool = False) -> Grammar:
 
 def _short(number: int) -> str:
     return f"{number // 1024 // 1024}m" if number % (1024 * 1024) == 0 else f"{number}b"
+
+
+def items(name: str, value: Value, rule: str) -> list[str]:
+    """The texts of a list, or of one text alone. Raises `Invalid` for anything else."""
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, Sequence) or not all(isinstance(item, str) for item in given):
+        raise refusal(name, rule)
+    return [str(item) for item in given]
 
 
 def integer(low: int, high: int) -> Grammar:

@@ -15,7 +15,8 @@ from confd.model import ChangeKind, Entry, Head, Snapshot, frozen
 from confd.plan import binding_problems
 from confd.services import changes
 from confd.services.context import Context
-from confd.services.places import Place, check_reach, places_of, reached, rendered_at
+from confd.services.places import Place, places_of, rendered_at
+from confd.services.reach import check_reach, reached
 from confd.services.settings import TRIES, Edit, Scope, Written
 
 __all__ = ["get", "put", "remove"]
@@ -67,10 +68,9 @@ def _decide(context: Context, snapshot: Snapshot, scope: Scope, text: str | None
     if text is None and before is None:
         raise NotFound(f"{scope.app} in {scope.env} has no binding of its own")
     places = places_of(snapshot, layer)
-    reaches = reached(snapshot, places, layer)
     number = snapshot.heads.get(layer, Head()).number
     if text == before:
-        return Written(number, snapshot.revision, (), reaches, after=snapshot)
+        return Written(number, snapshot.revision, (), reached(context, snapshot, places, layer), after=snapshot)
     bindings = dict(snapshot.bindings)
     if text is None:
         bindings.pop(at)
@@ -78,7 +78,7 @@ def _decide(context: Context, snapshot: Snapshot, scope: Scope, text: str | None
         bindings[at] = Entry("binding", text, snapshot.revision)
     after = replace(snapshot, bindings=frozen(bindings))
     _check(context, snapshot, after, places)
-    differences = (Difference("binding", before, text),)
+    differences, reaches = (Difference("binding", before, text),), reached(context, after, places, layer)
     if wanted.dry_run:
         return Written(number, snapshot.revision, differences, reaches, after=after)
     check_reach(reaches, wanted.yes)

@@ -7,21 +7,32 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from confd import jsontext
 from confd.errors import ConfdError, Conflict, Malformed, NotFound, TooLarge, Unavailable
-from confd.keys import Keyspace, Layer, layers_of
-from confd.model import Change, ChangeKind, Entry, Head, Snapshot
+from confd.keys import Host, Keyspace, Layer, layers_of
+from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot
 from confd.ports import Area, Delete, Expect, Operation, Put, Store
 from confd.services.context import Context
 from confd.services.places import Place
 from confd.services.staging import Staged, collect_parts, discard, joined, stage
+from confd.shrink import names_digest, shows_all
 
-__all__ = ["MAX_CHANGE_BYTES", "before_newest", "commit", "draft", "history", "numbers", "record", "state_after"]
+__all__ = [
+    "MAX_CHANGE_BYTES",
+    "before_newest",
+    "commit",
+    "draft",
+    "history",
+    "lost",
+    "numbers",
+    "record",
+    "state_after",
+]
 
 MAX_CHANGE_BYTES = 1024 * 1024
 """Keys and values of one change."""
@@ -29,6 +40,7 @@ MAX_CHANGE_BYTES = 1024 * 1024
 MAX_REQUEST_BYTES = 1_400_000
 OPERATION_BYTES = 24
 MAX_CHECKED_KEYS = 100
+READ_AT_ONCE = 50
 
 
 def draft(layer: Layer, before: Mapping[str, str | None], after: Mapping[str, str | None], **words: Any) -> Change:
@@ -54,6 +66,8 @@ def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change
     head = snapshot.heads.get(change.layer, Head())
     change = replace(change, number=head.number + 1, at=context.clock.utc())
     check_size(change.after)
+    new_head: dict[str, Any] = {"number": change.number, "id": change.id}
+    new_head["names"] = names_digest(_names_after(context, snapshot, change))
     keyspace, text = context.keyspace, _record_text(change)
     edits = list(_edits(keyspace, change))
     staged = sum(map(_weight, edits)) + len(text.encode()) > MAX_REQUEST_BYTES
@@ -61,7 +75,7 @@ def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change
         record = stage(context, change, text) if staged else Staged(text)
         operations = [
             *edits,
-            Put(keyspace.head(change.layer), jsontext.dump({"number": change.number, "id": change.id})),
+            Put(keyspace.head(change.layer), jsontext.dump(new_head)),
             Put(keyspace.change(change.layer, change.number), record.text),
             *record.operations,
         ]
@@ -76,6 +90,15 @@ def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change
     if staged:
         _tidy(lambda: collect_parts(context, record.since))
     return replace(change, revision=revision), revision
+
+
+def _names_after(context: Context, snapshot: Snapshot, change: Change) -> set[str]:
+    """The keys that changes have left in the layer after this one, those that went without a change among them."""
+    names = set(snapshot.layers.get(change.layer, EMPTY)) | set(lost(context, snapshot, change.layer))
+    if change.kind is ChangeKind.SETTINGS:
+        names -= change.after.keys()
+        names |= {key for key, text in change.after.items() if text is not None}
+    return names
 
 
 def _weight(operation: Operation) -> int:
@@ -107,16 +130,36 @@ def _store(
 
 
 def _edits(keyspace: Keyspace, change: Change) -> Sequence[Operation]:
-    if change.kind is ChangeKind.BINDING:
-        key = keyspace.binding(change.layer.env, change.layer.app)
-        text = change.after["binding"]
+    if change.kind is ChangeKind.ADOPTION:
+        keys = [
+            (keyspace.adoption(change.layer.env, change.layer.app, Host(h)), t) for h, t in change.after.items()
+        ]
+        return [Delete(key) if text is None else Put(key, text) for key, text in keys]
+    key = _document_key(keyspace, change)
+    if key is not None:
+        (text,) = change.after.values()
         return [Delete(key) if text is None else Put(key, text)]
     prefix = keyspace.settings(change.layer)
     return [Delete(prefix + key) if text is None else Put(prefix + key, text) for key, text in change.after.items()]
 
 
+def _document_key(keyspace: Keyspace, change: Change) -> str | None:
+    """Where the one document stands that such a change writes; None for settings."""
+    if change.kind is ChangeKind.BINDING:
+        return keyspace.binding(change.layer.env, change.layer.app)
+    return keyspace.freeze(change.layer.env) if change.kind is ChangeKind.FREEZE else None
+
+
 def _expected(keyspace: Keyspace, snapshot: Snapshot, change: Change) -> Sequence[Expect]:
     """The touched keys as they were seen, so that an edit made straight in the store is not overwritten unseen."""
+    if change.kind is ChangeKind.FREEZE:  # one document for all apps of the env: the layer's head is not enough
+        entry = snapshot.freezes.get(change.layer.env)
+        return [Expect(keyspace.freeze(change.layer.env), entry.mod_revision if entry else 0)]
+    if change.kind is ChangeKind.ADOPTION:
+        env, app = change.layer.env, change.layer.app
+        known = snapshot.adoptions.get((env, app), {})
+        seen = {Host(host): known.get(Host(host)) for host in change.after}
+        return [Expect(keyspace.adoption(env, app, h), e.mod_revision if e else 0) for h, e in seen.items()]
     if change.kind is ChangeKind.BINDING or len(change.after) > MAX_CHECKED_KEYS:
         return []
     entries, prefix = snapshot.layers.get(change.layer, {}), keyspace.settings(change.layer)
@@ -192,6 +235,33 @@ def numbers(context: Context, layer: Layer, head: Head) -> Mapping[int, int]:
         found = {entry.mod_revision: int(entry.key[-12:]) for entry in listing.entries.values()}
         cached = context.state.numbers[layer] = (head.revision, found)
     return cached[1]
+
+
+def lost(context: Context, snapshot: Snapshot, layer: Layer) -> dict[str, str]:
+    """Key to text of what changes left in the layer, and what went from there without a change."""
+    if shows_all(snapshot, layer):
+        return {}
+    head, present = snapshot.heads[layer], set(snapshot.layers.get(layer, EMPTY))
+    seen, found = set(present), dict[str, str]()
+    for change in _newest_first(context, layer, head.number):
+        if change.kind is ChangeKind.SETTINGS:
+            fresh = {key: text for key, text in change.after.items() if key not in seen}
+            seen |= fresh.keys()
+            found |= {key: text for key, text in fresh.items() if text is not None}
+        if names_digest(present | found.keys()) == head.names:
+            break
+    return found
+
+
+def _newest_first(context: Context, layer: Layer, newest: int) -> Iterator[Change]:
+    """The layer's changes, read some at a time; one that is not there, or is damaged, is passed over."""
+    for last in range(newest, 0, -READ_AT_ONCE):
+        keys = [context.keyspace.change(layer, number) for number in range(last, max(last - READ_AT_ONCE, 0), -1)]
+        records = context.store.read(keys).entries
+        for key in keys:
+            with suppress(Malformed):
+                if key in records:
+                    yield _change_of(context, layer, records[key])
 
 
 def before_newest(context: Context, snapshot: Snapshot, layer: Layer) -> int:

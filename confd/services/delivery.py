@@ -8,11 +8,13 @@ from typing import Any
 from confd import jsontext
 from confd.errors import Malformed
 from confd.formats import FORMATS
+from confd.keys import layers_of
 from confd.model import Snapshot
 from confd.secret import Digest
 from confd.services.context import Context
 from confd.services.places import rendered_at
 from confd.services.settings import Scope
+from confd.shrink import is_vouched
 
 __all__ = ["WHOLE", "config", "digest_of", "text_in"]
 
@@ -21,7 +23,10 @@ WHOLE = "json"
 
 
 def config(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
-    """The whole document. A key that cannot be rendered is left out; `problems` tells which."""
+    """The whole document. A key that cannot be rendered is left out; `problems` tells which.
+
+    `allow_shrink`: changes have left what there is, so that fewer keys than before are meant.
+    """
     key = context.digest_key(snapshot)
     rendered, binding = rendered_at(snapshot, scope.place, key)
     changes = {
@@ -34,12 +39,15 @@ def config(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]
         {"path": file.path, "content": file.content, "mode": f"{file.mode:04o}", "owner": list(file.owner or ())}
         for file in rendered.files
     ]
-    shown: dict[str, Any] = {"variables": dict(rendered.variables), "files": files}
+    shown: dict[str, Any] = {
+        "allow_shrink": is_vouched(snapshot, layers_of(scope.env, scope.app, scope.host), 0),
+        "variables": dict(rendered.variables),
+        "files": files,
+    }
     return {
         "revision": snapshot.revision,
         "digest": key.digest("config", jsontext.dump(shown)),
         "changes": changes,
-        "allow_shrink": False,
         **shown,
         "on_change": [asdict(rule) for rule in binding.on_change],
         "problems": [problem.detail for problem in rendered.problems],
@@ -47,7 +55,7 @@ def config(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]
 
 
 def digest_of(context: Context, snapshot: Snapshot, scope: Scope) -> Digest:
-    """The digest of that document: equal digests, equal variables and files."""
+    """The digest of that document: equal digests, equal variables and files, and the same word on fewer of them."""
     return Digest(config(context, snapshot, scope)["digest"])
 
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from confd import jsontext
+from confd.binding import binding_of
 from confd.errors import ConfdError, NotFound
-from confd.keys import Host, Key, layers_of, show
+from confd.holds import holds_of
+from confd.keys import DEFAULT, Env, Host, Key, layers_of, show
 from confd.model import ContainerPlan, Head, Observed, Snapshot
-from confd.plan import effect_of, make_plan
-from confd.published import step_document
+from confd.plan import effect_of
+from confd.published import WAITS, step_document
 from confd.resolve import normal_text, resolve
+from confd.rollout import waits_for
 from confd.secret import MASK
 from confd.services import changes
 from confd.services.context import Context
+from confd.services.hosts import lost_since
 from confd.services.places import Place, Told, rendered_at, told_of
+from confd.services.planning import Planner
 from confd.services.settings import Scope
 
-__all__ = ["apps", "explain", "hosts", "plan", "settings_of", "status"]
+__all__ = ["apps", "explain", "plan", "settings_of", "status"]
 
 UNCHECKED = ("whether the engine's create call accepts it",)
 
@@ -33,63 +39,89 @@ def apps(snapshot: Snapshot) -> dict[str, Any]:
     return {"revision": snapshot.revision, "apps": [{"app": app, "envs": envs} for app, envs in found.items()]}
 
 
-def hosts(snapshot: Snapshot) -> dict[str, Any]:
-    """Every host that ever had an agent, alive or lost."""
-    found = []
-    for host, state in sorted(snapshot.hosts.items()):
-        about = _members(state.about)
-        found.append(
-            {
-                "host": host,
-                "alive": state.alive is not None,
-                "lost_since": None if state.alive is not None else _last_heard(state.status, about),
-                **{
-                    name: about.get(name)
-                    for name in (
-                        "env",
-                        "engine_version",
-                        "engine_away_since",
-                        "api_version",
-                        "cpus",
-                        "memory_bytes",
-                    )
-                },
-                "containers": len(state.status),
-            }
-        )
-    return {"revision": snapshot.revision, "hosts": found}
-
-
-def _last_heard(status: Any, about: dict[str, Any]) -> Any:
-    """When the host last told anything: all that is known of when it was lost."""
-    times = [str(_members(text).get("at", "")) for text in status.values()]
-    return max([*times, str(about.get("at", ""))]) or None
-
-
-def _members(text: str) -> dict[str, Any]:
-    try:
-        value = jsontext.plain(jsontext.parse(text))
-    except ConfdError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
 def status(snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
-    """Where every container of an app in an env stands."""
+    """Where every container of an app in an env stands.
+
+    `published` is the revision of the newest change that concerns the app, `rendered` of the newest that its agent
+    has told of, `running` of the newest up to which all are in effect in it.
+    """
+    revisions = _revisions(snapshot, scope)
     containers = [
         {
             "container": told.container,
             "host": told.host,
             "alive": told.alive,
+            "lost_since": lost_since(snapshot.hosts[told.host]),
             **{
                 name: told.status.get(name)
                 for name in ("name", "app", "env", "state", "revision", "digest", "detail", "steps", "at")
             },
+            **_whose_turn(snapshot, scope, told),
+            "published": revisions.published,
+            "rendered": revisions.rendered(told),
+            "running": revisions.running(told),
+            "adopted": told.observed.adopted if told.observed else None,
             "ports": dict(told.observed.ports) if told.observed else {},
+            **_braked(snapshot, told),
         }
         for told in _told(snapshot, scope)
     ]
     return {"revision": snapshot.revision, "as_of": _as_of(containers), "containers": containers}
+
+
+@dataclass(frozen=True, slots=True)
+class _Revisions:
+    """When what concerns an app in an env was changed: all times in order, and of each key the newest."""
+
+    all: Sequence[int]
+    keys: Mapping[str, int]
+
+    @property
+    def published(self) -> int:
+        return self.all[-1] if self.all else 0
+
+    def rendered(self, told: Told) -> int:
+        """The newest change that the container's agent has told of."""
+        return self._newest(int(told.status.get("revision") or 0))
+
+    def running(self, told: Told) -> int:
+        """The newest change before the first one that is not in effect in the container."""
+        reasons = [reason for step in told.status.get("steps") or () for reason in step.get("reasons") or ()]
+        missing = [self.keys.get(str(reason.get("key")), self.published) for reason in reasons]
+        return self._newest(min([self.rendered(told), *(at - 1 for at in missing)]))
+
+    def _newest(self, limit: int) -> int:
+        return max((at for at in self.all if at <= limit), default=0)
+
+
+def _revisions(snapshot: Snapshot, scope: Scope) -> _Revisions:
+    layers = layers_of(scope.env, scope.app, scope.host)
+    keys: dict[str, int] = {}
+    for layer in layers:
+        for key, entry in snapshot.layers.get(layer, {}).items():
+            keys[key] = max(entry.mod_revision, keys.get(key, 0))
+    heads = {snapshot.heads[layer].revision for layer in layers if layer in snapshot.heads}
+    bound = [snapshot.bindings.get((env, scope.app)) for env in (scope.env, Env(DEFAULT))]
+    return _Revisions(sorted({*keys.values(), *heads, *(one.mod_revision for one in bound if one)}), keys)
+
+
+def _braked(snapshot: Snapshot, told: Told) -> dict[str, Any]:
+    """The brakes that are on; they are told of a container that is in sync, too, and of one on a lost host."""
+    if told.observed is None:
+        return {"brakes": []}
+    found = [hold.why for hold in holds_of(snapshot, told.observed.env, told.observed.app, told.host)]
+    detail = told.status.get("detail") or (found[0] if found else "")
+    return {"brakes": found, "detail": detail}
+
+
+def _whose_turn(snapshot: Snapshot, scope: Scope, told: Told) -> dict[str, str]:
+    """Whom a container that waits for its turn waits for now: agents are not told of each turn."""
+    if not str(told.status.get("detail")).startswith(WAITS):
+        return {}
+    binding, _ = binding_of(snapshot, scope.env, scope.app)
+    tickets = snapshot.turns.get((scope.env, scope.app), {})
+    waits = waits_for(tickets, told.host, binding.max_parallel)
+    return {"detail": WAITS + waits} if waits else {}
 
 
 def _as_of(containers: Sequence[dict[str, Any]]) -> Any:
@@ -103,15 +135,11 @@ def _told(snapshot: Snapshot, scope: Scope) -> list[Told]:
 
 def plan(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
     """The same pure plan that the agents make, over what they last observed."""
-    containers = []
+    planner, containers = Planner(context, snapshot), []
     for told in _told(snapshot, scope):
-        if told.observed is None:
-            continue
-        rendered, binding = rendered_at(
-            snapshot, Place(scope.env, scope.app, told.host), context.digest_key(snapshot)
-        )
-        one = make_plan(rendered, binding, [told.observed], context.reaches).containers[0]
-        containers.append(_plan_document(one, told))
+        if told.observed is not None:
+            one = planner.plan(Place(scope.env, scope.app, told.host), told.observed)
+            containers.append(_plan_document(one, told))
     as_of = min((str(one.status.get("at")) for one in _told(snapshot, scope)), default=None)
     return {"revision": snapshot.revision, "as_of": as_of, "containers": containers}
 

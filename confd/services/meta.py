@@ -1,4 +1,8 @@
-"""What the store says of itself: its format, its identity, and the key of all digests."""
+"""What the store says of itself: its format, its identity, and the key of all digests.
+
+A release serves the newest format that it knows and the one before, so that API and agents can be replaced one by
+one; `confctl upgrade` raises the format once all of them are of this release.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,31 @@ import functools
 import json
 import secrets
 import uuid
+from dataclasses import dataclass
+from typing import Any
 
-from confd.errors import Configuration, Conflict
+from confd.errors import Configuration, Conflict, Refused
 from confd.keys import Keyspace
+from confd.model import Snapshot
 from confd.ports import Expect, Put, Store
 from confd.secret import DigestKey
 
-__all__ = ["FORMAT", "ensure_meta", "parse_meta"]
+__all__ = ["FORMAT", "SERVED", "Meta", "ensure_meta", "fresh_meta", "parse_meta", "read_meta", "require_format"]
 
-FORMAT = 1
+FORMAT = 2
+"""What new stores are made with. 1: settings, bindings, hosts. 2: also freezes, adoptions, turns, stops."""
+SERVED = (1, 2)
+"""The formats that this release serves."""
 KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """A store's meta document. `cluster` is its identity: another id, another store."""
+
+    format: int
+    cluster: str
+    digest_key: DigestKey
 
 
 def ensure_meta(store: Store, keyspace: Keyspace) -> DigestKey:
@@ -26,7 +45,7 @@ def ensure_meta(store: Store, keyspace: Keyspace) -> DigestKey:
         entry = store.read([keyspace.meta]).entries.get(keyspace.meta)
         if entry is not None:
             return parse_meta(entry.text)
-        text = _fresh()
+        text = fresh_meta()
         try:
             store.commit([Put(keyspace.meta, text)], [Expect(keyspace.meta, 0)])
         except Conflict:
@@ -35,22 +54,51 @@ def ensure_meta(store: Store, keyspace: Keyspace) -> DigestKey:
     raise Configuration(f"{keyspace.meta} comes and goes; does another program write below {keyspace.prefix}?")
 
 
-@functools.lru_cache(maxsize=8)
 def parse_meta(text: str) -> DigestKey:
     """The digest key of a meta document. Raises `Configuration` for a store that this release cannot serve."""
+    return read_meta(text).digest_key
+
+
+@functools.lru_cache(maxsize=8)
+def read_meta(text: str) -> Meta:
+    """A meta document. Raises `Configuration` for a store that this release cannot serve."""
+    damaged = Configuration("the store's meta is damaged; put it back from a backup")
     try:
-        document = json.loads(text)
+        document: Any = json.loads(text)
         version = document["format"]
-        key = base64.b64decode(document["digest_key"], validate=True)
+    except (ValueError, KeyError, TypeError) as exc:
+        raise damaged from exc
+    if type(version) is not int or version not in SERVED:
+        served = " and ".join(map(str, SERVED))
+        raise Configuration(
+            f"the store has format {version!r}; this release serves formats {served}. "
+            "Run the release that the store was made with, or one between the two"
+        )
+    try:
+        cluster, key = document["cluster"], base64.b64decode(document["digest_key"], validate=True)
     except (ValueError, KeyError, TypeError, binascii.Error) as exc:
-        raise Configuration("the store's meta is damaged; put it back from a backup") from exc
-    if version != FORMAT:
-        raise Configuration(f"the store has format {version!r}; this release serves format {FORMAT}")
-    if len(key) != KEY_BYTES:
-        raise Configuration("the store's digest key has a wrong length; put its meta back from a backup")
-    return DigestKey(key)
+        raise damaged from exc
+    if len(key) != KEY_BYTES or not isinstance(cluster, str) or not cluster:
+        raise damaged
+    return Meta(version, cluster, DigestKey(key))
 
 
-def _fresh() -> str:
+def require_format(snapshot: Snapshot, wanted: int, what: str) -> None:
+    """Refuse to write what readers of an older format would not heed; `what` as in "a freeze".
+
+    Raises `Refused` with what to do, `Configuration` for a store that this release cannot serve.
+    """
+    if snapshot.meta is None:
+        return  # the store is new: the write that follows makes it with the newest format
+    found = read_meta(snapshot.meta).format
+    if found < wanted:
+        raise Refused(
+            f"the store has format {found}, and {what} needs format {wanted}: agents and servers of the release "
+            "before would not heed it. Bring all of them to this release, then run `confctl upgrade`"
+        )
+
+
+def fresh_meta(version: int = FORMAT) -> str:
+    """The meta of a new store."""
     key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
-    return json.dumps({"format": FORMAT, "cluster": str(uuid.uuid4()), "digest_key": key})
+    return json.dumps({"format": version, "cluster": str(uuid.uuid4()), "digest_key": key})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from confd import jsontext
 from confd.binding import binding_of
-from confd.errors import ConfdError, NeedsYes
+from confd.errors import ConfdError
 from confd.keys import DEFAULT, App, Container, Env, Host, Layer
 from confd.model import Binding, Observed, Rendered, Snapshot
 from confd.published import observed_of
@@ -17,10 +17,7 @@ from confd.render import render
 from confd.resolve import resolve
 from confd.secret import DigestKey
 
-__all__ = ["Place", "Told", "check_reach", "places_of", "reached", "rendered_at", "told_of"]
-
-MAX_CONTAINERS = 10
-"""More than these, or more than one app, need a yes."""
+__all__ = ["Place", "Told", "places_of", "rendered_at", "told_of"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -103,19 +100,3 @@ def rendered_at(snapshot: Snapshot, place: Place, key: DigestKey) -> tuple[Rende
     """What a place's containers are due, and by which binding."""
     binding, _ = binding_of(snapshot, place.env, place.app)
     return render(resolve(snapshot, place.env, place.app, place.host), binding, key), binding
-
-
-def reached(snapshot: Snapshot, places: Sequence[Place], layer: Layer) -> dict[str, int]:
-    """How many apps, hosts and containers a write to the layer reaches."""
-    told = told_of(snapshot, {(place.env, place.app) for place in places})
-    if layer.host is not None:
-        told = [one for one in told if one.host == layer.host]
-    apps = {place.app for place in places if place.app != DEFAULT}
-    return {"apps": len(apps), "hosts": len({one.host for one in told}), "containers": len(told)}
-
-
-def check_reach(reaches: dict[str, int], yes: bool) -> None:
-    """Raises `NeedsYes` where a write reaches further than one asks for by the way."""
-    if not yes and (reaches["apps"] > 1 or reaches["containers"] > MAX_CONTAINERS):
-        words = "{apps} apps with {containers} containers on {hosts} hosts".format(**reaches)
-        raise NeedsYes(f"this reaches {words}; look with a dry run, then confirm with yes (confctl: --yes)")

@@ -17,7 +17,8 @@ from confd.resolve import normal_text, resolve
 from confd.secret import MASK
 from confd.services import changes
 from confd.services.context import Context
-from confd.services.places import Place, check_reach, places_of, reached, rendered_at, told_of
+from confd.services.places import Place, places_of, rendered_at, told_of
+from confd.services.reach import check_reach, check_shrink, reached, shrinks
 
 __all__ = [
     "Edit",
@@ -56,7 +57,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a write asks for. `check` sees the snapshot it is decided on and raises `Stale` where it must."""
+    """What a write asks for. `force` lets it take many keys away.
+
+    `check` sees the snapshot it is decided on, and raises `Stale` where it must.
+    """
 
     set: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
     unset: Sequence[str] = ()
@@ -65,6 +69,7 @@ class Edit:
     author: str = ""
     dry_run: bool = False
     yes: bool = False
+    force: bool = False
     note: str = ""
     check: Check = lambda snapshot: None
 
@@ -76,7 +81,7 @@ class Written:
     change: int
     revision: int
     differences: Sequence[Difference]
-    reaches: Mapping[str, int]
+    reaches: Mapping[str, Any]
     warnings: Sequence[str] = ()
     after: Snapshot = field(default_factory=Snapshot)
 
@@ -153,7 +158,7 @@ def parse_value(key: str, value: Value) -> str:
 def edit(context: Context, scope: Scope, wanted: Edit) -> Written:
     """One change of one layer, decided again when somebody else was faster.
 
-    Raises `Malformed`, `Invalid`, `Refused`, `NeedsYes`, `Stale`, `Conflict`, and what the store raises.
+    Raises `Malformed`, `Invalid`, `Refused`, `NeedsYes`, `Shrinks`, `Stale`, `Conflict`, and what the store raises.
     """
     after = _parsed(wanted)
     with context.writing(scope.layer):
@@ -170,9 +175,10 @@ def edit(context: Context, scope: Scope, wanted: Edit) -> Written:
 def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Written:
     """A new change that brings the layer's settings back to what they were after change `to`.
 
-    Without `to`: to the state before the newest change of settings. Raises `NotFound` and all of `edit`.
+    Without `to`: to the state before the newest change of settings; what that alone brought may go without force.
+    Raises `NotFound` and all of `edit`.
     """
-    snapshot = context.snapshot()
+    snapshot, force = context.snapshot(), wanted.force or to is None
     if to is None:
         to = changes.before_newest(context, snapshot, scope.layer)
     old = changes.state_after(context, snapshot, scope.layer, to)
@@ -188,7 +194,7 @@ def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Wr
             raise Conflict("the layer was changed meanwhile; look at its history and try again")
 
     again = replace(wanted, set=parsed, unset=gone, message=message, note=f"rollback to {to}", check=unmoved)
-    return edit(context, scope, again)
+    return edit(context, scope, replace(again, force=force))
 
 
 def _parsed(wanted: Edit) -> dict[str, str | None]:
@@ -228,16 +234,19 @@ def _decide(
             raise NotFound(f"{key} is not set in layer {layer}; `confctl explain` tells where it comes from")
     differences = diff({key: stored.get(key) for key in asked}, asked)
     places = places_of(snapshot, layer)
-    reaches = reached(snapshot, places, layer)
     head = snapshot.heads.get(layer, Head())
     if not differences:
+        reaches = reached(context, snapshot, places, layer)
         return Written(head.number, snapshot.revision, (), reaches, after=snapshot)
     edits = {one.key: one.after for one in differences}
     changes.check_size(edits)  # before the check, which takes long for what is too large
     after = _with(snapshot, layer, edits)
     warnings = _check(context, snapshot, after, places, scope)
+    reaches, gone = reached(context, after, places, layer), shrinks(snapshot, after, places)
     if wanted.dry_run:
-        return Written(head.number, snapshot.revision, differences, reaches, warnings, after)
+        told = [f"{one}: that needs force (confctl: --force)" for one in gone if not wanted.force]
+        return Written(head.number, snapshot.revision, differences, reaches, (*warnings, *told), after)
+    check_shrink(gone, wanted.force)
     check_reach(reaches, wanted.yes)
     change = changes.draft(
         layer,

@@ -375,15 +375,27 @@ def quote(text: str) -> str:
 
 
 class Settings:
-    """What one answer said: the revision to go on from, and the variables.
+    """What one answer said: the revision to go on from, the variables, and whether fewer of them are meant.
 
     The digest is left alone: it also covers what is the agent's to do, and the child is due only its variables.
     """
 
-    __slots__ = ("revision", "variables")
+    __slots__ = ("allow_shrink", "revision", "variables")
 
-    def __init__(self, revision: int, variables: Variables) -> None:
-        self.revision, self.variables = revision, variables
+    def __init__(self, revision: int, variables: Variables, *, allow_shrink: bool = True) -> None:
+        self.revision, self.variables, self.allow_shrink = revision, variables, allow_shrink
+
+    def lost(self, before: Settings) -> str:
+        """How much has gone since, in words; empty where it is meant, or no more than a third."""
+        was, now = before.names(), self.names()
+        gone = len(was - now)
+        if self.allow_shrink or not gone or not (gone == len(was) or (gone > 1 and 3 * gone > len(was))):
+            return ""
+        return f"{gone} of {len(was)} variables are suddenly gone, without any change"
+
+    def names(self) -> set[str]:
+        """The variables that are set."""
+        return {name for name, text in self.variables.items() if text is not None}
 
 
 def parse_settings(body: bytes) -> Settings:
@@ -402,7 +414,8 @@ def parse_settings(body: bytes) -> Settings:
             raise FetchError(f"the answer holds a variable that no process can be given: {name!r}")
         variables[name] = value
     revision = answer.get("revision")
-    return Settings(revision if isinstance(revision, int) else 0, variables)
+    meant = answer.get("allow_shrink") is not False
+    return Settings(revision if isinstance(revision, int) else 0, variables, allow_shrink=meant)
 
 
 def _passable(text: object) -> bool:
@@ -758,6 +771,7 @@ class Supervisor:
         self._suspended = False
         self._out_of_reach = False
         self._told_unready = False
+        self._held = ""
         self._shutdown_signals = {*SHUTS_DOWN, options.stop_signal}
 
     def run(self) -> int:
@@ -878,7 +892,17 @@ class Supervisor:
             say(f"{failure.detail}; trying again")
 
     def _take(self, news: Settings) -> None:
-        """Note what the child is due, and when to act; a change that was taken back needs nothing."""
+        """Note what the child is due, and when to act; a change that was taken back needs nothing.
+
+        What has gone without a change is not taken from the child, until it is back or a change says so.
+        """
+        current = (self._next if self._replacing else None) or self._settings
+        held = news.lost(current) if current is not None else ""
+        if held and held != self._held:
+            say(f"{held}; the command keeps what it has")
+        self._held = held
+        if held:
+            return
         if self._settings is None or self._replacing:
             self._next = news
             return

@@ -16,7 +16,7 @@ import grpc
 from confd.config import EtcdConfig
 from confd.errors import ConfdError, Configuration, Conflict, Refused, StoreFull, TooLarge, Unavailable
 
-__all__ = ["Compacted", "Connection", "translate"]
+__all__ = ["Compacted", "Connection", "WentBack", "translate"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +42,13 @@ class Compacted(ConfdError):
     code = "compacted"
 
 
+class WentBack(Compacted):
+    """The revision that was asked for lies in the future: the store is older than it was, as a restored backup."""
+
+
 TABLE: tuple[tuple[tuple[str, ...], type[ConfdError], str], ...] = (
     (("compacted",), Compacted, "history was compacted"),
-    (("future revision",), Compacted, "the store went back to an older revision, as a restored backup does"),
+    (("future revision",), WentBack, "the store went back to an older revision, as a restored backup does"),
     (
         ("request is too large", "too many operations", "larger than max"),
         TooLarge,

@@ -128,6 +128,15 @@ class MemoryStore:
             self._history = [batch for batch in self._history if batch.revision > self._compacted]
             self._changed.notify_all()
 
+    def restore(self, revision: int) -> None:
+        """Be again what it was at a revision, as a restored backup; history since is gone, leases stay."""
+        with self._changed:
+            kept = [batch for batch in self._history if batch.revision <= revision]
+            found = {event.key: event.entry for batch in kept for event in batch.events}
+            self._entries = {key: entry for key, entry in found.items() if entry is not None}
+            self._history, self._revision = kept, revision
+            self._changed.notify_all()
+
     def set_reachable(self, reachable: bool) -> None:
         """Let every call fail, or work again."""
         with self._changed:
@@ -147,8 +156,8 @@ class MemoryStore:
         return Listing(self._revision, found)
 
     def _next(self, areas: Sequence[Area], reached: int) -> Watched | None:
-        if reached < self._compacted:
-            return Resync(self._listing(areas))
+        if reached < self._compacted or reached > self._revision:
+            return Resync(self._listing(areas), restored=reached > self._revision)
         for batch in self._history:
             if batch.revision <= reached:
                 continue

@@ -5,6 +5,10 @@ order; what the areas do not hold is dropped here. Areas of other folders have w
 stream, so that an agent is not sent what every other host tells of itself. etcd fills a stream in order of
 revision; where it does not (a watcher that lags, a transaction over two folders), the full state is read instead.
 
+Before a stream is opened, a linearizable read at the revision that was reached tells whether the store still has
+it: a restored backup does not. One that has grown beyond it since is known by etcd's cluster id, or by a raft term
+that went back.
+
 A silent peer is found by keepalive, by `hasleader`, and by a linearizable read every 15 s, whose revision the
 stream must have reached within 5 s.
 """
@@ -16,6 +20,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import etcd3.etcdrpc as rpc
@@ -24,7 +29,7 @@ import grpc
 from confd.errors import ConfdError, TooLarge, Unavailable
 from confd.model import Entry
 from confd.ports import Area, Batch, Event, Listing, Lost, Resync, Watched
-from confd.stores.connection import OLD_TOKEN, Compacted, Connection, translate
+from confd.stores.connection import OLD_TOKEN, Compacted, Connection, WentBack, translate
 
 __all__ = ["entry_of", "range_end", "watch"]
 
@@ -41,14 +46,31 @@ class _OutOfOrder(Exception):
 List = Callable[[Sequence[Area]], Listing]
 
 
+@dataclass(slots=True)
+class _Line:
+    """The line of history that is followed, as far as etcd's answers tell it."""
+
+    cluster: int = 0
+    term: int = 0
+
+    def goes_on(self, header: Any) -> bool:
+        """Whether an answer may come from the same line; it is taken for the one that is followed from now on."""
+        before, self.cluster, self.term = (self.cluster, self.term), header.cluster_id, header.raft_term
+        return before == (0, 0) or (before[0] == self.cluster and before[1] <= self.term)
+
+
 def watch(
     connection: Connection, listing: List, areas: Sequence[Area], after_revision: int, stop: threading.Event
 ) -> Iterator[Watched]:
     """See `confd.ports.Store.watch`."""
-    reached, pause_s = after_revision, FIRST_PAUSE_S
+    reached, pause_s, line = after_revision, FIRST_PAUSE_S, _Line()
     while not (stop.is_set() or connection.closed.is_set()):
         at = connection.at
         try:
+            found = _full_state(connection, listing, areas, reached, line)
+            if found is not None:
+                reached = found.listing.revision
+                yield found
             for item in _follow(connection, listing, areas, reached, stop):
                 reached, pause_s = _revision_of(item), FIRST_PAUSE_S
                 yield item
@@ -64,12 +86,26 @@ def watch(
             pause_s = min(2 * pause_s, LAST_PAUSE_S)
 
 
+def _full_state(
+    connection: Connection, listing: List, areas: Sequence[Area], reached: int, line: _Line
+) -> Resync | None:
+    """The full state, where the store's history is another or no longer holds what was reached."""
+    try:
+        same = line.goes_on(_look(connection, areas, reached))
+        if same:
+            return None
+    except WentBack:
+        same = False
+    except Compacted:
+        same = line.goes_on(_look(connection, areas))
+    return Resync(listing(areas), restored=not same)
+
+
 def _follow(
     connection: Connection, listing: List, areas: Sequence[Area], reached: int, stop: threading.Event
 ) -> Iterator[Batch | Resync]:
     """One stream, or the full state where the stream cannot go on; returns to be called again."""
     try:
-        newest(connection, areas, reached)
         yield from _stream(connection, areas, reached, stop)
     except (Compacted, _OutOfOrder):
         yield Resync(listing(areas))
@@ -86,13 +122,13 @@ def _revision_of(item: Batch | Resync) -> int:
     return item.listing.revision if isinstance(item, Resync) else item.revision
 
 
-def newest(connection: Connection, areas: Sequence[Area], known: int = 0) -> int:
-    """The store's newest revision, a linearizable read.
+def _look(connection: Connection, areas: Sequence[Area], known: int = 0) -> Any:
+    """What heads the answer to a linearizable read: the newest revision, whose it is.
 
     Raises `Unavailable`, and `Compacted` when the store's history does not hold the known revision.
     """
     request = rpc.RangeRequest(key=_roots(areas)[0].encode() or b"\0", revision=known)
-    return int(connection.call("KV", "Range", request).header.revision)
+    return connection.call("KV", "Range", request).header
 
 
 def _stream(connection: Connection, areas: Sequence[Area], reached: int, stop: threading.Event) -> Iterator[Batch]:
@@ -103,7 +139,7 @@ def _stream(connection: Connection, areas: Sequence[Area], reached: int, stop: t
     awaited = len(roots)
     token = connection.metadata()
     call = _open(connection, requests, (*token, ("hasleader", "true")))
-    guard = _Guard(call, requests, stop, lambda: newest(connection, areas))
+    guard = _Guard(call, requests, stop, lambda: int(_look(connection, areas).revision))
     guard.start()
     try:
         for response in call:
@@ -154,11 +190,12 @@ def _create(root: str, start: int) -> Any:
 
 
 def _roots(areas: Sequence[Area]) -> list[str]:
-    """What to watch: for the areas of each folder their common prefix."""
+    """What to watch: for the areas of each folder their common prefix, and none below another."""
     folders: dict[str, list[str]] = {}
     for area in areas or (Area(""),):
         folders.setdefault(area.prefix.rstrip("/").rpartition("/")[0], []).append(area.prefix)
-    return sorted(_common_prefix(prefixes) for prefixes in folders.values())
+    found = sorted(_common_prefix(prefixes) for prefixes in folders.values())
+    return [root for root in found if not any(root != other and root.startswith(other) for other in found)]
 
 
 def _common_prefix(prefixes: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from docker.types.daemon import CancellableStream
 from confd.errors import ContainerGone, EngineRefused, EngineUnavailable, TargetError
 from confd.keys import Container
 from confd.ports import Inspect, Replacement, TargetEvent
+from confd.targets.output import end_of, text_of
 from confd.targets.wire import ENDLESS, Call, Wire, named
 
 __all__ = ["DockerTarget"]
@@ -24,6 +26,10 @@ GRACE_S = 10.0
 
 SLOW_S = 60.0
 """For calls in which the engine works: create, start, stop, remove."""
+
+LOGS_S = 3.0
+LOGS_BYTES = 8 * 1024 * 1024
+"""Reading logs takes no longer and gives no more: they are read between two steps of an action."""
 
 PAUSE_S = 1.0
 
@@ -139,10 +145,13 @@ class DockerTarget:
 
     def logs(self, container: str, lines: int) -> str:
         query = {"stdout": "1", "stderr": "1", "tail": str(lines)}
+        call = Call("GET", named("/containers/{}/logs", container), query, wait_s=LOGS_S, stream=True)
         try:
-            return _text(self._wire.send(Call("GET", named("/containers/{}/logs", container), query)).content)
+            response = self._wire.send(call)
         except TargetError:  # gone, or a log driver that cannot be read
             return ""
+        with response:
+            return end_of(_until(response, time.monotonic() + LOGS_S), LOGS_BYTES)
 
     def image_id(self, image: str) -> str | None:
         try:
@@ -150,12 +159,19 @@ class DockerTarget:
         except EngineRefused:
             return None
 
+    def image_config(self, image: str) -> Mapping[str, Any]:
+        try:
+            config: Mapping[str, Any] = self._get(named("/images/{}/json", image)).get("Config") or {}
+        except EngineRefused:
+            return {}
+        return config
+
     def execute(self, container: str, command: Sequence[str], timeout_s: float) -> tuple[int, str]:
         body = {"Cmd": list(command), "AttachStdout": True, "AttachStderr": True}
         made = str(self._wire.json(Call("POST", named("/containers/{}/exec", container), body=body))["Id"])
         begin = Call("POST", f"/exec/{made}/start", body={"Detach": False, "Tty": False}, wait_s=timeout_s)
         try:
-            output = _text(self._wire.send(begin).content)
+            output = text_of(self._wire.send(begin).content)
         except EngineRefused as error:
             if "executable file not found" in error.detail or "no such file" in error.detail:
                 return 127, error.detail
@@ -174,6 +190,17 @@ class DockerTarget:
         else:
             grace_s, query = timeout_s, {"t": str(round(timeout_s))}
         self._wire.send(Call("POST", named(path, container), query, wait_s=SLOW_S + max(grace_s, 0.0)))
+
+
+def _until(response: requests.Response, deadline: float) -> Iterator[bytes]:
+    """What comes of an answer's body until then."""
+    try:
+        for chunk in response.iter_content(64 * 1024):
+            yield chunk
+            if time.monotonic() > deadline:
+                return
+    except (requests.RequestException, urllib3.exceptions.HTTPError):
+        return
 
 
 def _told(response: requests.Response, stop: threading.Event) -> Iterator[TargetEvent]:
@@ -225,14 +252,3 @@ def _event(line: bytes) -> TargetEvent | None:
     if action not in _TOLD:
         return None
     return TargetEvent(container, action, {str(k): str(v) for k, v in (actor.get("Attributes") or {}).items()})
-
-
-def _text(raw: bytes) -> str:
-    """Output without the frames that the engine puts around the streams of a container without a terminal."""
-    parts: list[bytes] = []
-    rest = raw
-    while len(rest) >= 8 and rest[0] in (0, 1, 2) and rest[1:4] == b"\0\0\0":
-        size = int.from_bytes(rest[4:8], "big")
-        parts.append(rest[8 : 8 + size])
-        rest = rest[8 + size :]
-    return (b"".join(parts) + rest).decode("utf-8", "replace")

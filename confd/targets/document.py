@@ -12,7 +12,17 @@ from typing import Any
 
 from confd.errors import EngineRefused
 
-__all__ = ["CPUS", "NEVER", "OWN_NETWORKS", "add_short_id", "connect", "digest_of", "document_of", "update"]
+__all__ = [
+    "CPUS",
+    "NEVER",
+    "OWN_NETWORKS",
+    "add_short_id",
+    "connect",
+    "digest_of",
+    "document_of",
+    "update",
+    "with_image",
+]
 
 NEVER = "0001-01-01T00:00:00Z"
 """What an engine tells of something that has not happened."""
@@ -40,8 +50,12 @@ _UPDATED = (
 
 _HOST: Mapping[str, Any] = {
     **dict.fromkeys(_UPDATED, 0),
-    **dict.fromkeys(("CpusetCpus", "CpusetMems", "IpcMode", "PidMode"), ""),
+    **dict.fromkeys(("CpusetCpus", "CpusetMems", "PidMode", "UTSMode", "UsernsMode", "CgroupParent"), ""),
     **dict.fromkeys(("Binds", "CapAdd", "CapDrop", "Dns", "ExtraHosts", "Links", "PidsLimit", "Ulimits"), None),
+    **dict.fromkeys(("Devices", "DeviceCgroupRules", "GroupAdd", "SecurityOpt"), None),
+    "Privileged": False,
+    "IpcMode": "private",
+    "Runtime": "runc",
     **dict.fromkeys(("PortBindings", "VolumesFrom"), None),
     "AutoRemove": False,
     "ContainerIDFile": "",
@@ -74,11 +88,12 @@ def document_of(container: str, name: str, image: str, body: Mapping[str, Any], 
     host = {**_HOST, **_said(given.pop("HostConfig", None) or {})}
     host["NetworkMode"] = mode = host["NetworkMode"] or "default"
     host["MemorySwap"] = host["MemorySwap"] or 2 * (host["Memory"] or 0)
-    host["ShmSize"] = host["ShmSize"] or _HOST["ShmSize"]
+    host |= {name: host[name] or _HOST[name] for name in ("ShmSize", "IpcMode", "Runtime")}
     log = host["LogConfig"]
     host["LogConfig"] = {"Type": log.get("Type") or "json-file", "Config": log.get("Config") or {}}
     config = {**_CONFIG, **_said(given), "Labels": given.get("Labels") or {}}
     config["Hostname"] = given.get("Hostname") or container[:12]
+    config["Entrypoint"] = None if config["Entrypoint"] == [""] else config["Entrypoint"]
     command = [*(config["Entrypoint"] or ()), *(config["Cmd"] or ())]
     if not command:
         raise EngineRefused("no command is given, and the image names none")
@@ -109,6 +124,19 @@ def document_of(container: str, name: str, image: str, body: Mapping[str, Any], 
         "Config": config,
         "NetworkSettings": {"Networks": {one: {**_ENDPOINT, **(asked or {})} for one, asked in networks.items()}},
     }
+
+
+def with_image(body: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with what its image gives where it says nothing."""
+    given = dict(body)
+    if not given.get("Entrypoint"):
+        given["Cmd"] = given.get("Cmd") or image.get("Cmd")
+        given["Entrypoint"] = image.get("Entrypoint") if given.get("Entrypoint") is None else []
+    own = {str(item).partition("=")[0] for item in given.get("Env") or ()}
+    missing = [item for item in image.get("Env") or () if str(item).partition("=")[0] not in own]
+    given["Env"] = [*missing, *(given.get("Env") or ())] or given.get("Env")
+    given["Labels"] = {**(image.get("Labels") or {}), **(given.get("Labels") or {})}
+    return {**given, **{name: given.get(name) or image.get(name) for name in ("User", "WorkingDir")}}
 
 
 def connect(document: Mapping[str, Any], network: str, endpoint: Mapping[str, Any]) -> None:

@@ -19,7 +19,16 @@ from confd.errors import ContainerGone, EngineRefused, EngineUnavailable, Target
 from confd.keys import Container
 from confd.model import EMPTY
 from confd.ports import Inspect, Replacement, TargetEvent
-from confd.targets.document import CPUS, OWN_NETWORKS, add_short_id, connect, digest_of, document_of, update
+from confd.targets.document import (
+    CPUS,
+    OWN_NETWORKS,
+    add_short_id,
+    connect,
+    digest_of,
+    document_of,
+    update,
+    with_image,
+)
 from confd.targets.life import Life, Program, signal_name
 
 __all__ = ["Image", "MemoryTarget", "Program"]
@@ -37,6 +46,7 @@ class MemoryTarget:
         self._changed = threading.Condition()
         self._images: dict[str, Image] = {}
         self._tags: dict[str, str] = {}
+        self._configs: dict[str, Mapping[str, Any]] = {}
         self._networks = OWN_NETWORKS | set(networks)
         self._volumes: set[str] = set()
         self._all: dict[str, Life] = {}
@@ -143,7 +153,7 @@ class MemoryTarget:
                 raise EngineRefused(f"there is no image {body.get('Image')!r}")
             self._free(name)
             container = digest_of(f"container {next(self._count)}")
-            document = document_of(container, name, image, body, self._now())
+            document = document_of(container, name, image, with_image(body, self._configs[image]), self._now())
             program = self._images[image](copy.deepcopy(document))
             made = Life(document, program, self._tell, self._now)
             self._all[container] = made
@@ -189,6 +199,11 @@ class MemoryTarget:
             self._check()
             return self._image(image)
 
+    def image_config(self, image: str) -> Mapping[str, Any]:
+        with self._changed:
+            self._check()
+            return copy.deepcopy(dict(self._configs.get(self._image(image) or "", EMPTY)))
+
     def execute(self, container: str, command: Sequence[str], timeout_s: float) -> tuple[int, str]:
         with self._changed:
             made = self._find(container)
@@ -205,11 +220,14 @@ class MemoryTarget:
 
     # --- what only this engine can ----------------------------------------------------------------------
 
-    def pull(self, name: str, image: Image) -> str:
-        """Let the name stand for a new image from now on; its id. The one before is still known by its id."""
+    def pull(self, name: str, image: Image, config: Mapping[str, Any] = EMPTY) -> str:
+        """Let the name stand for a new image from now on; its id. The one before is still known by its id.
+
+        `config` is what it gives to its containers: `Env`, `Cmd`, `Entrypoint`, `User` ...
+        """
         with self._changed:
             made = f"sha256:{digest_of(f'image {next(self._count)}')}"
-            self._images[made], self._tags[name] = image, made
+            self._images[made], self._tags[name], self._configs[made] = image, made, config
             return made
 
     def volumes(self) -> frozenset[str]:

@@ -20,6 +20,6 @@ expect "the same container" "$(inspect example-limits .Id)" "$before"
 step "an option that the engine does not know is refused before it is stored"
 confctl set example-limits run/memroy=1g && exit 1 || expect "exit code" $? 65
 
-step "unset: the limit it was started with"
-confctl unset example-limits run/memory run/cpus run/restart --wait
+step "unset: the limit it was started with (all keys of the app go: --force)"
+confctl unset example-limits run/memory run/cpus run/restart --force --wait
 expect "memory" "$(inspect example-limits .HostConfig.Memory)" $((64 * 1024 * 1024))

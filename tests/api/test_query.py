@@ -39,7 +39,7 @@ def _routes(client: FlaskClient) -> list[tuple[str, str]]:
     """Method and path of every route that there is."""
     found = []
     for rule in client.application.url_map.iter_rules():
-        values = {"app": "web", "env": "dev", "key": "A", "number": 1}
+        values = {"app": "web", "env": "dev", "key": "A", "number": 1, "host": "h1", "container": "c"}
         url = client.application.url_map.bind("localhost").build(
             rule.endpoint, {name: values[name] for name in rule.arguments}, method=next(iter(rule.methods or ()))
         )
@@ -65,7 +65,7 @@ def test_every_route_refuses_a_parameter_that_it_does_not_take(client: FlaskClie
         ("GET", f"{WEB}/settings", "host, keys, layer, min_revision, reveal"),
         ("GET", f"{WEB}/settings/A", "host, layer, min_revision, reveal"),
         ("PATCH", f"{WEB}/settings", "host"),
-        ("DELETE", f"{WEB}/settings/A", "dry_run, host, message, yes"),
+        ("DELETE", f"{WEB}/settings/A", "dry_run, force, host, message, yes"),
         ("GET", f"{WEB}/changes", "before, host, limit, min_revision"),
         ("GET", f"{WEB}/diff", "against, host, min_revision"),
         ("GET", f"{WEB}/explain/A", "container, host, min_revision"),

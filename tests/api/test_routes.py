@@ -16,6 +16,8 @@ from confd.services.context import Context
 TOKEN = {"Authorization": "Bearer secret-token"}
 WEB = "/v1/apps/web/envs/dev"
 
+NOBODY = {"apps": 1, "hosts": 0, "containers": 0, "needs_yes": False, "actions": {}, "which": []}
+
 
 @pytest.fixture
 def client(context: Context) -> FlaskClient:
@@ -33,7 +35,7 @@ def _patch(client: FlaskClient, body: Any, **headers: str) -> Any:
 def test_a_write_is_read_back_and_the_same_again_is_no_change(client: FlaskClient) -> None:
     first = _patch(client, {"set": {"db/url": "x", "n": 1.10}, "message": "begin"})
     assert first.status_code == 200
-    assert (first.json["change"], first.json["reaches"]) == (1, {"apps": 1, "hosts": 0, "containers": 0})
+    assert (first.json["change"], first.json["reaches"]) == (1, NOBODY)
     assert _patch(client, {"set": {"db/url": "x"}}).json["diff"] == []
     found = client.get(f"{WEB}/settings", headers=TOKEN)
     assert _json(found)["settings"]["db/url"] == {"value": "x", "secret": False, "layer": "dev/web", "change": 1}

@@ -65,10 +65,11 @@ def test_set_sends_one_change_and_says_it_is_not_yet_in_effect(run: Confctl, ser
     server.answers[f"PATCH {WEB}/settings"] = STORED
     result = run("set", "web", "A=b", "C=x=y", "-e", "dev", "-m", "why", "--token", "t")
     assert result.exit_code == 0, result.output
-    sent = server.seen[0]
+    asked, sent = server.seen
     assert json.loads(sent["body"]) == {
         "set": {"A": "b", "C": "x=y"}, "unset": [], "secret": [], "message": "why", "dry_run": False, "yes": False
     }  # fmt: skip
+    assert json.loads(asked["body"]) == json.loads(sent["body"]) | {"dry_run": True}, "its reach is asked for first"
     assert sent["headers"]["Authorization"] == "Bearer t"
     assert result.stdout == ""
     assert "env dev: stored, not yet in effect" in result.stderr
@@ -327,19 +328,88 @@ def test_an_engine_that_went_away_is_told_by_doctor_and_hosts(run: Confctl, serv
     assert f"alive, no engine since {since}" in run("hosts").stdout
 
 
-def test_why_finds_a_container_by_name(run: Confctl, server: Server) -> None:
+def test_why_tells_what_was_done_for_which_change_and_the_last_words(run: Confctl, server: Server) -> None:
     step = {
         "action": "recreate",
         "reach": "new-container",
         "blocked": "ceiling",
         "reasons": [{"key": "A", "why": "differs"}],
     }
-    server.answers["GET /v1/apps"] = {"apps": [{"app": "web", "envs": ["dev"]}]}
-    server.answers[f"GET {WEB}/status"] = {"containers": [_container("blocked", 7)]}
-    server.answers[f"GET {WEB}/plan"] = {"containers": [_container("blocked", 7, steps=[step])]}
-    result = run("why", "web-1")
-    assert "BLOCKED: ceiling; A: differs" in result.stdout
+    change = {
+        "number": 4,
+        "layer": "dev/web",
+        "author": "anna",
+        "message": "more logs",
+        "at": "2026",
+        "keys": ["A"],
+    }
+    outcome = {
+        "action": "recreate",
+        "result": "done",
+        "detail": "",
+        "at": "2026-01-01",
+        "took_s": 1.5,
+        "reasons": [{"key": "A", "why": "variable A"}],
+        "more": 2,
+        "changes": [change],
+        "replaced": "0123456789abcdef",
+        "log": "one\ntwo\x1b[31m",
+        "log_file": "/var/lib/x.log",
+    }
+    server.answers["GET /v1/why/web-1"] = {
+        "name": "web-1", "host": "h1", "app": "web", "env": "dev", "container": "f" * 64, "alive": False,
+        "state": "blocked", "detail": "ceiling", "steps": [step], "predecessors": [], "outcomes": [outcome],
+    }  # fmt: skip
+    said = run("why", "web-1", "--host", "h1", "-e", "dev").stdout
+    for words in (
+        "web-1 on h1 is blocked, and its host is lost",
+        "BLOCKED: ceiling; A: differs",
+        "2026-01-01  recreate done in 1.5 s, replaced 0123456789ab",
+        "A: variable A",
+        "and 2 more",
+        "change 4 of dev/web by anna: more logs",
+        "    two\\x1b[31m",
+        "more of that: /var/lib/x.log on its host",
+    ):
+        assert words in said
+    assert server.seen[0]["query"] == "host=h1&env=dev"
     assert run("why", "nobody").exit_code == 66
+
+
+def test_why_says_where_nothing_was_done_yet(run: Confctl, server: Server) -> None:
+    server.answers["GET /v1/why/web-1"] = {
+        "name": "web-1", "host": "h1", "app": "web", "env": "dev", "container": "f" * 64, "alive": True,
+        "state": "in-sync", "detail": "", "steps": [], "predecessors": [], "outcomes": [],
+    }  # fmt: skip
+    assert "nothing was done to it yet" in run("why", "web-1").stdout
+
+
+@pytest.mark.parametrize(("flag", "said"), [("--dry-run", "nothing is forgotten"), ("--yes", "h1: forgotten")])
+def test_a_lost_host_is_forgotten(run: Confctl, server: Server, flag: str, said: str) -> None:
+    server.answers["DELETE /v1/hosts/h1"] = {"host": "h1", "lost_since": "2026", "containers": ["web-1"]}
+    done = run("hosts", "forget", "h1", flag)
+    assert (done.exit_code, said in done.stderr, "web-1" in done.stdout) == (0, True, True)
+    assert server.seen[0]["query"] == f"{flag[2:].replace('-', '_')}=true"
+
+
+def test_hosts_tells_of_doubts_and_of_containers_that_two_apps_choose(run: Confctl, server: Server) -> None:
+    host = {
+        "host": "h1",
+        "alive": True,
+        "containers": 2,
+        "doubts": [
+            {"env": None, "app": None, "why": "it went back"},
+            {"env": "dev", "app": "web", "why": "all gone"},
+        ],
+        "conflicts": [
+            {"name": "x", "env": "dev", "apps": ["a", "b"], "why": "the bindings of a and b both choose it"}
+        ],
+    }
+    server.answers["GET /v1/hosts"] = {"hosts": [host]}
+    said = run("hosts").stdout
+    assert "h1: it went back; nothing is done" in said
+    assert "h1: web@dev: all gone; nothing is done" in said
+    assert "h1: x in dev gets nothing: the bindings of a and b both choose it" in said
 
 
 def test_the_client_speaks_over_a_unix_socket(unix_server: Server) -> None:

@@ -98,6 +98,8 @@ def test_an_image_is_known_by_its_name_and_its_id(rig: Rig) -> None:
     assert image is not None
     assert rig.target.image_id(image) == image
     assert rig.target.image_id("no-such-image:1") is None
+    assert rig.target.image_config(image) == rig.target.image_config(IMAGE)
+    assert rig.target.image_config("no-such-image:1") == {}
     seen = rig.target.inspect(rig.create("web", Image=image))
     assert seen["Image"] == seen["Config"]["Image"] == image
 

@@ -168,6 +168,7 @@ MORE_CALLS: Mapping[str, Callable[[Engine], object]] = {
     "create": lambda target: target.create(Replacement("web", {"Image": IMAGE, "Cmd": SERVES}, {})),
     "remove": lambda target: target.remove("gone"),
     "image_id": lambda target: target.image_id(IMAGE),
+    "image_config": lambda target: target.image_config(IMAGE),
 }
 
 

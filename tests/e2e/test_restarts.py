@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.support.engine import EngineProcess
 from tests.support.etcd import EtcdProcess
@@ -22,14 +19,6 @@ SIGNALS = {
 }
 RELOAD = ["sh", "-c", 'trap "echo hup" HUP; trap "exit 0" TERM; while :; do sleep 0.1; done']
 SERVE = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.2; done']
-
-
-@pytest.fixture
-def apart(engine: EngineProcess, etcd: EtcdProcess, tmp_path: Path) -> Iterator[Apart]:
-    programs = Apart(tmp_path, engine.docker_host, etcd.endpoint)
-    programs.start()
-    yield programs
-    programs.stop()
 
 
 def test_etcd_dies_and_comes_back(apart: Apart, engine: EngineProcess, etcd: EtcdProcess) -> None:

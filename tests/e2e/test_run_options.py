@@ -172,3 +172,19 @@ def test_a_container_that_has_it_all_in_other_words_is_left_alone_b65(confd: Con
     for key, text in [*SPELLED.items()][:5]:
         confd.pass_over("same", key, text)
     assert engine.inspect("same")["Id"] == made
+
+
+def test_a_recreate_that_fails_tells_no_value_b149(confd: Confd, engine: EngineProcess) -> None:
+    engine.run("quiet", SERVE, labels={"confd.app": "quiet"})
+    (key, value), command = ("db/password", "planted-value"), json.dumps(["no-such-program"])
+    settings = (f'{key}="{value}"', f"run/command={command}")
+    said = confd.words("set", "quiet", *settings, "--json", "-e", "dev", "--wait", "30s", expect=3)
+    assert "no-such-program" in said
+    told = [
+        said,
+        confd.log,
+        *(confd.ctl(*words, "quiet", "-e", "dev") for words in (["status"], ["why"], ["plan"])),
+    ]
+    told += [confd.ctl(word, "quiet", "-e", "dev", "-o", "json") for word in ("status", "why", "plan")]
+    assert "DB_PASSWORD" in told[3]
+    assert [text for text in told if value in text] == []

@@ -149,3 +149,23 @@ def test_a_program_in_sigwait_gets_its_signal_in_a_container(confd: Confd, engin
     _says(engine, made, "up")
     confd.ctl("set", "awaits", "GREETING=good day", "-e", "dev")
     _says(engine, made, "got SIGHUP")
+
+
+@pytest.mark.usefixtures("image")
+def test_keys_that_went_from_etcd_are_not_taken_from_the_child_until_resumed(
+    confd: Confd, engine: EngineProcess
+) -> None:
+    confd.ctl("set", "robbed", "GREETING=hello", "A=1", "B=1", "C=1", "-e", "dev")
+    made = _start(engine, confd, "robbed")
+    _says(engine, made, "has hello")
+    confd.delete(*(f"/confd/envs/dev/settings/robbed/{key}" for key in ("A", "B", "GREETING")))
+    _says(engine, made, "3 of 4 variables are suddenly gone, without any change")
+    said = engine.client.logs(made)
+    until(lambda: "3 of 4" in confd.ctl("hosts"), 30)
+    assert "gone from layer dev/robbed without a change: A, B, GREETING" in confd.ctl("resume", "--dry-run")
+    assert engine.client.logs(made) == said
+    confd.ctl("resume", "--restore", "--yes")
+    confd.ctl("set", "robbed", "GREETING=good day", "-e", "dev", "--wait", "30s")
+    _says(engine, made, "has good day")
+    confd.ctl("unset", "robbed", "A", "B", "GREETING", "-e", "dev", "--force", "--wait", "30s")
+    _says(engine, made, "has  within")

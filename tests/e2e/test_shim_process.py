@@ -397,3 +397,42 @@ def test_a_process_in_sigwait_heeds_just_what_it_waits_for_b118(awaited: str, he
     finally:
         running.kill()
         running.wait()
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_variables_that_go_without_a_change_are_not_taken_from_the_child(
+    server: ConfigServer, tmp_path: Path, back: bool
+) -> None:
+    """As of an emptied store. They come back, or a change says that it is meant."""
+    log = tmp_path / "log"
+    server.variables = {"GREETING": "one", "A": "1", "B": "1", "C": "1"}
+    tells = f'echo "has $GREETING $A$B$C" >> {log}; trap "exit 0" TERM; while :; do sleep 0.05; done'
+    with shim(server.url, ["/bin/sh", "-c", tells]) as process:
+        await_text(log, "has one 111")
+        child = child_of(process.pid)
+        server.unset("A", "B", meant=False)
+        await_that(lambda: server.requests[-1][1].get("index") == [str(server.revision)])
+        assert (child_of(process.pid), log.read_text()) == (child, "has one 111\n")
+        if back:
+            server.set(A="1", B="1")
+            server.set(GREETING="two")
+            await_text(log, "has two 111")
+        else:
+            server.unset(meant=True)
+            await_text(log, "has one 1\n")
+        process.terminate()
+        assert "2 of 4 variables are suddenly gone, without any change" in ends(process)[2]
+
+
+def test_no_value_is_printed_whatever_is_asked_to_be_traced_b153(server: ConfigServer) -> None:
+    server.variables = {"SECRETACCESSKEY": "planted-value"}
+    environ = {
+        "DEBUG": "1",
+        "CONFD_DEBUG": "1",
+        "PYTHONVERBOSE": "1",
+        "SHELLOPTS": "xtrace",
+        "BASH_ENV": "/dev/null",
+    }
+    with shim(server.url, ["/bin/sh", "-c", 'test -n "$SECRETACCESSKEY"'], environ=environ) as process:
+        code, out, err = ends(process)
+    assert (code, "planted-value" in out + err) == (0, False)

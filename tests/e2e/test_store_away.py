@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import http.client
-import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from confd.errors import StoreFull
 from confd.ports import Delete, Put
 from confd.stores.etcd import EtcdStore
 from tests.support.engine import EngineProcess
-from tests.support.etcd import EtcdProcess
+from tests.support.etcd import EtcdProcess, empty, fill
 from tests.support.programs import Apart
 from tests.support.wait import until
 
@@ -65,7 +62,9 @@ def test_what_was_started_without_etcd_works_once_it_is_there_b87(
     until(lambda: _ask(apart, "/readyz") == 503, 20)
     etcd.start()
     until(lambda: _ask(apart, "/readyz") == 200, 20)
+    until(lambda: apart.status("late"), 20)
     apart.ctl("set", "late", "A=1", "-e", "dev")
+    apart.ctl("adopt", "late", "-e", "dev", "--yes")  # it ran before anybody watched
     until(lambda: engine.has("late", "A", "1"), 20)
 
 
@@ -105,16 +104,6 @@ def on_small(small: EtcdProcess, engine: EngineProcess, tmp_path: Path) -> Itera
     programs.stop()
 
 
-def _fill(store: EtcdStore) -> list[str]:
-    """Until it is refused: etcd looks at its size only now and then."""
-    filled: list[str] = []
-    with suppress(StoreFull):
-        for number in itertools.count():
-            filled.append(f"/confd/fill/{number}")
-            store.commit([Put(filled[-1], "x" * 500_000)])
-    return filled
-
-
 def test_a_full_store_says_so_and_disturbs_no_container_b100(
     on_small: Apart, small: EtcdProcess, engine: EngineProcess
 ) -> None:
@@ -122,19 +111,16 @@ def test_a_full_store_says_so_and_disturbs_no_container_b100(
     on_small.ctl("set", "full", "A=1", "-e", "dev", "--wait", "30s")
     before = engine.inspect("full")
     store = EtcdStore(small.config)
-    filled = _fill(store)
+    filled = fill(store)
     words = on_small.words("set", "full", "A=2", "-e", "dev", expect=69)
     assert ("full" in words, "alarm disarm" in words) == (True, True)
     assert on_small.ctl("get", "full", "A", "-e", "dev").strip() == "1"
     on_small.kill_agent()
     on_small.begin_agent()
     until(lambda: "alarm disarm" in on_small.log, 20)
-    revision = store.commit([Delete(key) for key in filled])
-    small.ctl("compact", str(revision))
-    small.ctl("defrag")
     now = engine.inspect("full")
     assert (now["Id"], now["State"]["StartedAt"]) == (before["Id"], before["State"]["StartedAt"])
-    small.ctl("alarm", "disarm")
+    empty(small, store, filled)
     on_small.ctl("set", "full", "A=3", "-e", "dev")
     until(lambda: engine.has("full", "A", "3"), 60)
     store.close()

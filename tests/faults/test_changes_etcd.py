@@ -89,7 +89,7 @@ def test_three_thousand_keys_are_one_change_whose_record_is_whole(context: Conte
     change = changes.record(context, WEB.layer, written.change)
     assert (written.change, change.revision, len(change.after)) == (1, written.revision, 3000)
     assert len(settings.read(context, context.fresh(), WEB)["settings"]) == 3000
-    settings.edit(context, WEB, Edit({}, unset=tuple(values)))
+    settings.edit(context, WEB, Edit({}, unset=tuple(values), force=True))
     back = settings.rollback(context, WEB, 1, Edit())
     assert (back.change, len(settings.read(context, context.snapshot(), WEB)["settings"])) == (3, 3000)
     assert staging.collect_parts(context, back.revision + 1) == 0
@@ -98,7 +98,7 @@ def test_three_thousand_keys_are_one_change_whose_record_is_whole(context: Conte
 def test_long_keys_go_away_in_one_change(context: Context) -> None:
     keys = [f"{number:04d}/" + "k" * 400 for number in range(1400)]
     settings.edit(context, WEB, Edit(dict.fromkeys(keys, "v")))
-    written = settings.edit(context, WEB, Edit({}, unset=tuple(keys)))
+    written = settings.edit(context, WEB, Edit({}, unset=tuple(keys), force=True))
     assert (written.change, len(changes.record(context, WEB.layer, 2).before)) == (2, len(keys))
 
 

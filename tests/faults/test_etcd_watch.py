@@ -310,3 +310,41 @@ def test_mutual_tls(start_etcd: Start) -> None:
     bare = EtcdStore(EtcdConfig(etcd.config.endpoints, ca=etcd.config.ca, timeout_s=1.0))
     with pytest.raises(Unavailable):
         bare.read([A])
+
+
+def test_a_restored_backup_is_followed_where_it_stands(etcd: EtcdProcess, follow: Follow) -> None:
+    store = EtcdStore(etcd.config)
+    store.commit([Put(A, "1")])
+    backup = etcd.save()
+    seen = follow(store)
+    revision = store.commit([Put(A, "2")])
+    assert text_of(seen.mirror.wait(revision, 5)) == "2"
+    etcd.restore(backup)
+    until(lambda: seen.mirror.current and seen.text == "1", 10)
+    assert (seen.mirror.era, seen.mirror.snapshot.revision) == (1, revision - 1)
+    revision = store.commit([Put(A, "3")])
+    assert text_of(seen.mirror.wait(revision, 5)) == "3"
+    opened = seen.mirror.openings
+    etcd.kill()
+    etcd.start()
+    until(lambda: seen.mirror.openings > opened, 10)
+    assert seen.mirror.era == 1
+
+
+def test_a_restored_backup_that_has_grown_since_is_known_by_its_raft_term(etcd: EtcdProcess) -> None:
+    etcd.kill()
+    etcd.start()  # each start is a term of its own; a restored store begins with the first
+    store = EtcdStore(etcd.config)
+    store.commit([Put(A, "1")])
+    backup, stop = etcd.save(), threading.Event()
+    reached = store.commit([Put(A, "2")])
+    items = store.watch([ENVS], reached, stop)
+    assert next(items) == Batch(reached, ())
+    etcd.restore(backup)
+    other = EtcdStore(etcd.config)
+    for number in range(5):
+        grown = other.commit([Put(A, f"other {number}")])
+    assert grown > reached
+    found = next(item for item in items if isinstance(item, Resync))
+    assert (found.restored, found.listing.entries[A].text) == (True, "other 4")
+    stop.set()

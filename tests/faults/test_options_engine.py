@@ -10,12 +10,15 @@ import pytest
 from confd.actions import update
 from confd.actions.fidelity import Wanted, replacement_of
 from confd.options import OPTIONS, observed_options
+from confd.options.texts import load
 from confd.ports import Inspect, Replacement
 from confd.targets.docker import DockerTarget
 from tests.support.engine import IMAGE, EngineProcess
 from tests.unit.options.samples import DEFAULTS, sample
 
 SERVE = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.1; done']
+
+OWN = {"image": f'"{IMAGE}"', "entrypoint": '["sh"]'}
 
 KERNELS = {"blkio-weight"}
 """Options that the engine leaves out, with a warning, where the kernel was built without them."""
@@ -29,16 +32,18 @@ def target(engine: EngineProcess) -> Iterator[DockerTarget]:
 
 
 @pytest.fixture
-def bare(target: DockerTarget) -> Inspect:
+def bare(target: DockerTarget, engine: EngineProcess) -> Inspect:
     """A container without any run option, as `docker run --entrypoint sh` makes it."""
+    engine.client.tag(IMAGE, "app", "2")
     policy = {"Name": "no", "MaximumRetryCount": 0}
     body = {"Image": IMAGE, "Entrypoint": ["sh"], "HostConfig": {"RestartPolicy": policy}}
     return target.inspect(target.create(Replacement("bare", body, {})))
 
 
 def _created(target: DockerTarget, inspect: Inspect, name: str, options: Mapping[str, str]) -> Inspect:
-    """The inspect of a successor that is created and not started."""
-    return target.inspect(target.create(replacement_of(inspect, name, Wanted(IMAGE, {}, options))))
+    """The inspect of a successor that is created and not started; it keeps its image and program."""
+    wanted = {**OWN, **options}
+    return target.inspect(target.create(replacement_of(inspect, name, Wanted(load(wanted["image"]), {}, wanted))))
 
 
 def _shown(inspect: Inspect) -> Mapping[str, Any]:
@@ -52,7 +57,7 @@ def _shown(inspect: Inspect) -> Mapping[str, Any]:
 @pytest.mark.parametrize("name", sorted(OPTIONS.keys() - KERNELS))
 def test_an_option_reads_back_and_leaves_nothing_behind(target: DockerTarget, bare: Inspect, name: str) -> None:
     with_it = _created(target, bare, "with", sample(name))
-    assert observed_options(with_it) == sample(name)
+    assert observed_options(with_it) == {**OWN, **sample(name)}
     without = _created(target, with_it, "without", {})
     assert _shown(without) == _shown(_created(target, bare, "never", {}))
 

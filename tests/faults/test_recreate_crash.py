@@ -9,7 +9,8 @@ import pytest
 
 from confd.actions import recreate
 from confd.actions.fidelity import Wanted
-from confd.agent.observe import Labels, base_of
+from confd.agent.base import base_of
+from confd.agent.observe import Labels
 from confd.agent.perform import acts_for, healer_for
 from confd.agent.reconcile import Work
 from confd.clock import SystemClock
@@ -86,7 +87,7 @@ def _walk(engine: EngineProcess, target: DockerTarget, command: list[str], at: i
     except Cut:
         ended = False
         for _ in range(2):  # and once more, which changes nothing
-            recreate.heal(target, old, notes[-1]["recreate"], SystemClock(), 0.3)
+            recreate.heal(target, old, notes[-1]["recreate"], SystemClock(), recreate.Swap(monitor_s=0.3))
     except StartFailed:
         assert command is FAILS
     assert engine.names() == ["web"], f"call {at}, done {done}"
@@ -100,7 +101,7 @@ def test_a_recreate_that_a_heal_finishes_keeps_the_arguments_it_was_made_with(en
     target, ledger = DockerTarget(engine.docker_host), Ledger(MemoryStore(), Keyspace(), Host("h1"))
     old = Container(engine.run("web", [*SERVE, "app"], labels={"confd.app": "web"}))
     inspect = target.inspect(old)
-    entry = LedgerEntry("web", App("web"), Env("dev"), base_of(inspect))
+    entry = LedgerEntry("web", App("web"), Env("dev"), base_of(inspect, {}))
     ledger.record_base(old, entry)
     layer = Layer(Env("dev"), App("web"))
     setting = Setting(Key("log/level"), '"debug"', False, layer, 5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -230,10 +231,13 @@ def test_a_name_a_port_or_an_image_that_cannot_be_had_leaves_the_old_container_b
     engine: EngineProcess, target: DockerTarget
 ) -> None:
     old = engine.run("app", SERVE)
-    engine.run("app.confd-old", SERVE)  # the name that the old one is put aside under
+    asides = ["app.confd-old", f"app.confd-old-{old[:12]}"]  # the names that the old one is put aside under
+    for name in asides:
+        engine.run(name, SERVE)
     with pytest.raises(EngineRefused, match="in use"):
         _recreate(target, "app")
-    engine.remove("app.confd-old")
+    for name in asides:
+        engine.remove(name)
     assert (target.inspect("app")["Id"], engine.names(running=True)) == (old, ["app"])
     with pytest.raises(EngineRefused, match=r"[Nn]o such image"):
         _recreate(target, "app", image="confd-test:none")
@@ -318,3 +322,39 @@ def test_a_strangers_container_in_the_way_is_kept_and_named(engine: EngineProces
         recreate.apply(target, target.inspect(old), wanted, recreate.Swap(), SystemClock(), lambda note: None)
     assert engine.names() == ["app", "app.confd-next"]
     assert engine.inspect("app")["State"]["Running"]
+
+
+def test_a_stranger_by_the_name_under_which_the_old_one_waits_is_no_hindrance(
+    engine: EngineProcess, target: DockerTarget
+) -> None:
+    old, stranger = engine.run("app", SERVE), engine.run("app.confd-old", SERVE)
+    wanted = Wanted(IMAGE, {"A": "1"}, observed_options(engine.inspect(old)), labels={"confd.replaces": old})
+    recreate.apply(target, target.inspect(old), wanted, recreate.Swap(), SystemClock(), lambda note: None)
+    assert engine.has("app", "A", "1")
+    assert (engine.names(), engine.inspect("app.confd-old")["Id"]) == (["app", "app.confd-old"], stranger)
+
+
+class Meddled(SystemClock):
+    """While a new container is watched, somebody else takes it away and makes one of its name."""
+
+    def __init__(self, engine: EngineProcess) -> None:
+        super().__init__()
+        self.engine, self.made = engine, ""
+
+    def wait(self, event: threading.Event, timeout_s: float | None) -> bool:
+        if not self.made:
+            self.engine.remove("app")
+            self.made = self.engine.run("app", SERVE)
+        return super().wait(event, timeout_s)
+
+
+def test_where_somebody_else_takes_the_name_in_mid_swap_both_are_kept(
+    engine: EngineProcess, target: DockerTarget
+) -> None:
+    old, clock = engine.run("app", SERVE), Meddled(engine)
+    wanted = Wanted(IMAGE, {"A": "1"}, observed_options(engine.inspect(old)), labels={"confd.replaces": old})
+    with pytest.raises(EngineRefused, match=r"somebody else made a container app meanwhile.* as app\.confd-old"):
+        recreate.apply(target, target.inspect(old), wanted, recreate.Swap(), clock, lambda note: None)
+    assert engine.inspect("app")["Id"] == clock.made
+    assert engine.inspect("app.confd-old")["Id"] == old
+    assert engine.names(running=True) == ["app"]

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from confd.config import EtcdConfig
-from confd.errors import ConfdError
+from confd.errors import ConfdError, StoreFull
+from confd.ports import Delete, Put
 from confd.stores.etcd import EtcdStore
 from tests.support.wait import until
 
-__all__ = ["EtcdProcess", "etcd", "free_port", "make_certificates", "start_etcd"]
+__all__ = ["EtcdProcess", "empty", "etcd", "fill", "free_port", "make_certificates", "start_etcd"]
 
 _HOW = "is missing: `apt-get install etcd-server etcd-client`, or `make e2e-env`"
 
@@ -77,6 +80,19 @@ class EtcdProcess:
     def stop(self) -> None:
         self._end(signal.SIGTERM)
 
+    def save(self) -> Path:
+        """A backup of the present state, as an operator takes one."""
+        path = self._folder / f"backup-{len(list(self._folder.glob('backup-*')))}"
+        self.ctl("snapshot", "save", str(path))
+        return path
+
+    def restore(self, backup: Path) -> None:
+        """Be stopped, and start again from a backup on the same endpoint."""
+        self.kill()
+        shutil.rmtree(self._folder / "data")
+        self.ctl("snapshot", "restore", str(backup), "--data-dir", str(self._folder / "data"))
+        self.start()
+
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
 
@@ -121,6 +137,24 @@ class EtcdProcess:
             self._process.send_signal(signal.SIGCONT)
             self._process.send_signal(number)
             self._process.wait(10)
+
+
+def fill(store: EtcdStore) -> list[str]:
+    """Write until it is refused (etcd looks at its size only now and then); the keys."""
+    filled: list[str] = []
+    with suppress(StoreFull):
+        for number in itertools.count():
+            filled.append(f"/confd/fill/{number}")
+            store.commit([Put(filled[-1], "x" * 500_000)])
+    return filled
+
+
+def empty(etcd: EtcdProcess, store: EtcdStore, filled: list[str]) -> None:
+    """Take that away again, and the alarm."""
+    revision = store.commit([Delete(key) for key in filled])
+    etcd.ctl("compact", str(revision))
+    etcd.ctl("defrag")
+    etcd.ctl("alarm", "disarm")
 
 
 @pytest.fixture

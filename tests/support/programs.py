@@ -16,13 +16,13 @@ import pytest
 
 from confd.client import Client, HttpTransport
 from confd.config import EtcdConfig
-from confd.ports import Put
+from confd.ports import Delete, Operation, Put
 from confd.stores.etcd import EtcdStore
 from tests.support.engine import EngineProcess
-from tests.support.etcd import free_port
+from tests.support.etcd import EtcdProcess, free_port
 from tests.support.wait import until
 
-__all__ = ["Apart", "Confd", "confd", "confd_up"]
+__all__ = ["Apart", "Confd", "apart", "confd", "confd_up"]
 
 
 class Confd:
@@ -70,9 +70,16 @@ class Confd:
 
     def put(self, key: str, text: str) -> int:
         """Write straight into its etcd, as an operator with etcdctl may; the revision."""
+        return self._commit(Put(key, text))
+
+    def delete(self, *keys: str) -> int:
+        """Take keys away straight from its etcd, at once; the revision."""
+        return self._commit(*map(Delete, keys))
+
+    def _commit(self, *operations: Operation) -> int:
         store = EtcdStore(EtcdConfig((f"unix:{self._folder}/data/store/client:1",)))
         try:
-            return store.commit([Put(key, text)])
+            return store.commit(operations)
         finally:
             store.close()
 
@@ -81,6 +88,10 @@ class Confd:
         client = Client(HttpTransport(f"unix:{self.sockets}/confd.sock"), token=self.token_file.read_text().strip())
         answer = client.call("PATCH", f"/v1/apps/{app}/envs/dev/settings", body=change)
         return int(json.loads(answer.body)["revision"])
+
+    def host_names(self) -> set[str]:
+        """The hosts that the API knows."""
+        return {str(one["host"]) for one in self.json("hosts")["hosts"]}
 
     def pass_over(self, app: str, key: str, text: str, env: str = "dev") -> None:
         """Have the agent go over the app's containers once more: what a key holds is written again as it is."""
@@ -135,10 +146,10 @@ class Confd:
 
 
 class Apart(Confd):
-    """`confd-server api` and `confd-agent` on an etcd that is somebody else's."""
+    """`confd-server api` and `confd-agent` on an etcd that is somebody else's; `arguments` go to both."""
 
-    def __init__(self, folder: Path, docker_host: str, etcd: str) -> None:
-        super().__init__(folder, docker_host)
+    def __init__(self, folder: Path, docker_host: str, etcd: str, *arguments: str) -> None:
+        super().__init__(folder, docker_host, *arguments)
         self._etcd = etcd
         self._programs: list[subprocess.Popen[bytes]] = []
         self.environ |= {"CONFD_SERVER": f"http://127.0.0.1:{self.port}", "CONFD_TOKEN_FILE": str(folder / "token")}
@@ -157,14 +168,19 @@ class Apart(Confd):
         token = ["--token-file", str(self._folder / "token"), "--listen", f"127.0.0.1:{self.port}"]
         self._begin("server", "api", *token)
 
-    def begin_agent(self) -> None:
+    def begin_agent(self, *flags: str) -> None:
+        """Start the agent; `flags` are added to its command line."""
         agent = ["--env", "dev", "--docker-host", self._docker_host, "--host-name", "h1"]
-        self._begin("agent", *agent, "--data", str(self._folder / "agent"))
+        self._begin("agent", *agent, "--data", str(self._folder / "agent"), *flags)
 
     def agent_id(self) -> int:
         """Of the running agent's process; 0 when it has ended."""
         agent = self._programs[-1]
         return agent.pid if agent.poll() is None else 0
+
+    def freeze_file(self) -> Path:
+        """What holds the host while it is there."""
+        return self._folder / "agent" / "freeze"
 
     def kill_agent(self) -> None:
         """As when it crashes; `begin_agent` starts another."""
@@ -190,7 +206,7 @@ class Apart(Confd):
         return [(int(stat[11]) + int(stat[12])) / ticks for stat in stats]
 
     def _begin(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "confd.main", *arguments, "--etcd", self._etcd]
+        command = [sys.executable, "-m", "confd.main", *arguments, "--etcd", self._etcd, *self._arguments]
         with (self._folder / "log").open("ab") as log:
             self._programs.append(subprocess.Popen(command, env=self.environ, stdout=log, stderr=log))
 
@@ -212,3 +228,12 @@ def confd_up(engine_process: EngineProcess, tmp_path_factory: pytest.TempPathFac
 def confd(confd_up: Confd, engine: EngineProcess) -> Confd:
     """A running server; the engine's containers go after the test, so each test takes an app of its own."""
     return confd_up
+
+
+@pytest.fixture
+def apart(engine: EngineProcess, etcd: EtcdProcess, tmp_path: Path) -> Iterator[Apart]:
+    """API and agent as programs of their own, which run."""
+    programs = Apart(tmp_path, engine.docker_host, etcd.endpoint)
+    programs.start()
+    yield programs
+    programs.stop()

@@ -37,6 +37,7 @@ class ConfigServer:
     def __init__(self, socket_path: Path | None = None) -> None:
         self.variables: dict[str, str | None] = {}
         self.revision = 1
+        self.allow_shrink = True
         self.status = 200
         self.chunked = False
         self.silent = False
@@ -82,10 +83,11 @@ class ConfigServer:
             self.revision += 1
             self.changed.notify_all()
 
-    def unset(self, name: str) -> None:
-        """Take a variable out, in a new revision."""
+    def unset(self, *names: str, meant: bool = True) -> None:
+        """Take variables out, in a new revision; not `meant`: without a change."""
         with self.changed:
-            self.variables = {n: v for n, v in self.variables.items() if n != name}
+            self.variables = {n: v for n, v in self.variables.items() if n not in names}
+            self.allow_shrink = meant
             self.revision += 1
             self.changed.notify_all()
 
@@ -119,6 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "revision": config.revision,
                 "digest": f"d{hash(frozenset(config.variables.items()))}",
                 "variables": config.variables,
+                "allow_shrink": config.allow_shrink,
             }
         if status != 200:
             answer = {"code": "x", "detail": "told why"}

@@ -45,7 +45,7 @@ def test_a_whole_binding() -> None:
         ('{"on_change": [{"keys": "**", "action": "signal"}]}', "needs a signal", "/on_change/0/signal"),
         ('{"wait": {"min": "soon"}}', "a duration like", "/wait/min"),
         ('{"on_change": [{"keys": "", "action": "auto"}]}', "the rule minLength", "/on_change/0/keys"),
-        ('{"select": {}}', "not supported in this release", "/select"),
+        ('{"select": {}}', "give one of label", "/select"),
         ('{"stop": {"signal": "TERM"}}', "stop.signal is not supported in this release", "/stop/signal"),
         ('{"health": {"timeout": "1s"}}', "health.timeout is not supported", "/health/timeout"),
         ('{"app": "other"}', "'other'", "/app"),

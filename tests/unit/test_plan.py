@@ -14,8 +14,10 @@ from confd.model import (
     Applied,
     Binding,
     BindingFile,
+    Cause,
     ContainerPlan,
     Entry,
+    Hold,
     Observed,
     OnChange,
     Reach,
@@ -73,6 +75,45 @@ def words(steps: tuple[Step, ...]) -> list[str]:
 def on(action: str, keys: str = "**", escalate: bool = False, **more: Any) -> Binding:
     signal = "HUP" if action == "signal" else ""
     return Binding(on_change=(OnChange(keys, action, signal, escalate),), **more)
+
+
+FROZEN = Hold(Cause.HELD, "web is frozen by anna")
+STOPPED = Hold(Cause.STOPPED, "web on h2 failed", Reach.NEW_PROCESS)
+
+
+@pytest.mark.parametrize(
+    ("hold", "own", "cause"),
+    [
+        (FROZEN, {}, Cause.HELD),
+        (None, {"held": "the host is frozen"}, Cause.HELD),
+        (None, {"contested": "Compose"}, Cause.CONTESTED),
+        (None, {"adopted": False}, Cause.ADOPTION),
+        (FROZEN, {"adopted": False}, Cause.HELD),
+        (None, {"contested": "Compose", "adopted": False}, Cause.CONTESTED),
+    ],
+)
+def test_a_hold_blocks_all_that_is_due_and_settles_nothing(hold: Hold | None, own: Any, cause: Cause) -> None:
+    before = rendered(A="1", run__memory='"256m"')
+    due = rendered(A="2", run__memory='"512m"')
+    observed = [container(before, **own)]
+    (held,) = make_plan(due, Binding(), observed, REACHES, [hold] if hold else []).containers
+    assert [(step.action, step.cause) for step in held.steps] == [("recreate", cause)]
+    assert held.held is not None
+    assert (held.held.cause, held.spec, dict(held.settles)) == (cause, None, {})
+
+
+def test_a_hold_lets_pass_what_reaches_less_far() -> None:
+    before, due = rendered(A="1", run__memory='"256m"'), rendered(A="1", run__memory='"512m"')
+    (one,) = make_plan(due, Binding(), [container(before)], REACHES, [STOPPED]).containers
+    assert (words(one.due), one.held) == (["update"], None)
+    (one,) = make_plan(rendered(A="2"), Binding(), [container(before)], REACHES, [STOPPED]).containers
+    assert [step.cause for step in one.steps] == [Cause.STOPPED]
+
+
+def test_a_hold_on_what_needs_nothing_is_told() -> None:
+    due = rendered(A="1")
+    (one,) = make_plan(due, Binding(), [container(due)], REACHES, [FROZEN]).containers
+    assert (one.steps, one.held) == ((), FROZEN)
 
 
 def test_nothing_differs_nothing_is_due() -> None:
@@ -238,6 +279,25 @@ def test_what_the_container_does_not_allow_is_blocked(changes: dict[str, Any], s
     one = plan(rendered(A="2"), container(rendered(A="1"), **changes))
     assert one.due == ()
     assert says in (one.blocked[0].blocked or "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "due"),
+    [
+        ({"max_reach": Reach.IN_PLACE}, ["update"]),
+        ({"obstacles": ("it was started with --rm",)}, ["update"]),
+        ({"max_reach": Reach.NONE}, []),
+    ],
+)
+def test_what_may_not_be_replaced_is_changed_in_place_where_that_is_enough(
+    changes: dict[str, Any], due: list[str]
+) -> None:
+    one = plan(rendered(A="2", run__memory='"64m"'), container(rendered(A="1"), **changes))
+    assert words(one.due) == due
+    assert "recreate" in words(one.blocked)
+    assert one.spec is None
+    assert Key("A") not in one.settles
+    assert (Key("run/memory") in one.settles) == bool(due)
 
 
 def test_a_failed_recreate_is_not_tried_again_until_a_setting_changes_b109() -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from confd.errors import Malformed
 from confd.keys import App, Container, Env, Key
-from confd.model import Applied, Observed, Reach, Reason, Step
+from confd.model import Applied, Cause, Observed, Reach, Reason, Step
 from confd.published import (
     LOOPING,
+    MOVED,
     STATES,
     Told,
     observed_document,
@@ -46,10 +47,18 @@ SEEN = Observed(
     facts={"cpus": 2},
     unfinished=True,
     looping=True,
+    adopted=False,
+    contested="Compose",
+    held="frozen",
+    image="web:1",
+    image_moved="sha256:2",
 )
 DUE = Step("update", Reach.IN_PLACE, (Reason(Key("run/memory"), "run option memory"),), {"memory": "2"})
 BLOCKED = Step("recreate", Reach.NEW_CONTAINER, (Reason(Key("A"), "variable A"),), blocked="not allowed")
-FAILED = Step("recreate", Reach.NEW_CONTAINER, (), blocked="failed: exited 1; change a setting to try again")
+FAILED = Step("recreate", Reach.NEW_CONTAINER, (), blocked="exited 1; change a setting", cause=Cause.FAILED)
+FROZEN = Step("signal", Reach.IN_PLACE, (), blocked="web is frozen by anna", cause=Cause.HELD)
+FOUGHT = Step("recreate", Reach.NEW_CONTAINER, (), blocked="Compose did it", cause=Cause.CONTESTED)
+STRANGE = Step("recreate", Reach.NEW_CONTAINER, (), blocked="adopt it", cause=Cause.ADOPTION)
 
 
 @pytest.mark.parametrize("seen", [SEEN, Observed(Container("c"), "w", App("w"), Env("e"), running=False)])
@@ -72,12 +81,20 @@ def test_what_no_agent_of_this_release_wrote_is_malformed(change: dict[str, Any]
         observed_of({**observed_document(SEEN), **change})
 
 
-@pytest.mark.parametrize("name", sorted(observed_document(SEEN)))
+LATER = {"adopted", "contested", "held", "image", "image_moved"}
+
+
+@pytest.mark.parametrize("name", sorted(observed_document(SEEN).keys() - LATER))
 def test_an_observation_without_a_member_is_malformed(name: str) -> None:
     document = observed_document(SEEN)
     del document[name]
     with pytest.raises(Malformed):
         observed_of(document)
+
+
+def test_an_observation_of_the_release_before_is_read() -> None:
+    document = {name: told for name, told in observed_document(SEEN).items() if name not in LATER}
+    assert observed_of(document) == replace(SEEN, adopted=True, contested="", held="", image="", image_moved="")
 
 
 def test_a_step_tells_its_reasons() -> None:
@@ -87,6 +104,7 @@ def test_a_step_tells_its_reasons() -> None:
         "reasons": [{"key": "run/memory", "why": "run option memory"}],
         "parameters": {"memory": "2"},
         "blocked": None,
+        "cause": None,
     }
 
 
@@ -99,14 +117,28 @@ NOW = Told(9, "2026-01-01T00:00:01Z")
         ((), NOW, "in-sync", ""),
         ((DUE,), NOW, "pending", "to do: update"),
         ((DUE, BLOCKED), NOW, "blocked", "not allowed"),
-        ((FAILED,), NOW, "failed", "exited 1; change a setting to try again"),
+        ((FAILED,), NOW, "failed", "exited 1; change a setting"),
+        ((FROZEN,), NOW, "held", "web is frozen by anna"),
+        ((FOUGHT,), NOW, "contested", "blocked: contested: Compose did it"),
+        ((STRANGE,), NOW, "blocked", "adoption: adopt it"),
         ((DUE,), replace(NOW, failed="the engine refused", again="x"), "failed", "the engine refused"),
+        (
+            (DUE,),
+            replace(NOW, waits="web is being recreated on h1"),
+            "pending",
+            "waits for its turn: web is being recreated on h1",
+        ),
         ((BLOCKED,), replace(NOW, again="no answer"), "pending", "will be tried again: no answer"),
     ],
 )
 def test_the_state_of_a_container(steps: tuple[Step, ...], told: Told, state: str, detail: str) -> None:
     assert state_of(steps, told) == (state, detail)
     assert state in STATES
+
+
+def test_a_tag_that_moved_is_told_of_a_container_that_is_in_sync() -> None:
+    seen = replace(SEEN, looping=False)
+    assert json.loads(status_text(seen, (), "v1:x", NOW))["detail"] == f"its image web:1 {MOVED}"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +151,9 @@ def test_the_state_of_a_container(steps: tuple[Step, ...], told: Told, state: st
     ],
 )
 def test_what_is_told_beside_the_state(steps: tuple[Step, ...], left_out: str, looping: bool, detail: str) -> None:
-    status = status_text(replace(SEEN, looping=looping), steps, "v1:x", replace(NOW, left_out=left_out))
+    status = status_text(
+        replace(SEEN, image_moved="", looping=looping), steps, "v1:x", replace(NOW, left_out=left_out)
+    )
     assert json.loads(status)["detail"] == detail
 
 

@@ -46,7 +46,7 @@ def _defaults(schema: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, one in schema["properties"].items():
         if "properties" in one:
-            found[name] = _defaults(one)
+            found |= {name: inner} if (inner := _defaults(one)) else {}
         elif "default" in one:
             found[name] = one["default"]
     return found

@@ -106,6 +106,12 @@ def test_an_unknown_run_option_is_a_problem() -> None:
     assert "memory" in rendered.problems[0].detail
 
 
+def test_an_option_of_docker_run_that_no_setting_can_give_says_what_to_do_instead() -> None:
+    (problem,) = due(Binding(), {"run/mount": '"type=bind,src=/a,dst=/b"'}).problems
+    assert problem.detail.startswith("run/mount cannot be set: ")
+    assert "run/volume" in problem.detail
+
+
 def test_a_run_option_that_is_no_value_of_it_is_a_problem_and_left_out_b57() -> None:
     rendered = due(Binding(), {"run/memory": '"lots"', "run/cpus": "1"})
     assert [(p.code, p.keys) for p in rendered.problems] == [("run-option", ("run/memory",))]

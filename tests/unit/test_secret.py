@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from confd.secret import DigestKey, is_known
+from confd.secret import DigestKey, is_known, unknown
 
 KEY = DigestKey(b"k" * 32)
 
@@ -15,6 +15,12 @@ def test_digest_carries_its_version() -> None:
     assert digest.startswith("v1:")
     assert is_known(digest)
     assert not is_known("v0:" + digest[3:])
+
+
+def test_a_digest_that_says_nothing_any_more_is_not_known() -> None:
+    digest = KEY.digest("a")
+    assert not is_known(unknown(digest))
+    assert unknown(digest) == unknown(unknown(digest))
 
 
 def test_another_key_gives_another_digest() -> None:

@@ -27,6 +27,12 @@ TEXTS = {
     "/confd/envs/prod/heads/web": '{"number":3,"id":"i"}',
     "/confd/envs/prod/heads/web@h1": '{"number":4,"id":"j"}',
     "/confd/envs/prod/bindings/web": "{}",
+    "/confd/envs/prod/freeze": '{"brakes": []}',
+    "/confd/envs/prod/adoptions/web/h1": "{}",
+    "/confd/envs/prod/turns/web/h1": "{}",
+    "/confd/envs/prod/turns/web/h2": "{}",
+    "/confd/envs/prod/stops/web": "{}",
+    "/confd/meta/resumed": "{}",
     "/confd/hosts/h1/about": '{"cpus":2}',
     "/confd/hosts/h1/alive": "{}",
     "/confd/hosts/h1/status/c1": "{}",
@@ -41,6 +47,11 @@ def test_every_kind_of_entry_finds_its_place() -> None:
     assert snapshot.layers[ON_HOST]["a"].text == "1"
     assert snapshot.heads == {OWN: Head(3, "i", 5), ON_HOST: Head(4, "j", 5)}
     assert snapshot.bindings[(PROD, WEB)].text == "{}"
+    assert snapshot.freezes[PROD].text == '{"brakes": []}'
+    assert snapshot.adoptions[(PROD, WEB)][H1].text == "{}"
+    assert sorted(snapshot.turns[(PROD, WEB)]) == ["h1", "h2"]
+    assert snapshot.stops[(PROD, WEB)].text == "{}"
+    assert snapshot.resumed is not None
     assert snapshot.hosts[H1].about == '{"cpus":2}'
     assert snapshot.hosts[H1].alive == "{}"
     assert snapshot.hosts[H1].status == {Container("c1"): "{}"}
@@ -52,6 +63,9 @@ def test_every_kind_of_entry_finds_its_place() -> None:
         "/confd/envs/Not An Env/settings/web/a",
         "/confd/envs/prod/settings/WEB/a",
         "/confd/envs/prod/other/web",
+        "/confd/envs/prod/freeze/web",
+        "/confd/envs/prod/stops/web/h1",
+        "/confd/envs/prod/turns/web",
         "/confd/hosts/UP/alive",
         "/confd/hosts/h1/ledger/c",
         "/elsewhere",
@@ -124,7 +138,8 @@ def test_deleting_everything_leaves_an_empty_snapshot() -> None:
     before = from_listing(SPACE, Listing(9, entries(TEXTS)))
     after, touched = advance(SPACE, before, Batch(10, tuple(Event(key, None) for key in TEXTS)))
     assert after == from_listing(SPACE, Listing(10, {}))
-    assert touched == Touched(frozenset({OWN, ON_HOST}), frozenset({(PROD, WEB)}), frozenset({H1}), True)
+    web = frozenset({(PROD, WEB)})
+    assert touched == Touched(frozenset({OWN, ON_HOST}), web, frozenset({H1}), frozenset({PROD}), web, web, True)
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(TEXTS)), st.booleans()), max_size=30))
@@ -153,3 +168,11 @@ def test_the_api_follows_all_but_records_and_ledgers() -> None:
     assert all(any(area.holds(key) for area in areas) for key in TEXTS)
     for key in ("/confd/envs/prod/changes/web/000000000001", "/confd/hosts/h1/ledger/c1"):
         assert not any(area.holds(key) for area in areas)
+
+
+def test_a_newer_change_alone_touches_its_layer() -> None:
+    """As when somebody takes for right what went from the store without a change."""
+    snapshot = from_listing(SPACE, Listing(9, entries(TEXTS)))
+    head = Entry("/confd/envs/prod/heads/web", '{"number":4,"id":"k","names":"n"}', 10)
+    after, touched = advance(SPACE, snapshot, Batch(10, (Event(head.key, head),)))
+    assert (after.heads[OWN], touched.layers) == (Head(4, "k", 10, "n"), frozenset({OWN}))

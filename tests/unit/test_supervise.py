@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -61,3 +62,17 @@ def test_a_program_that_is_not_there_does_not_end_the_supervisor() -> None:
     until(lambda: child.starts == 1, 5)
     assert child._thread.is_alive()
     child.stop()
+
+
+def test_a_supervisor_that_is_killed_takes_its_child_along(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    sleeper = f"import os, pathlib, time; pathlib.Path({str(told)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    code = (
+        "import sys, time; from confd.clock import SystemClock; from confd.supervise import Child; "
+        f"Child('x', [sys.executable, '-c', {sleeper!r}], SystemClock()).start(); time.sleep(60)"
+    )
+    with subprocess.Popen([PYTHON, "-c", code]) as supervisor:
+        until(lambda: told.exists() and bool(told.read_text()), 10)
+        supervisor.kill()
+    child = Path("/proc") / told.read_text()
+    until(lambda: not child.exists() or " Z " in (child / "stat").read_text(), 10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confd.agent.observe import Labels
@@ -41,13 +41,18 @@ class Hurried:
 
 
 class Engine:
-    """`done` has each step's action and container name; with a `fault` a step fails before its action."""
+    """`done` has each step's action and container name; with a `fault` a step fails before its action.
+
+    `before` and `after` are called with an action, to have something happen around it.
+    """
 
     def __init__(self) -> None:
         self.target = MemoryTarget({IMAGE: lambda inspect: Program()}, networks=["second"])
         self.asked = Asked(self.target)
         self.done: list[tuple[str, str]] = []
         self.fault: ConfdError | None = None
+        self.before: Mapping[str, Callable[[], object]] = {}
+        self.after: Mapping[str, Callable[[], object]] = {}
         self._acts = acts_for(self.target, Labels(), Hurried())
 
     def create(
@@ -79,4 +84,7 @@ class Engine:
         if self.fault is not None:
             raise self.fault
         self.done.append((step.action, str(work.inspect["Name"])))
-        return self._acts[step.action](step, work)
+        self.before.get(step.action, object)()
+        current = self._acts[step.action](step, work)
+        self.after.get(step.action, object)()
+        return current

@@ -12,7 +12,9 @@ from confd.agent.agent import Agent
 from confd.agent.inventory import Inventory
 from confd.agent.observe import Labels
 from confd.agent.reconcile import Reconciler
+from confd.agent.sightings import Sightings
 from confd.agent.status import Reporter
+from confd.agent.turns import Turns
 from confd.agent.world import World
 from confd.clock import SystemClock
 from confd.errors import Configuration
@@ -21,12 +23,14 @@ from confd.ledger import Ledger
 from confd.mirror import Mirror
 from confd.ports import Area, Put
 from confd.secret import DigestKey
+from confd.services.meta import Meta
 from confd.stores.memory import MemoryStore
 from tests.support.wait import until
 from tests.unit.agent.engine import Engine
 from tests.unit.agent.test_reconcile import REACHES
 
 KEYS, HOST = Keyspace(), Host("h1")
+WATCHED = json.dumps({"since": "2000-01-01T00:00:00Z", "selects": {}, "recreated": {}})
 
 
 @dataclass
@@ -43,11 +47,13 @@ class Running:
         mirror = Mirror(self.store, KEYS, ())
         ledger = Ledger(self.store, KEYS, HOST)
         inventory = Inventory(self.engine.target, Env("dev"), Labels())
-        world = World(HOST, mirror, ledger, lambda text: DigestKey(text.encode()), Labels(), {})
+        world = World(HOST, mirror, ledger, lambda text: Meta(2, text, DigestKey(text.encode())), Labels(), {})
         clock = SystemClock()
         acts = dict.fromkeys(REACHES, self.engine.act)
+        turns = Turns(self.store, KEYS, HOST, mirror, clock)
+        sightings = Sightings(self.store, KEYS, HOST, clock)
         reporter = Reporter(self.store, KEYS, HOST, clock)
-        reconciler = Reconciler(HOST, world, inventory, ledger, reporter, clock, acts, REACHES)
+        reconciler = Reconciler(HOST, world, inventory, ledger, reporter, clock, acts, REACHES, turns, sightings)
         about = {"engine_id": self.engine_id}
         self.agent = Agent(
             Env("dev"),
@@ -85,7 +91,7 @@ class Running:
 @pytest.fixture
 def store() -> MemoryStore:
     store = MemoryStore()
-    store.commit([Put(KEYS.meta, "k")])
+    store.commit([Put(KEYS.meta, "k"), Put(KEYS.sightings(HOST), WATCHED)])
     return store
 
 

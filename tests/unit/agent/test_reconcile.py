@@ -8,20 +8,26 @@ from pathlib import Path
 
 import pytest
 
+from confd.adoption import Adoption, adoption_text
 from confd.agent.inventory import Inventory, Place
 from confd.agent.observe import Labels
 from confd.agent.reconcile import Reconciler
+from confd.agent.sightings import Sightings
 from confd.agent.status import Reporter
+from confd.agent.turns import Turns
 from confd.agent.world import World
 from confd.clock import ManualClock
-from confd.errors import EngineRefused, EngineUnavailable, Unavailable
-from confd.keys import App, Container, Env, Host, Keyspace
+from confd.errors import EngineRefused, EngineUnavailable, Held, Unavailable
+from confd.holds import brakes_text
+from confd.keys import App, Container, Env, Host, Keyspace, Layer
 from confd.ledger import Ledger
 from confd.mirror import Mirror
-from confd.model import Reach
+from confd.model import Brake, Reach, Select
 from confd.ports import Area, Batch, Delete, Put, TargetEvent
 from confd.published import observed_of
 from confd.secret import DigestKey
+from confd.services.meta import Meta
+from confd.shrink import names_digest
 from confd.snapshot import env_area, meta_area
 from confd.stores.memory import MemoryStore
 from tests.support.wait import until
@@ -52,18 +58,36 @@ class Host1:
         areas = (meta_area(KEYS), env_area(KEYS, Env("_default"), HOST), env_area(KEYS, DEV, HOST))
         self.mirror = Mirror(self.store, KEYS, areas)
         self.ledger = Ledger(self.store, KEYS, HOST)
-        self.ledger.read_all()
         self.inventory = Inventory(self.engine.asked, DEV, Labels(), self.own)
         self.inventory.refresh()
         self.world = World(
-            HOST, self.mirror, self.ledger, lambda text: DigestKey(text.encode()), Labels(), {}, active=True
+            HOST,
+            self.mirror,
+            self.ledger,
+            lambda text: Meta(2, text, DigestKey(text.encode())),
+            Labels(),
+            {},
+            active=True,
         )
+        self.turns = Turns(self.store, KEYS, HOST, self.mirror, self.clock)
+        self.sightings = Sightings(self.store, KEYS, HOST, self.clock)
         acts = dict.fromkeys(REACHES, self.engine.act)
         reporter = Reporter(self.store, KEYS, HOST, self.clock)
         self.reconciler = Reconciler(
-            HOST, self.world, self.inventory, self.ledger, reporter, self.clock, acts, REACHES
+            HOST,
+            self.world,
+            self.inventory,
+            self.ledger,
+            reporter,
+            self.clock,
+            acts,
+            REACHES,
+            self.turns,
+            self.sightings,
         )
         self.mirror.start()
+        self.turns.claim(self.store.lease(10.0), None)
+        self.sightings.claim(None)
         assert self.mirror.wait_current(5)
 
     def put(self, **settings: object) -> int:
@@ -255,6 +279,66 @@ def test_settings_that_are_suddenly_gone_change_nothing(host: Host1) -> None:
     assert host.reconcile() == []
 
 
+def vouch(host: Host1, *names: str, number: int = 2) -> None:
+    """A change of web in dev that left these keys."""
+    text = json.dumps({"number": number, "id": "x", "names": names_digest(names)})
+    host.see(host.store.commit([Put(KEYS.head(Layer(DEV, WEB)), text)]))
+
+
+def drop(host: Host1, *names: str) -> None:
+    host.see(host.store.commit([Delete(f"/confd/envs/dev/settings/web/{name}") for name in names]))
+
+
+def test_much_that_has_gone_without_a_change_is_held_until_a_change_vouches_for_it(host: Host1) -> None:
+    host.put(A="1", B="1", C="1", D="1")
+    vouch(host, "A", "B", "C", "D", number=1)
+    host.reconcile()
+    drop(host, "A", "B")
+    assert host.reconcile() == []
+    (status,) = host.status()
+    assert (status["state"], "2 of 4 of its settings are suddenly gone" in str(status["detail"])) == ("held", True)
+    assert [one["app"] for one in host.world.doubts()] == ["web"]
+    host.again()
+    assert host.reconcile() == [], "an agent that starts anew knows it from its ledger"
+    host.put(E="1")
+    vouch(host, "A", "B", "C", "D", "E")
+    assert host.reconcile() == [], "a change that took nothing away vouches for no loss"
+    vouch(host, "C", "D", "E")
+    assert host.reconcile() == [("recreate", "/web")]
+    assert host.world.doubts() == []
+
+
+def test_a_third_may_go_without_a_change_and_what_comes_back_ends_the_doubt(host: Host1) -> None:
+    host.put(A="1", B="1", C="1", D="1", E="1", F="1")
+    host.reconcile()
+    drop(host, "A", "B")
+    assert host.reconcile() == [("recreate", "/web")]
+    drop(host, "C", "D")
+    assert host.reconcile() == []
+    host.put(C="1", D="1")
+    assert host.reconcile() == []
+    assert host.status()[0]["state"] == "in-sync"
+
+
+def test_layer_and_head_that_go_together_are_no_change(host: Host1) -> None:
+    """As with `etcdctl del --prefix /confd/envs/dev`, while the shared env still has a layer."""
+    host.see(host.store.commit([Put("/confd/envs/_default/settings/web/Z", '"1"')]))
+    host.put(A="1", B="1")
+    vouch(host, "A", "B")
+    host.reconcile()
+    drop(host, "A", "B")
+    host.see(host.store.commit([Delete(KEYS.head(Layer(DEV, WEB)))]))
+    assert host.reconcile() == []
+
+
+def test_a_brake_is_looked_at_before_a_step_by_what_went_meanwhile(host: Host1) -> None:
+    host.put(A="1", B="1", C="1")
+    host.reconcile()
+    drop(host, "A", "B")
+    with pytest.raises(Held, match="2 of 3 of its settings"):
+        host.world.check(PLACE, Reach.IN_PLACE, "web")
+
+
 def test_while_the_store_is_away_nothing_is_done(host: Host1) -> None:
     host.put(LOG="debug")
     host.store.set_reachable(False)
@@ -264,18 +348,84 @@ def test_while_the_store_is_away_nothing_is_done(host: Host1) -> None:
     assert host.engine.done == []
 
 
-def test_who_only_observes_tells_and_does_nothing(host: Host1) -> None:
-    host.world.observe_only = True
-    host.put(LOG="debug")
-    assert host.reconcile() == []
-    assert [(one["state"], one["detail"]) for one in host.status()] == [("pending", "to do: recreate")]
-
-
-def test_a_freeze_file_stops_all_action(host: Host1, tmp_path: Path) -> None:
+def test_a_freeze_file_that_went_before_anybody_looked_again_is_noticed(host: Host1, tmp_path: Path) -> None:
     host.world.freeze = tmp_path / "freeze"
     host.world.freeze.touch()
     host.put(LOG="debug")
     assert host.reconcile() == []
+    host.world.freeze.unlink()
+    assert (host.world.freeze_file_changed(), host.world.freeze_file_changed()) == (True, False)
+    assert host.reconcile() == [("recreate", "/web")]
+
+
+def test_what_the_store_tells_of_containers_that_are_not_here_is_withdrawn(host: Host1) -> None:
+    host.reconcile()
+    host.store.commit([Put(KEYS.status(HOST, Container("ghost")), "{}")])
+    host.engine.run("fresh", {"confd.app": "web"})  # which no listing has shown yet
+    fresh = next(one for one, inspect in host.engine.all().items() if inspect["Name"] == "/fresh")
+    host.store.commit([Put(KEYS.status(HOST, Container(fresh)), '{"name": "fresh"}')])
+    host.reconciler.reporter.sweep(host.inventory.has)
+    assert sorted(str(one.get("name")) for one in host.status()) == ["fresh", "web"]
+
+
+def test_who_only_observes_tells_and_does_nothing(host: Host1) -> None:
+    host.world.observe_only = True
+    host.put(LOG="debug")
+    assert host.reconcile() == []
+    (status,) = host.status()
+    assert (status["state"], "--observe" in str(status["detail"])) == ("held", True)
+
+
+def test_a_brake_holds_until_it_is_off(host: Host1) -> None:
+    brake = Brake(WEB, None, "anna", "the disk is full", "2026-01-01T00:00:00.000Z")
+    host.see(host.store.commit([Put(KEYS.freeze(DEV), brakes_text([brake]))]))
+    host.put(LOG="debug")
+    assert host.reconcile() == []
+    (status,) = host.status()
+    assert (status["state"], "anna" in str(status["detail"])) == ("held", True)
+    host.see(host.store.commit([Delete(KEYS.freeze(DEV))]))
+    assert host.reconcile() == [("recreate", "/web")]
+
+
+def test_a_brake_in_mid_plan_stops_it_before_its_next_step(host: Host1, tmp_path: Path) -> None:
+    """The file is written, then the brake comes on: the restart is not done until it is off."""
+    host.engine.run("app", {"confd.app": "web"}, Binds=[f"{tmp_path}:/etc/app"])
+    host.inventory.refresh()
+    host.bind(
+        files=[{"path": "/etc/app/a.json", "format": "json"}], on_change=[{"keys": "**", "action": "restart"}]
+    )
+    host.put(LEVEL="info")
+    host.reconcile()
+    host.world.freeze = tmp_path / "freeze"
+    host.engine.after = {"files": host.world.freeze.touch}
+    host.put(LEVEL="debug")
+    assert host.reconcile() == [("files", "/app")]
+    host.world.freeze.unlink()
+    host.engine.after = {}
+    assert ("restart", "/app") in host.reconcile()
+    assert host.reconcile() == []
+
+
+def test_a_brake_in_mid_recreate_takes_the_new_container_away_again(host: Host1, tmp_path: Path) -> None:
+    before = set(host.engine.all())
+    host.world.freeze = tmp_path / "freeze"
+    host.engine.before = {"recreate": host.world.freeze.touch}
+    host.put(LOG="debug")
+    host.reconcile()
+    assert set(host.engine.all()) == before
+    assert [one["state"] for one in host.status()] == ["held"]
+    host.world.freeze.unlink()
+    host.engine.before = {}
+    assert host.reconcile() == [("recreate", "/web")]
+
+
+def test_a_freeze_file_stops_all_action(host: Host1, tmp_path: Path) -> None:
+    host.world.freeze = tmp_path / "freeze"
+    host.world.freeze.write_text("anna: the\ndisk is full")
+    host.put(LOG="debug")
+    assert host.reconcile() == []
+    (status,) = host.status()
+    assert (status["state"], "anna: the disk is full" in str(status["detail"])) == ("held", True)
     host.world.freeze.unlink()
     assert host.reconcile() == [("recreate", "/web")]
 
@@ -341,3 +491,79 @@ def test_a_file_and_a_signal_reach_the_same_container_without_another_inspect(ho
     host.put(log="debug")
     assert host.reconcile() == [("files", "/web"), ("signal", "/web")]
     assert (set(host.engine.all()), host.engine.asked.calls) == (before, asked)
+
+
+def old_container(host: Host1) -> str:
+    """One that ran before its host was watched, which a later agent finds."""
+    host.engine.run("old", {"confd.app": "web"}, ["BASE=1", "LOG=debug"])
+    (container,) = [one for one, inspect in host.engine.all().items() if inspect["Name"] == "/old"]
+    host.sightings.since = "9999-01-01T00:00:00Z"
+    host.inventory.refresh()
+    return container
+
+
+def test_what_ran_before_is_blocked_until_it_is_adopted(host: Host1) -> None:
+    host.put(LOG="info")
+    host.reconcile()
+    old = Container(old_container(host))
+    assert host.reconcile() == []
+    assert [(one["state"], str(one["detail"])[:9]) for one in host.status() if one["name"] == "old"] == [
+        ("blocked", "adoption:")
+    ]
+    adoption = Adoption((old,), "anna", "", "2026-01-01T00:00:00.000Z")
+    host.see(host.store.commit([Put(KEYS.adoption(DEV, WEB, HOST), adoption_text(adoption))]))
+    assert host.reconcile() == [("recreate", "/old")]
+    assert {one["state"] for one in host.status()} == {"in-sync"}
+
+
+def test_what_has_all_that_it_is_due_is_adopted_as_it_is(host: Host1) -> None:
+    old = Container(old_container(host))
+    host.reconcile()
+    entry = host.ledger.entry(old)
+    assert entry is not None
+    assert not entry.adopted  # nothing is set yet: that is no reason to touch it once something is
+    host.put(LOG="debug")
+    host.reconcile()
+    entry = host.ledger.entry(old)
+    assert entry is not None
+    assert entry.adopted
+    host.put(LOG="info")
+    assert ("recreate", "/old") in host.reconcile()
+
+
+def test_a_container_that_something_else_makes_again_and_again_is_left_to_it(host: Host1) -> None:
+    host.put(LOG="info")
+    host.reconcile()
+    for _ in range(3):
+        (present,) = host.engine.all()
+        host.engine.remove(present)
+        host.engine.run("web", {"confd.app": "web"})
+        host.inventory.refresh()
+        done = host.reconcile()
+    assert done == []
+    assert [one["state"] for one in host.status()] == ["contested"]
+    host.clock.advance(600)
+    assert host.reconcile() == [("recreate", "/web")]
+
+
+def test_what_no_binding_chooses_any_more_is_told_of_no_more_and_keeps_its_own_spec(host: Host1) -> None:
+    host.engine.run("plain", {}, ["BASE=1"])
+    host.inventory.refresh()
+    host.inventory.choose({DEV: {App("other"): Select(name="plain")}})
+    host.reconciler.reconcile((DEV, App("other")))
+    assert sorted(str(one["name"]) for one in host.status()) == ["plain"]
+    host.inventory.choose({})
+    host.reconciler.reconcile((DEV, App("other")))
+    assert host.status() == []
+    assert [entry.name for entry in host.ledger.entries().values()] == ["plain"]
+    host.inventory.choose({DEV: {WEB: Select(name="plain")}})
+    host.reconcile()
+    assert sorted(str(one["app"]) for one in host.status()) == ["web", "web"]
+
+
+def test_a_container_that_two_apps_choose_is_nobodys(host: Host1) -> None:
+    host.engine.run("plain", {})
+    host.inventory.refresh()
+    host.inventory.choose({DEV: {App("a"): Select(name="plain"), App("b"): Select(name="pl*")}})
+    assert host.inventory.conflicts() == [("plain", DEV, ["a", "b"])]
+    assert host.inventory.places() == {PLACE}

@@ -8,10 +8,11 @@ from typing import Any
 
 from confd import jsontext
 from confd.actions.fidelity import Wanted, replacement_of
-from confd.options import OPTIONS, conflicts, excluded_by
+from confd.options import OPTIONS, conflicts, excluded_by, observed_options
+from confd.options.texts import load
 from confd.targets.document import document_of
 
-__all__ = ["BARE", "DEFAULTS", "SAMPLES", "created", "parsed", "sample"]
+__all__ = ["BARE", "DEFAULTS", "OWN", "SAMPLES", "created", "parsed", "sample"]
 
 SAMPLES: Mapping[str, str] = {
     "memory": '"512m"', "memory-reservation": '"256m"', "memory-swap": "-1", "cpus": "1.5", "cpu-shares": "512",
@@ -22,7 +23,12 @@ SAMPLES: Mapping[str, str] = {
     "stop-signal": '"SIGINT"', "stop-timeout": "30", "dns": '["10.0.0.2", "10.0.0.1"]',
     "add-host": '["db:10.0.0.2", "cache:10.0.0.3"]', "ulimit": '{"nofile": "1024:2048", "core": 0}',
     "log-driver": '"local"', "log-opt": '["max-size=10m"]', "publish": '["127.0.0.1:8080:80", "53/udp"]',
-    "command": '["serve", "--port", "80"]',
+    "command": '["serve", "--port", "80"]', "entrypoint": '["other", "-x"]', "privileged": "true",
+    "volume": '["/srv/data/:/data:ro", "shared:/shared"]', "device": '["/dev/null:/dev/nothing:rw", "/dev/zero"]',
+    "device-cgroup-rule": '"c 1:3 mr"', "network": '"none"', "ipc": '"host"', "pid": '"host"', "uts": '"host"',
+    "userns": '"host"', "cgroup-parent": '"/apps"',
+    "security-opt": '["no-new-privileges:true", "seccomp=unconfined"]',
+    "group-add": '["999", "0"]', "runtime": '"io.containerd.runc.v2"', "image": '"app:2"',
 }  # fmt: skip
 """As they stand in settings."""
 
@@ -34,7 +40,9 @@ DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "sysctl": ("{}",), "tmpfs": ("{}",), "ulimit": ("{}",), "log-opt": ("{}",), "command": ("[]",),
     "log-driver": ('"json-file"',),
     "shm-size": ('"64m"',),
-    "read-only": ("false",),
+    "read-only": ("false",), "privileged": ("false",), "network": ('"bridge"',), "ipc": ('"private"',),
+    "volume": ("[]",), "device": ("[]",), "device-cgroup-rule": ("[]",), "security-opt": ("[]",),
+    "group-add": ("[]",), "runtime": ('"runc"',),
 }  # fmt: skip
 """The engine's defaults, written down: an inspect shows nothing of them."""
 
@@ -67,9 +75,14 @@ BARE = _document(
         "HostConfig": {"RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}},
     }
 )
-"""A container without any run option."""
+"""A container without any run option, save those that each one has."""
+
+OWN = observed_options(BARE)
+"""Those: its image, and the program in it."""
 
 
 def created(inspect: Mapping[str, Any], options: Mapping[str, str]) -> dict[str, Any]:
-    """The inspect of the successor that has these options and no others."""
-    return _document(replacement_of(inspect, "web", Wanted("app:1", {"A": "1"}, options)).config)
+    """The inspect of the successor that has these options and no others, save what every container has."""
+    wanted = {**OWN, **options}
+    image = load(wanted["image"])
+    return _document(replacement_of(inspect, "web", Wanted(image, {"A": "1"}, wanted)).config)

@@ -22,6 +22,8 @@ def test_cpus_and_quota_exclude_each_other_b61(other: str) -> None:
         ({"memory-reservation": "11", "memory": "10"}, {"run/memory-reservation", "run/memory"}),
         ({"memory-swap": "-1", "memory": "10"}, set()),
         ({"memory-reservation": "11"}, set()),
+        ({"network": '"host"', "hostname": '"web"'}, {"run/network", "run/hostname"}),
+        ({"network": '"none"', "hostname": '"web"'}, set()),
     ],
 )
 def test_options_that_contradict_name_both_keys(options: dict[str, str], keys: set[str]) -> None:

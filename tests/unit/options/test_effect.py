@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from confd.options import observed_options, overlay, read_back, update_fields, write_options
+from confd.options import changed_by, differing, observed_options, overlay, read_back, update_fields, write_options
 from tests.unit.options.samples import BARE, created, parsed, sample
 
 MIB = 1024 * 1024
@@ -133,3 +133,32 @@ def test_a_setting_removes_what_it_excludes_of_the_container_s_own(name: str) ->
     kept = set(overlay(base, {name: "5"}))
     assert kept == ({"cpus", "init"} if name == "cpus" else {"cpu-quota", "cpu-period", "init"})
     assert overlay(base, {name: "5"})[name] == "5"
+
+
+def test_all_that_would_be_another_is_named_and_what_goes_has_no_text() -> None:
+    present = {"memory": "1", "init": "true", "hostname": '"a"'}
+    assert changed_by({"memory": "2", "hostname": '"a"'}, present) == {"memory": "2", "init": ""}
+
+
+def test_only_what_a_container_does_not_have_already_is_new_to_it() -> None:
+    assert differing({"memory": "2", "init": "true"}, {"memory": "1", "init": "true"}) == {"memory": "2"}
+
+
+@pytest.mark.parametrize(("name", "text"), [("ipc", '"host"'), ("pid", '"host"'), ("privileged", "true")])
+@pytest.mark.parametrize(
+    ("given", "left"), [(["label=disable"], None), (["label=disable", "a=b"], ["label=disable", "a=b"])]
+)
+def test_what_an_engine_wrote_down_by_itself_goes_with_its_cause(
+    name: str, text: str, given: list[str], left: list[str] | None
+) -> None:
+    body = created(BARE, {name: text})
+    body["HostConfig"]["SecurityOpt"] = given
+    write_options(body, {name: text}, {})
+    assert body["HostConfig"]["SecurityOpt"] == left
+
+
+def test_a_host_name_that_was_the_host_s_goes_with_its_network() -> None:
+    body = created(BARE, {"network": '"host"'})
+    body["Config"]["Hostname"] = "the-host"
+    write_options(body, {"network": '"host"'}, {})
+    assert not body.get("Hostname")

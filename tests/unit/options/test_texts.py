@@ -69,6 +69,8 @@ def test_a_ulimit_that_cannot_be_is_refused(text: str) -> None:
         ("command", '["a\\u0000"]', "without a NUL"),
         ("publish", '"0:80"', "a list of"),
         ("publish", "65536", "a list of"),
+        ("volume", '["/a:/"]', "below /"),
+        ("volume", '["/a:/x", "data:/x/"]', "each at a place of its own"),
         ("sysctl", '["=1"]', "an object like"),
         ("sysctl", '{"a": [1]}', "an object like"),
     ],

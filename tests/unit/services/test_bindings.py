@@ -75,7 +75,9 @@ def test_a_dry_run_stores_nothing(context: Context) -> None:
         pytest.param(HERE, {"on_chnge": []}, Invalid, "on_chnge", id="unknown-member"),
         pytest.param(HERE, {"app": "db"}, Invalid, "app", id="of-another-app"),
         pytest.param(HERE, {"on_change": [{"keys": "**", "action": "reboot"}]}, Invalid, "reboot", id="action"),
-        pytest.param(HERE, {"rollout": {}}, Invalid, "rollout is not supported", id="later"),
+        pytest.param(
+            HERE, {"rollout": {"strategy": "canary"}}, Invalid, "rollout.strategy is not supported", id="later"
+        ),
         pytest.param(HERE, SIGNAL, Invalid, "can never bring a into effect", id="never-takes-effect"),
         pytest.param(EVERY_ENV, SIGNAL, Invalid, "in dev/web", id="never-takes-effect-there"),
         pytest.param(Scope(DEV, WEB, Host("h1")), NONE, Malformed, "leave the host out", id="host"),

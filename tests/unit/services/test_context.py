@@ -105,7 +105,7 @@ def test_of_two_processes_that_come_first_one_makes_the_meta() -> None:
         "nonsense",
         "[]",
         "{}",
-        '{"format": 2, "digest_key": ""}',
+        '{"format": 3, "digest_key": "", "cluster": "c"}',
         '{"format": 1, "digest_key": "AAAA"}',
         '{"format": 1, "digest_key": "?"}',
     ],

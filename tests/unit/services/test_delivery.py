@@ -8,7 +8,7 @@ import pytest
 
 from confd.errors import Malformed
 from confd.keys import App, Env, Host
-from confd.ports import Put
+from confd.ports import Delete, Put
 from confd.services import bindings, delivery, settings
 from confd.services.context import Context
 from confd.services.settings import Edit, Scope
@@ -83,3 +83,18 @@ def test_the_variables_alone_come_in_a_registered_format(context: Context) -> No
     assert delivery.text_in(due(context), "docker-env") == "a=x y\n"
     with pytest.raises(Malformed, match="known are"):
         delivery.text_in(due(context), "hcl")
+
+
+def test_fewer_keys_are_meant_only_where_changes_have_left_them(context: Context) -> None:
+    """A store that was emptied has no change to vouch for that; nor has one from which keys went."""
+    assert not due(context)["allow_shrink"]
+    settings.edit(context, HERE, Edit({"A": "1", "B": "1"}))
+    whole = due(context)
+    assert whole["allow_shrink"]
+    key = context.keyspace.settings(HERE.layer) + "A"
+    context.store.commit([Delete(key)])
+    assert not due(context)["allow_shrink"]
+    context.store.commit([Put(key, '"1"')])
+    assert due(context) | {"revision": 0} == whole | {"revision": 0}
+    context.store.commit([Delete(key), Delete(context.keyspace.head(HERE.layer))])
+    assert not due(context)["allow_shrink"]

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from confd.errors import Invalid, NotFound
-from confd.keys import App, Env, Host, Key
-from confd.model import Reach, Reason, Step, frozen
+from confd.keys import App, Container, Env, Host, Key, Keyspace
+from confd.model import Observed, Reach, Reason, Step, frozen
 from confd.ports import Put
-from confd.services import bindings, fleet, settings
+from confd.published import Told, status_text
+from confd.services import bindings, fleet, hosts, settings
 from confd.services.context import Context
 from confd.services.settings import Edit, Scope
 from tests.support.hosts import FACTS, HostStand
@@ -25,6 +26,7 @@ LAYERS = [
     ON_H1,
 ]
 K = Key("k")
+SPACE = Keyspace()
 
 
 def lay(context: Context, *values: Any) -> None:
@@ -201,7 +203,7 @@ def test_apps_are_known_by_settings_bindings_and_containers(context: Context) ->
 
 
 def test_a_lost_host_stays_visible_with_the_time_it_was_last_heard(running: Context) -> None:
-    first, second = fleet.hosts(running.fresh())["hosts"]
+    first, second = hosts.hosts(running.fresh())["hosts"]
     assert (first["host"], first["alive"], first["lost_since"], first["containers"]) == ("h1", True, None, 1)
     assert (second["host"], second["alive"], second["containers"]) == ("h2", False, 2)
     assert second["lost_since"] == "2026-01-02T00:00:00Z"
@@ -273,3 +275,30 @@ def test_an_option_that_no_host_could_give_before_is_not_this_writers(context: C
     assert (written.change, tuple(written.warnings)) == (2, ())
     with pytest.raises(Invalid, match="no host"):
         settings.edit(context, HERE, Edit({"run/cpus": "9"}))
+
+
+def test_status_tells_what_is_published_rendered_and_running(context: Context) -> None:
+    first = settings.edit(context, HERE, Edit({"a": "1"})).revision
+    second = settings.edit(context, HERE, Edit({"b": "1"})).revision
+    behind = Step("recreate", Reach.NEW_CONTAINER, (Reason(Key("c"), "variable c"),), blocked="no")
+    stand = HostStand(context.store, "h1").up()
+    stand.runs("old")
+    third = settings.edit(context, HERE, Edit({"c": "1"})).revision
+    text = status_text(
+        Observed(Container("x"), "late", WEB, DEV, True), (behind,), "d", Told(third + 3, "2026-01-02T00:00:00Z")
+    )
+    context.mirror.wait(context.store.commit([Put(SPACE.status(Host("h1"), Container("x")), text)]), 5)
+    found = {
+        one["name"]: (one["published"], one["rendered"], one["running"])
+        for one in fleet.status(context.fresh(), HERE)["containers"]
+    }
+    assert found["late"] == (third, third, second)
+    assert found["old"][0] == third
+    assert found["old"][1] in (0, first, second)
+
+
+def test_status_of_an_app_without_settings_has_no_revision(context: Context) -> None:
+    HostStand(context.store, "h1").up(alive=False).runs("web-1")
+    (one,) = fleet.status(context.fresh(), HERE)["containers"]
+    assert (one["published"], one["rendered"], one["running"]) == (0, 0, 0)
+    assert one["lost_since"] == "2026-01-02T00:00:00Z"

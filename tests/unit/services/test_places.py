@@ -11,7 +11,8 @@ from confd.keys import App, Env, Host, Layer
 from confd.ports import Put
 from confd.services import bindings, settings
 from confd.services.context import Context
-from confd.services.places import Place, check_reach, places_of, reached, told_of
+from confd.services.places import Place, places_of, told_of
+from confd.services.reach import check_reach, reached
 from confd.services.settings import Edit, Scope
 from tests.support.hosts import HostStand
 
@@ -88,7 +89,7 @@ def test_a_write_tells_how_many_apps_hosts_and_containers_it_reaches(
     ):
         stand.runs(name, app, env)
     snapshot = known.fresh()
-    reaches = reached(snapshot, places_of(snapshot, layer), layer)
+    reaches = reached(known, snapshot, places_of(snapshot, layer), layer)
     assert (reaches["apps"], reaches["hosts"], reaches["containers"]) == expected
 
 
@@ -99,7 +100,8 @@ def test_a_write_tells_how_many_apps_hosts_and_containers_it_reaches(
 def test_more_than_ten_containers_or_one_app_want_a_yes(
     apps: int, containers: int, yes: bool, refused: bool
 ) -> None:
-    reaches = {"apps": apps, "hosts": 1, "containers": containers}
+    reaches = {"apps": apps, "hosts": 1, "containers": containers, "actions": {}}
+    reaches["needs_yes"] = apps > 1 or containers > 10
     if refused:
         with pytest.raises(NeedsYes, match=f"{apps} apps with {containers} containers on 1 hosts"):
             check_reach(reaches, yes)
@@ -124,4 +126,4 @@ def test_the_eleventh_container_is_asked_about(context: Context) -> None:
     with pytest.raises(NeedsYes, match="11 containers"):
         settings.edit(context, Scope(DEV, WEB), Edit({"a": 1}))
     written = settings.edit(context, Scope(DEV, WEB), Edit({"a": 1}, yes=True))
-    assert written.reaches == {"apps": 1, "hosts": 1, "containers": 11}
+    assert [written.reaches[name] for name in ("apps", "hosts", "containers")] == [1, 1, 11]

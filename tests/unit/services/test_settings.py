@@ -345,7 +345,7 @@ def three(context: Context) -> Context:
     ],
 )
 def test_a_rollback_brings_back_what_was(three: Context, to: int | None, expected: Mapping[str, str]) -> None:
-    written = settings.rollback(three, HERE, to, Edit(author="ann"))
+    written = settings.rollback(three, HERE, to, Edit(author="ann", force=True))
     assert {key: str(value) for key, value in values(three).items()} == expected
     assert written.change == (3 if to == 3 else 4)
     if to != 3:

@@ -74,7 +74,7 @@ def test_what_is_staged_is_seen_by_nobody(context: Context, other: Context, stor
 def test_a_large_change_is_rolled_back_whole(context: Context) -> None:
     settings.edit(context, HERE, Edit(dict(many("a"))))
     settings.edit(context, HERE, Edit(dict(many("b"))))
-    settings.edit(context, HERE, Edit({}, unset=tuple(many("b"))))
+    settings.edit(context, HERE, Edit({}, unset=tuple(many("b")), force=True))
     settings.rollback(context, HERE, 1, Edit())
     assert texts(context) == {"a"}
     assert len(context.fresh().layers[HERE.layer]) == MANY
@@ -92,7 +92,7 @@ def test_long_keys_that_go_away_count_too(context: Context) -> None:
 
     assert isinstance(context.store, FailingStore)
     context.store.before_commit = weigh
-    settings.edit(context, HERE, Edit({}, unset=tuple(keys)))
+    settings.edit(context, HERE, Edit({}, unset=tuple(keys), force=True))
     assert max(sizes) < 1_500_000
 
 

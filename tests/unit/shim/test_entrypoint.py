@@ -6,12 +6,15 @@ import socket
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from confd.shim import entrypoint
 from confd.shim.entrypoint import (
     FetchError,
     Reader,
     Server,
+    Settings,
     ShimError,
     backoff_s,
     child_environment,
@@ -23,6 +26,7 @@ from confd.shim.entrypoint import (
     parse_signal,
     quote,
 )
+from confd.shrink import is_shrink
 
 NEEDED = ["--app", "web", "--env", "dev"]
 
@@ -179,6 +183,19 @@ def test_a_broken_answer_is_no_answer(raw: bytes) -> None:
 def test_settings_are_parsed() -> None:
     settings = parse_settings(b'{"revision": 7, "digest": "d", "variables": {"A": "\\u00e9", "B": null}}')
     assert (settings.revision, settings.variables) == (7, {"A": "\u00e9", "B": None})
+
+
+@given(st.sets(st.sampled_from("abcdefgh")), st.sets(st.sampled_from("abcdefgh")), st.booleans())
+def test_the_shrink_guard_is_that_of_the_agents(was: set[str], now: set[str], meant: bool) -> None:
+    before = Settings(1, dict.fromkeys(was, "x") | {"null": None})
+    after = Settings(2, dict.fromkeys(now, "x"), allow_shrink=meant)
+    held = is_shrink(was, now) or (bool(was) and not was & now)
+    assert bool(after.lost(before)) == (held and not meant)
+
+
+def test_an_answer_that_says_nothing_of_it_allows_fewer() -> None:
+    assert parse_settings(b'{"variables": {}}').allow_shrink
+    assert not parse_settings(b'{"variables": {}, "allow_shrink": false}').allow_shrink
 
 
 @pytest.mark.parametrize(

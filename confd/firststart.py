@@ -1,0 +1,128 @@
+"""What makes a first start right: the arguments of `docker run`, or a Compose override, with all that is set.
+
+A container that somebody else starts with these has its settings from its first moment on, and is found in sync.
+And the other way round: what a container that runs already has of its own, as settings. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from confd import jsontext
+from confd.jsontext import Value
+from confd.keys import App, Env
+from confd.options import OPTIONS, composed, observed_options, spelled
+
+__all__ = ["Due", "Taken", "compose_override", "docker_args", "taken_from", "variables_of"]
+
+_AFTER_IMAGE = ("command", "image")
+_RESERVED = re.compile(r"PATH|HOME|LD_.*|CONFD_.*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What an app's containers in an env are due. `options` are canonical texts; `prefix` is the labels'."""
+
+    app: App
+    env: Env
+    variables: Mapping[str, str]
+    options: Mapping[str, str]
+    prefix: str = "confd."
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {f"{self.prefix}app": self.app, f"{self.prefix}env": self.env}
+
+
+def docker_args(due: Due) -> tuple[str, tuple[str, ...]]:
+    """The flags for a shell, one a line, and words about what has to stand elsewhere."""
+    flags = [f"--label {shlex.quote(f'{name}={text}')}" for name, text in due.labels.items()]
+    flags += [f"--env {shlex.quote(f'{name}={text}')}" for name, text in sorted(due.variables.items())]
+    words: list[str] = []
+    for name, text in sorted(due.options.items()):
+        given = spelled(name, text)
+        if name == "image":
+            words.append(f"run/image: the image is {shlex.quote(given[0])}")
+        elif name == "command":
+            words.append(f"run/command: put after the image: {shlex.join(given)}")
+        elif name == "entrypoint":
+            flags.append(f"--entrypoint {shlex.quote(given[0])}")
+            if given[1:]:
+                words.append(f"run/entrypoint: put after the image, before all else: {shlex.join(given[1:])}")
+        else:
+            flags += [f"--{name}={shlex.quote(word)}" for word in given]
+    return " \\\n".join(flags) + "\n", tuple(words)
+
+
+def compose_override(due: Due, service: str) -> tuple[dict[str, Value], tuple[str, ...]]:
+    """The document of a Compose override for one service, and words about what Compose cannot say."""
+    body: dict[str, Any] = {"labels": _escaped(due.labels), "environment": _escaped(dict(due.variables))}
+    words: list[str] = []
+    logging: dict[str, Value] = {}
+    for name, text in sorted(due.options.items()):
+        if name in ("log-driver", "log-opt"):
+            value = jsontext.plain(jsontext.parse(text))
+            logging["driver" if name == "log-driver" else "options"] = _escaped(value)
+            continue
+        found = composed(name, text)
+        if found is None:
+            words.append(f"run/{name}: Compose has no word for it")
+        else:
+            body[found[0]] = _escaped(found[1])
+    if logging:
+        body["logging"] = logging
+    return {"services": {service: body}}, tuple(words)
+
+
+def _escaped(value: Any) -> Any:
+    """With every `$` doubled, since Compose puts its own variables in for a single one."""
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    if isinstance(value, Mapping):
+        return {name: _escaped(one) for name, one in value.items()}
+    return [_escaped(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A container's own settings by key, and words about what was left to the container itself."""
+
+    settings: Mapping[str, str]
+    left: tuple[str, ...]
+
+
+def taken_from(inspect: Mapping[str, Any], image: Mapping[str, Any]) -> Taken:
+    """What a container was given itself: variables that its image (a Config) does not give, limits, restart policy.
+
+    Other run options stay the container's own: ports and mounts of one are seldom those of the next.
+    """
+    given = variables_of({"Config": image})
+    settings: dict[str, str] = {}
+    left: list[str] = []
+    for name, text in variables_of(inspect).items():
+        if given.get(name) == text:
+            continue
+        if _RESERVED.fullmatch(name) or not _VARIABLE.fullmatch(name):
+            left.append(f"variable {name}: {'reserved' if _RESERVED.fullmatch(name) else 'no key gives this name'}")
+        else:
+            settings[name] = text
+    kept = []
+    for name, text in observed_options(inspect).items():
+        if OPTIONS[name].limit:
+            (settings[f"run/{name}"],) = spelled(name, text)
+        elif name not in _AFTER_IMAGE and name != "entrypoint":
+            kept.append(name)
+    if kept:
+        left.append(f"{', '.join(kept)}: stay the container's own")
+    return Taken(settings, tuple(left))
+
+
+def variables_of(inspect: Mapping[str, Any]) -> dict[str, str]:
+    """NAME -> value; of a name that stands twice the last one, as the process sees it."""
+    pairs = (item.partition("=") for item in inspect["Config"].get("Env") or () if "=" in item)
+    return {name: value for name, _, value in pairs}

@@ -1,0 +1,34 @@
+"""The plan that agents would make for a container, from what they told of it last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from confd.holds import holds_of
+from confd.model import Binding, ContainerPlan, Hold, Observed, Rendered, Snapshot
+from confd.plan import make_plan
+from confd.services.context import Context
+from confd.services.places import Place, rendered_at
+
+__all__ = ["Planner"]
+
+
+class Planner:
+    """Plans by one snapshot; what the containers of a place are due is made once for all that are there."""
+
+    def __init__(self, context: Context, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._reaches, self._key = context.reaches, context.digest_key(snapshot)
+        self._known: dict[Place, tuple[Rendered, Binding]] = {}
+
+    def due(self, place: Place) -> tuple[Rendered, Binding]:
+        if place not in self._known:
+            self._known[place] = rendered_at(self.snapshot, place, self._key)
+        return self._known[place]
+
+    def plan(self, place: Place, observed: Observed, holds: Sequence[Hold] | None = None) -> ContainerPlan:
+        """`place` has the container's host. Without `holds`, with those that the snapshot tells of."""
+        rendered, binding = self.due(place)
+        if holds is None:
+            holds = holds_of(self.snapshot, place.env, place.app, place.host)
+        return make_plan(rendered, binding, [observed], self._reaches, holds).containers[0]

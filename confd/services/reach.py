@@ -1,0 +1,88 @@
+"""How far a write reaches: which apps, hosts and containers, and what it does to each; and what it takes away."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from confd.errors import NeedsYes, Shrinks
+from confd.keys import DEFAULT, Layer
+from confd.model import Snapshot
+from confd.resolve import resolve
+from confd.services.context import Context
+from confd.services.places import Place, Told, told_of
+from confd.services.planning import Planner
+from confd.shrink import is_shrink
+
+__all__ = ["MAX_CONTAINERS", "check_reach", "check_shrink", "reached", "shrinks"]
+
+MAX_CONTAINERS = 10
+"""More than these, or more than one app, need a yes."""
+
+SHOWN = 100
+"""So many containers are named one by one."""
+
+
+def reached(context: Context, after: Snapshot, places: Sequence[Place], layer: Layer) -> dict[str, Any]:
+    """Apps, hosts and containers that a write to the layer reaches, and what is done to each once it is stored."""
+    told = told_of(after, {(place.env, place.app) for place in places})
+    if layer.host is not None:
+        told = [one for one in told if one.host == layer.host]
+    planner = Planner(context, after)
+    which = [_touch(planner, one) for one in told]
+    apps = len({place.app for place in places if place.app != DEFAULT})
+    return {
+        "apps": apps,
+        "hosts": len({one.host for one in told}),
+        "containers": len(told),
+        "needs_yes": apps > 1 or len(told) > MAX_CONTAINERS,
+        "actions": dict(Counter(one["action"] for one in which)),
+        "which": which[:SHOWN],
+    }
+
+
+def _touch(planner: Planner, one: Told) -> dict[str, Any]:
+    """What would be done to a container, from what its agent told of it last."""
+    where = {name: one.status.get(name) for name in ("name", "app", "env")} | {"host": one.host}
+    if one.observed is None:
+        return {**where, "action": "unknown", "blocked": None}
+    place = Place(one.observed.env, one.observed.app, one.host)
+    plan = planner.plan(place, one.observed)
+    strongest = max(plan.due, key=lambda step: step.reach, default=None)
+    blocked = next((step.blocked for step in plan.steps if step.blocked is not None), None)
+    action = strongest.action if strongest else "blocked" if blocked else "none"
+    return {**where, "action": action, "blocked": blocked}
+
+
+def check_reach(reaches: dict[str, Any], yes: bool) -> None:
+    """Raises `NeedsYes` where a write reaches further than one asks for by the way."""
+    if reaches["needs_yes"] and not yes:
+        words = "{apps} apps with {containers} containers on {hosts} hosts".format(**reaches)
+        done = ", ".join(f"{action} {count}" for action, count in sorted(reaches["actions"].items()))
+        raise NeedsYes(
+            f"this reaches {words}{f' ({done})' if done else ''}; look with a dry run, then confirm with yes "
+            "(confctl: --yes)"
+        )
+
+
+def shrinks(before: Snapshot, after: Snapshot, places: Iterable[Place]) -> list[str]:
+    """Which effective sets lose more than a third of their keys, or all of them, in words."""
+    found = []
+    for place in places:
+        if DEFAULT in (place.env, place.app):  # shared by the apps and envs, and told for each of them
+            continue
+        was, now = (set(resolve(one, place.env, place.app, place.host).settings) for one in (before, after))
+        if is_shrink(was, now):
+            where = f"{place.app} in {place.env}" + (f" on {place.host}" if place.host else "")
+            found.append(f"{where} loses {len(was - now)} of {len(was)} keys")
+    return found
+
+
+def check_shrink(found: Sequence[str], force: bool) -> None:
+    """Raises `Shrinks` where a write takes much away and was not forced."""
+    if found and not force:
+        raise Shrinks(
+            f"{'; '.join(found[:5])}: that is more than a third, or all of them; nothing was stored. If it is "
+            "meant, say so with force (confctl: --force)"
+        )

@@ -1,0 +1,57 @@
+"""Forgetting a lost host: not while its agent lives, and all that it wrote."""
+
+from __future__ import annotations
+
+import pytest
+
+from confd.errors import NeedsYes, NotFound, Refused
+from confd.keys import App, Container, Env, Host, Keyspace, Layer
+from confd.ports import Area, Put
+from confd.services import hosts, settings
+from confd.services.context import Context
+from confd.services.settings import Edit, Scope
+from tests.support.hosts import HostStand
+
+SPACE, H1 = Keyspace(), Host("h1")
+OVERRIDE = Scope(Env("dev"), App("web"), H1)
+
+
+def lost(context: Context) -> None:
+    """A host that is lost, with what its agent wrote and what somebody set for it."""
+    stand = HostStand(context.store, "h1").up(alive=False)
+    container = stand.runs("web-1")
+    HostStand(context.store, "h2").up().runs("web-2")
+    settings.edit(context, OVERRIDE, Edit({"A": "1"}))
+    adoption = SPACE.adoption(Env("dev"), App("web"), H1)
+    puts = [Put(SPACE.ledger(H1, Container(f"{container}{i}")), "{}") for i in range(250)]
+    for some in (puts[:120], puts[120:], [Put(SPACE.sightings(H1), "{}"), Put(adoption, "{}")]):
+        revision = context.store.commit(some)
+    context.mirror.wait(revision, 5)
+
+
+def test_all_that_its_agent_wrote_goes_and_what_is_set_for_it_stays(context: Context) -> None:
+    lost(context)
+    document = hosts.forget(context, H1, dry_run=False, yes=True)
+    assert document["containers"] == ["web-1"]
+    assert context.store.snapshot([Area(SPACE.host(H1))]).entries == {}
+    after = context.fresh()
+    assert [one["host"] for one in hosts.hosts(after)["hosts"]] == ["h2"]
+    assert after.adoptions == {}
+    assert after.layers[Layer(Env("dev"), App("web"), H1)]["A"].text == '"1"'
+
+
+def test_it_is_shown_and_confirmed_first(context: Context) -> None:
+    lost(context)
+    assert hosts.forget(context, H1, dry_run=True, yes=False)["lost_since"] == "2026-01-02T00:00:00Z"
+    with pytest.raises(NeedsYes, match="h1 and its 1 containers"):
+        hosts.forget(context, H1, dry_run=False, yes=False)
+    assert H1 in context.fresh().hosts
+
+
+def test_a_host_whose_agent_is_alive_is_not_forgotten(context: Context) -> None:
+    HostStand(context.store, "h1").up()
+    context.mirror.wait(context.fresh().revision, 5)
+    with pytest.raises(Refused, match="is alive"):
+        hosts.forget(context, H1, dry_run=False, yes=True)
+    with pytest.raises(NotFound, match="confctl hosts"):
+        hosts.forget(context, Host("h9"), dry_run=False, yes=True)

@@ -1,0 +1,138 @@
+"""What makes a first start right, and what a container has of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from confd import jsontext
+from confd.firststart import Due, compose_override, docker_args, taken_from
+from confd.keys import App, Env
+from confd.options import OPTIONS, composed, spelled
+from tests.unit.options.samples import BARE, SAMPLES, created, parsed, sample
+
+WEB, DEV = App("web"), Env("dev")
+
+
+def due(variables: dict[str, str] | None = None, **options: str) -> Due:
+    canonical = {name.replace("_", "-"): parsed(name.replace("_", "-"), text) for name, text in options.items()}
+    return Due(WEB, DEV, variables or {}, canonical)
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name not in ("command", "entrypoint")])
+def test_what_is_spelled_means_the_same(name: str) -> None:
+    words = spelled(name, parsed(name, SAMPLES[name]))
+    option = OPTIONS[name]
+    value: Any = words if isinstance(jsontext.plain(jsontext.parse(SAMPLES[name])), (list, dict)) else words[0]
+    if name in ("tmpfs", "ulimit"):
+        value = dict(word.split("=" if name == "ulimit" else ":", 1) for word in words)
+    if name == "cap-drop":
+        value = words
+    if option.form == "true or false":
+        value = words[0] == "true"
+    assert option.parse(value) == parsed(name, SAMPLES[name])
+
+
+def test_flags_are_quoted_for_a_shell() -> None:
+    text, words = docker_args(due({"GREETING": "it's $5"}, memory='"64m"', restart='"on-failure:3"', init="true"))
+    assert text.splitlines() == [
+        "--label confd.app=web \\",
+        "--label confd.env=dev \\",
+        """--env 'GREETING=it'"'"'s $5' \\""",
+        "--init=true \\",
+        "--memory=67108864 \\",
+        "--restart=on-failure:3",
+    ]
+    assert words == ()
+
+
+def test_what_stands_after_the_image_is_told() -> None:
+    text, words = docker_args(due(command='["run", "a b"]', image='"app:2"', entrypoint='["sh", "-c"]'))
+    assert "--entrypoint sh" in text
+    assert words == (
+        "run/command: put after the image: run 'a b'",
+        "run/entrypoint: put after the image, before all else: -c",
+        "run/image: the image is app:2",
+    )
+    assert docker_args(due(entrypoint='["sh"]'))[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "flags"),
+    [
+        ('["127.0.0.1:8080:80", "53/udp", "9000:90"]', ["127.0.0.1:8080:80", "53/udp", "9000:90"]),
+        ('["127.0.0.1::80"]', ["127.0.0.1::80"]),
+    ],
+)
+def test_ports_are_spelled_as_docker_run_does(given: str, flags: list[str]) -> None:
+    assert sorted(spelled("publish", parsed("publish", given))) == flags
+
+
+def test_an_override_of_compose_doubles_every_dollar() -> None:
+    document, words = compose_override(
+        due(
+            {"A": "$HOME"},
+            memory='"64m"',
+            cpus="1.5",
+            log_driver='"local"',
+            log_opt='{"max-size": "1m"}',
+            stop_timeout="30",
+            ulimit='{"nofile": "1:2"}',
+            command='["echo", "$A"]',
+            publish='["8080:80"]',
+            cpuset_mems='"0"',
+            restart='"always"',
+            device='["/dev/null"]',
+            blkio_weight="300",
+        ),
+        "shop",
+    )
+    assert document == {
+        "services": {
+            "shop": {
+                "labels": {"confd.app": "web", "confd.env": "dev"},
+                "environment": {"A": "$$HOME"},
+                "mem_limit": 67108864,
+                "cpus": "1.5",
+                "logging": {"driver": "local", "options": {"max-size": "1m"}},
+                "stop_grace_period": "30s",
+                "ulimits": {"nofile": {"soft": 1, "hard": 2}},
+                "command": ["echo", "$$A"],
+                "ports": ["8080:80"],
+                "restart": "always",
+                "devices": ["/dev/null:/dev/null:rwm"],
+                "blkio_config": {"weight": 300},
+            }
+        }
+    }
+    assert words == ("run/cpuset-mems: Compose has no word for it",)
+    assert compose_override(due(), "web")[0] == {
+        "services": {"web": {"labels": {"confd.app": "web", "confd.env": "dev"}, "environment": {}}}
+    }
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_compose_has_a_word_for_nearly_all(name: str) -> None:
+    unknown = {"cpuset-mems", "uts", "log-driver", "log-opt"}
+    assert (composed(name, parsed(name, SAMPLES[name])) is None) == (name in unknown)
+
+
+def test_what_a_container_has_of_its_own_becomes_settings() -> None:
+    inspect = created(BARE, {**sample("memory"), **sample("cpus"), **sample("restart"), **sample("publish")})
+    inspect["Config"]["Env"] = ["A=1", "FROM_IMAGE=x", "PATH=/bin", "odd.name=1", "LD_PRELOAD=x", "nothing"]
+    taken = taken_from(inspect, {"Env": ["FROM_IMAGE=x", "A=0"]})
+    assert taken.settings == {"A": "1", "run/memory": "536870912", "run/cpus": "1.5", "run/restart": "always"}
+    assert taken.left == (
+        "variable PATH: reserved",
+        "variable odd.name: no key gives this name",
+        "variable LD_PRELOAD: reserved",
+        "publish: stay the container's own",
+    )
+
+
+def test_a_container_with_nothing_of_its_own_has_no_settings() -> None:
+    bare = created(BARE, {})
+    bare["Config"]["Env"] = []
+    assert taken_from(bare, {}).settings == {}
+    assert taken_from(bare, {}).left == ()
