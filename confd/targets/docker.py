@@ -78,6 +78,8 @@ class DockerTarget:
 
     def inspect(self, container: str) -> Inspect:
         inspect: Inspect = self._get(named("/containers/{}/json", container))
+        if inspect["State"].get("Status") == "removing":  # its processes are killed first: it did not end by itself
+            raise ContainerGone(f"{container} is being removed")
         return inspect
 
     def events(self, stop: threading.Event) -> Iterator[TargetEvent]:

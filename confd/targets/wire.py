@@ -116,6 +116,8 @@ def _refusal(response: requests.Response) -> TargetError:
         text = response.text or f"HTTP {response.status_code}"
     if response.status_code == 404 and "No such container" in text:
         return ContainerGone(text)
+    if "marked for removal" in text:
+        return ContainerGone(text)
     if response.status_code == 409 and "is not running" in text and "/kill" in str(response.url):
         return ContainerGone(text)
     if response.status_code in (502, 503, 504):

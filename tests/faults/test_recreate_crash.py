@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from confd.agent.observe import Labels
 from confd.agent.perform import acts_for, healer_for
 from confd.agent.reconcile import Work
 from confd.clock import SystemClock
-from confd.errors import StartFailed
+from confd.errors import ContainerGone, StartFailed
 from confd.keys import App, Container, Env, Host, Key, Keyspace, Layer
 from confd.ledger import Ledger, LedgerEntry
 from confd.model import Binding, Reach, Resolved, Setting, Step
@@ -24,6 +25,7 @@ from confd.secret import DigestKey
 from confd.stores.memory import MemoryStore
 from confd.targets.docker import DockerTarget
 from tests.support.engine import IMAGE, EngineProcess
+from tests.support.wait import until
 
 CALLS = ("create", "update", "stop", "rename", "start", "remove")
 SERVE = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.2; done']
@@ -121,4 +123,28 @@ def test_a_recreate_that_a_heal_finishes_keeps_the_arguments_it_was_made_with(en
     assert healed is not None
     assert healed.arguments == rendered.arguments_digest is not None
     assert engine.names() == ["web"]
+    target.close()
+
+
+def test_a_successor_that_somebody_removes_by_force_did_not_fail_b114(engine: EngineProcess) -> None:
+    """What is being removed has ended already, and the engine shows it for a while: it went, and is no failure."""
+    target = DockerTarget(engine.docker_host)
+    for _ in range(5):
+        engine.clear()
+        old = engine.run("web", SERVE, labels={"confd.app": "web"})
+
+        def remove(old: str = old) -> None:
+            until(lambda: "web" in engine.names() and engine.inspect("web")["Id"] != old, 10)
+            until(lambda: engine.inspect("web")["State"]["Running"], 10)
+            engine.client.remove_container("web", force=True)
+
+        by_hand = threading.Thread(target=remove)
+        by_hand.start()
+        wanted = Wanted(IMAGE, {"A": "1"}, observed_options(engine.inspect(old)))
+        swap = recreate.Swap(stop_timeout_s=1, monitor_s=20)
+        with pytest.raises(ContainerGone):
+            recreate.apply(target, target.inspect(old), wanted, swap, SystemClock(), lambda more: None)
+        by_hand.join(10)
+        assert engine.inspect("web")["Id"] == old
+        assert engine.inspect("web")["State"]["Running"]
     target.close()

@@ -127,7 +127,8 @@ class Rig:
         return self.state(container)
 
     def end_from_inside(self, container: str) -> None:
-        assert self.target.execute(container, ["kill", "-s", "TERM", "1"], 10)[0] == 0
+        code, _ = self.target.execute(container, ["kill", "-s", "TERM", "1"], 10)
+        assert code in (0, 137)  # the end of the first process may be quicker than that of the command
 
     @contextlib.contextmanager
     def events(self) -> Iterator[list[TargetEvent]]:
