@@ -116,12 +116,13 @@ def heal(target: _Able, old: str, note: Mapping[str, Any], clock: Clock, swap: S
     if after is None:
         if before is None:
             return Healed(None)
-        _put_back(target, old, None, note)
+        _put_back(target, old, note.get("new"), note)
         return Healed(Container(old))
     new = str(after["Id"])
     named = str(after["Name"]).lstrip("/") == name
     if before is None:
         if not named:
+            target.remove(old)  # the name is not free before the end of its removal
             target.rename(new, name)
         if note["running"]:
             target.start(new)

@@ -28,6 +28,9 @@ Place = tuple[Env, App]
 _QUIET = ("exec_", "attach", "detach", "resize", "top", "kill", "copy", "export", "health_status")
 """Events that change nothing of what is observed."""
 
+_REMEMBERED = 256
+"""So many containers that are gone are known until the engine tells of it."""
+
 
 def own_container(mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
     """The id of the container that this process runs in, or None."""
@@ -59,6 +62,7 @@ class Inventory:
         self.own = own
         self._lock = threading.Lock()
         self._inspects: dict[str, Inspect] = {}
+        self._gone: dict[str, Inspect] = {}
         self._stale: set[str] = set()
         self._configs: dict[str, Mapping[str, Any]] = {}
         self._means: dict[str, str | None] = {}
@@ -68,6 +72,9 @@ class Inventory:
         """List and inspect all. Raises `EngineUnavailable`; what was known then stays."""
         listed = self._target.containers("")
         with self._lock:
+            ids = {str(one["Id"]) for one in listed}
+            for container in self._inspects.keys() - ids:
+                self._drop(container)
             self._inspects = {str(one["Id"]): one for one in listed}
             self._stale.clear()
             self._means.clear()
@@ -98,10 +105,11 @@ class Inventory:
         if event.action.startswith(_QUIET):
             return None
         with self._lock:
-            known = self._inspects.get(container)
+            known = self._inspects.get(container) or self._gone.get(container)
             place = self._place(event.labels) or (self.place(known) if known is not None else None)
             if event.action == "destroy":
                 self._inspects.pop(container, None)
+                self._gone.pop(container, None)
                 self._stale.discard(container)
                 return place or self._followed(known)
             self._stale.add(container)
@@ -224,6 +232,14 @@ class Inventory:
                 raise
             with self._lock:
                 if found is None:
-                    self._inspects.pop(container, None)
+                    self._drop(container)
                 else:
                     self._inspects[container] = found
+
+    def _drop(self, container: str) -> None:
+        """It is gone or being removed, and its destroy event is still to come: that tells whom it kept waiting."""
+        known = self._inspects.pop(container, None)
+        if known is not None:
+            self._gone[container] = known
+            if len(self._gone) > _REMEMBERED:
+                del self._gone[next(iter(self._gone))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -121,7 +122,8 @@ class DockerTarget:
     def create(self, replacement: Replacement) -> Container:
         query = {"name": replacement.name}
         call = Call("POST", "/containers/create", query, replacement.config, wait_s=SLOW_S)
-        container = Container(str(self._wire.json(call)["Id"]))
+        with self._name_free(replacement.name):
+            container = Container(str(self._wire.json(call)["Id"]))
         try:
             for network, endpoint in replacement.networks.items():
                 body = {"Container": container, "EndpointConfig": dict(endpoint)}
@@ -132,18 +134,41 @@ class DockerTarget:
         return container
 
     def rename(self, container: str, name: str) -> None:
-        self._wire.send(Call("POST", named("/containers/{}/rename", container), {"name": name}))
+        with self._name_free(name):
+            self._wire.send(Call("POST", named("/containers/{}/rename", container), {"name": name}))
 
     def remove(self, container: str) -> None:
+        """Gone when this returns, and its name free, also where somebody else is removing it."""
+        with contextlib.suppress(ContainerGone):
+            try:
+                self._wire.send(Call("DELETE", named("/containers/{}", container), {"v": "0"}, wait_s=SLOW_S))
+                return
+            except EngineRefused as error:
+                if (
+                    "unable to remove filesystem" in error.detail
+                ):  # it was being written meanwhile: dead, not yet gone
+                    raise EngineUnavailable(error.detail) from error
+                if "already in progress" not in error.detail:
+                    raise
+        with contextlib.suppress(ContainerGone):
+            path = named("/containers/{}/wait", container)
+            self._wire.send(Call("POST", path, {"condition": "removed"}, wait_s=SLOW_S))
+
+    @contextlib.contextmanager
+    def _name_free(self, name: str) -> Iterator[None]:
+        """A name refused only because the one that has it is being removed is free in a moment: try again then."""
         try:
-            self._wire.send(Call("DELETE", named("/containers/{}", container), {"v": "0"}, wait_s=SLOW_S))
-        except ContainerGone:
-            return
+            yield
         except EngineRefused as error:
-            if "unable to remove filesystem" in error.detail:  # it was being written meanwhile: dead, not yet gone
-                raise EngineUnavailable(error.detail) from error
-            if "already in progress" not in error.detail:
-                raise
+            if "is already in use by container" in error.detail and self._is_removing(name):
+                raise EngineUnavailable(f"the container that has the name {name} is being removed") from error
+            raise
+
+    def _is_removing(self, container: str) -> bool:
+        try:
+            return bool(self._get(named("/containers/{}/json", container))["State"].get("Status") == "removing")
+        except ContainerGone:
+            return False
 
     def logs(self, container: str, lines: int) -> str:
         query = {"stdout": "1", "stderr": "1", "tail": str(lines)}

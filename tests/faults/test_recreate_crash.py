@@ -15,11 +15,12 @@ from confd.agent.observe import Labels
 from confd.agent.perform import acts_for, healer_for
 from confd.agent.reconcile import Work
 from confd.clock import SystemClock
-from confd.errors import ContainerGone, StartFailed
+from confd.errors import ContainerGone, EngineUnavailable, StartFailed
 from confd.keys import App, Container, Env, Host, Key, Keyspace, Layer
 from confd.ledger import Ledger, LedgerEntry
 from confd.model import Binding, Reach, Resolved, Setting, Step
 from confd.options import observed_options
+from confd.ports import Replacement
 from confd.render import render
 from confd.secret import DigestKey
 from confd.stores.memory import MemoryStore
@@ -30,6 +31,7 @@ from tests.support.wait import until
 CALLS = ("create", "update", "stop", "rename", "start", "remove")
 SERVE = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.2; done']
 FAILS = ["sh", "-c", "exit 3"]
+MUCH = "i=0; while [ $i -lt 20000 ]; do : > /much-$i; i=$((i+1)); done; : > /done"
 
 
 class Cut(BaseException):
@@ -148,3 +150,40 @@ def test_a_successor_that_somebody_removes_by_force_did_not_fail_b114(engine: En
         assert engine.inspect("web")["Id"] == old
         assert engine.inspect("web")["State"]["Running"]
     target.close()
+
+
+@pytest.mark.parametrize("call", ["rename", "create"])
+def test_what_somebody_is_removing_has_its_name_until_it_is_gone_and_that_is_waited_for(
+    engine: EngineProcess, call: str
+) -> None:
+    """A removal with much to take away lasts; a rename to that name, or a create with it, is refused meanwhile."""
+    target, body = DockerTarget(engine.docker_host), {"Image": IMAGE, "Cmd": SERVE, "HostConfig": {}}
+    engine.clear()
+    spare = target.create(Replacement("spare", body, {}))
+    going = engine.run("web", [*SERVE[:2], f"{MUCH}; {SERVE[2]}"])
+
+    def take_the_name() -> None:
+        if call == "rename":
+            target.rename(spare, "web")
+        else:
+            target.create(Replacement("web", body, {}))
+
+    until(lambda: target.execute(going, ["test", "-e", "/done"], 5)[0] == 0, 60)
+    by_hand = threading.Thread(target=engine.client.remove_container, args=("web",), kwargs={"force": True})
+    by_hand.start()
+    until(lambda: _is_gone(target, going), 10)
+    with pytest.raises(EngineUnavailable, match="being removed"):
+        take_the_name()
+    target.remove(going)
+    take_the_name()
+    assert "web" in engine.names()
+    by_hand.join(10)
+    target.close()
+
+
+def _is_gone(target: DockerTarget, container: str) -> bool:
+    try:
+        target.inspect(container)
+    except ContainerGone:
+        return True
+    return False

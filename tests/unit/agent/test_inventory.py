@@ -1,0 +1,53 @@
+"""What the inventory makes of the engine's events, whoever looked in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from confd.agent.inventory import Inventory
+from confd.agent.observe import Labels
+from confd.keys import App, Container, Env
+from confd.ports import TargetEvent
+from tests.unit.agent.engine import Engine
+
+DEV = Env("dev")
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(lambda inventory: None, id="nobody looked"),
+        pytest.param(lambda inventory: inventory.refresh(), id="all were listed"),
+        pytest.param(lambda inventory: inventory.of((DEV, App("other"))), id="another app was looked at"),
+    ],
+)
+def test_the_end_of_a_follower_concerns_its_leader_whoever_looked_first(
+    look: Callable[[Inventory], object],
+) -> None:
+    engine = Engine()
+    leader = engine.run("leader", {"confd.app": "web"})
+    follower = engine.run("sidecar", {}, NetworkMode=f"container:{leader}")
+    inventory = Inventory(engine.asked, DEV, Labels())
+    inventory.refresh()
+    assert inventory.saw(TargetEvent(follower, "die", {})) is None
+    engine.remove(follower)
+    look(inventory)
+    assert inventory.saw(TargetEvent(follower, "destroy", {})) == (DEV, App("web"))
+    assert inventory.saw(TargetEvent(follower, "destroy", {})) is None
+
+
+def test_containers_whose_end_the_engine_never_tells_are_not_remembered_for_ever() -> None:
+    engine = Engine()
+    leader = engine.run("leader", {"confd.app": "web"})
+    inventory = Inventory(engine.asked, DEV, Labels())
+    first = Container("")
+    for number in range(300):
+        follower = engine.run(f"sidecar-{number}", {}, NetworkMode=f"container:{leader}")
+        first = first or follower
+        inventory.refresh()
+        engine.remove(follower)
+    inventory.refresh()
+    assert inventory.saw(TargetEvent(first, "destroy", {})) is None
+    assert inventory.saw(TargetEvent(follower, "destroy", {})) == (DEV, App("web"))
