@@ -24,9 +24,10 @@ CATCH_UP_S = 2.0
 
 @dataclass(slots=True)
 class _State:
-    """What changes: the newest revision this process wrote, and a lock a layer."""
+    """What changes: the newest revision this process wrote in the store's present history, and a lock a layer."""
 
     written: int = 0
+    era: int = 0
     guard: threading.Lock = field(default_factory=threading.Lock)
     locks: dict[Layer, threading.Lock] = field(default_factory=dict)
     numbers: dict[Layer, tuple[int, Mapping[int, int]]] = field(default_factory=dict)
@@ -44,13 +45,17 @@ class Context:
     state: _State = field(default_factory=_State)
 
     def snapshot(self, min_revision: int = 0) -> Snapshot:
-        """The newest state, not older than a revision nor than what this process wrote. Raises `Unavailable`."""
-        wanted = max(min_revision, self.state.written)
+        """The newest state, not older than a revision nor than what this process wrote. Raises `Unavailable`.
+
+        What it wrote before the store was put back from a backup is in no state that is to come: a listing, which
+        is never behind the store, may be older than that.
+        """
+        self._leave_history()
         if self.mirror.current:
-            return self.mirror.wait(wanted, CATCH_UP_S)
+            return self.mirror.wait(max(min_revision, self.state.written), CATCH_UP_S)
         fresh = self.fresh()
-        if fresh.revision < wanted:
-            raise Unavailable(f"the store has not reached revision {wanted} yet; try again")
+        if fresh.revision < min_revision:
+            raise Unavailable(f"the store has not reached revision {min_revision} yet; try again")
         return fresh
 
     def fresh(self) -> Snapshot:
@@ -65,6 +70,13 @@ class Context:
         """Reads of this process are not older than this from now on."""
         with self.state.guard:
             self.state.written = max(self.state.written, revision)
+
+    def _leave_history(self) -> None:
+        """Forget what is known by revisions of a history that the store has left."""
+        with self.state.guard:
+            if self.state.era != self.mirror.era:
+                self.state.era, self.state.written = self.mirror.era, 0
+                self.state.numbers.clear()
 
     @contextmanager
     def writing(self, layer: Layer) -> Iterator[None]:

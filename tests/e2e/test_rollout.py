@@ -79,9 +79,14 @@ def test_an_agent_that_dies_with_the_turn_gives_it_up_and_heals_when_it_is_back_
     others = [host for host in HOSTS if host != began]
     until(lambda: all(fleet.engines[host].has(f"web-{host}", "A", "5") for host in others), 60)
     fleet.begin_agent(began)
-    until(lambda: fleet.engines[began].has(f"web-{began}", "A", "5"), 60)
-    until(lambda: set(states(fleet).values()) == {"in-sync"}, 30)
-    assert all(one.names(running=True) == [f"web-{host}"] for host, one in fleet.engines.items())
+    until(lambda: fleet.engines[began].has(f"web-{began}", "A", "5") and _alone(fleet), 60)
+    until(lambda: set(states(fleet).values()) == {"in-sync"} and _alone(fleet), 30)
+
+
+def _alone(fleet: Fleet) -> bool:
+    """Whether every host has its one container, which runs: no recreate is under way or waits for its heal."""
+    found = [(one.names(), one.names(running=True), [f"web-{host}"]) for host, one in fleet.engines.items()]
+    return all(every == running == wanted for every, running, wanted in found)
 
 
 def _first_to_begin(fleet: Fleet) -> list[str]:

@@ -49,7 +49,7 @@ def apart(begin: Callable[..., Apart], etcd: EtcdProcess) -> Apart:
 
 def _doubts(apart: Apart) -> str:
     """Why the agent waits, as `hosts` tells it; empty: it does not."""
-    hosts = apart.json("hosts")["hosts"]
+    hosts = apart.told("hosts")["hosts"]
     return "; ".join(str(one["why"]) for host in hosts for one in host.get("doubts") or ())
 
 
@@ -139,7 +139,7 @@ def test_the_hosts_folder_that_is_deleted_costs_nothing(
     """What was done is known on the host itself, and written again."""
     writes = Writes(engine)
     etcd.ctl("del", "--prefix", "/confd/hosts/")
-    until(lambda: any(host["alive"] for host in apart.json("hosts")["hosts"]), 40)
+    until(lambda: any(host["alive"] for host in apart.told("hosts")["hosts"]), 40)
     until(lambda: [one["state"] for one in apart.status("web")] == ["in-sync"], 30)
     _quiet(writes)
     apart.ctl("set", "web", "A=2", "-e", "dev", "--wait", "30s")

@@ -16,6 +16,7 @@ import pytest
 
 from confd.client import Client, HttpTransport
 from confd.config import EtcdConfig
+from confd.errors import Unavailable
 from confd.ports import Delete, Operation, Put
 from confd.stores.etcd import EtcdStore
 from tests.support.engine import EngineProcess
@@ -68,6 +69,18 @@ class Confd:
     def json(self, *arguments: str) -> Any:
         return json.loads(self.ctl(*arguments, "-o", "json"))
 
+    def told(self, *arguments: str) -> Any:
+        """As `json`, asked again while the store is out of reach, as for a moment after it has come back."""
+        answers: list[subprocess.CompletedProcess[str]] = []
+
+        def ask() -> bool:
+            answers.append(self._run(*arguments, "-o", "json"))
+            return answers[-1].returncode != Unavailable.exit_code
+
+        until(ask, 20)
+        assert answers[-1].returncode == 0, f"{arguments}: {answers[-1].stderr}\n{self.log}"
+        return json.loads(answers[-1].stdout)
+
     def put(self, key: str, text: str) -> int:
         """Write straight into its etcd, as an operator with etcdctl may; the revision."""
         return self._commit(Put(key, text))
@@ -108,7 +121,7 @@ class Confd:
 
     def status(self, app: str, env: str = "dev") -> list[dict[str, Any]]:
         """Where each of the app's containers stands."""
-        found: list[dict[str, Any]] = self.json("status", app, "-e", env)["containers"]
+        found: list[dict[str, Any]] = self.told("status", app, "-e", env)["containers"]
         return found
 
     def agent_pid(self) -> int:

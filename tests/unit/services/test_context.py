@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from confd.errors import Configuration, Unavailable
-from confd.keys import App, Env, Keyspace, Layer
+from confd.keys import App, Env, Key, Keyspace, Layer
 from confd.ports import Put
 from confd.services import settings
 from confd.services.context import Context
@@ -18,7 +18,7 @@ from tests.support.contexts import context_on
 from tests.support.stores import FailingStore
 from tests.support.wait import until
 
-HERE = Scope(Env("dev"), App("web"))
+HERE, THERE = Scope(Env("dev"), App("web")), Scope(Env("dev"), App("db"))
 
 
 def test_a_process_reads_what_it_wrote(context: Context) -> None:
@@ -55,6 +55,27 @@ def test_a_store_out_of_reach_is_told_and_found_again() -> None:
         store.set_reachable(True)
         until(lambda: context.mirror.current, 5)
         assert HERE.layer in context.snapshot().layers
+
+
+def test_a_store_put_back_from_a_backup_is_served_from_there_on() -> None:
+    store = MemoryStore()
+    with context_on(store) as context:
+        kept = settings.edit(context, HERE, Edit({"a": 1})).revision
+        settings.edit(context, THERE, Edit({"b": 1}))
+        settings.edit(context, HERE, Edit({"a": 2}))
+        assert _told(context) == ("2", 2)
+        store.restore(kept)
+        until(lambda: context.mirror.era == 1 and context.mirror.current, 5)
+        assert context.snapshot().revision == kept
+        settings.edit(context, HERE, Edit({"a": 3}))
+        settings.edit(context, HERE, Edit({"a": 4}))
+        assert _told(context) == ("4", 3)
+
+
+def _told(context: Context) -> tuple[str, object]:
+    """The value of a, and the number of the change that set it."""
+    told = settings.read_one(context, context.snapshot(), HERE, Key("a"))
+    return str(told["value"].text), told["change"]
 
 
 def test_writers_of_one_layer_take_turns_and_those_of_another_do_not(context: Context) -> None:
