@@ -234,5 +234,5 @@ def test_a_container_whose_namespaces_another_shares_is_blocked_until_that_one_i
     assert engine.inspect("leader")["Id"] == leader
     confd.ctl("set", "leader", "run/memory=64m", "-e", "dev")
     engine.remove("sidecar")
-    until(lambda: engine.inspect("leader")["Id"] != leader, 30)
-    until(lambda: engine.variables("leader").get("A") == "1", 30)
+    until(lambda: engine.has("leader", "A", "1"), 30)
+    assert engine.inspect("leader")["Id"] != leader
