@@ -18,6 +18,9 @@ __all__ = ["MAX_COMMIT_BYTES", "MemoryLease", "MemoryStore"]
 MAX_COMMIT_BYTES = 1536 * 1024
 """etcd's own default limit of a request."""
 
+LOOK_S = 0.02
+"""How soon a stream that waits sees that it is to stop."""
+
 
 class MemoryLease:
     """A lease that ends only when it is closed, or expired by a test."""
@@ -81,7 +84,7 @@ class MemoryStore:
                     item = Batch(reached, ()) if lost else self._next(areas, reached)
                     lost = False
                 if item is None:
-                    self._changed.wait(0.1)
+                    self._changed.wait(LOOK_S)
                     continue
             if isinstance(item, Resync):
                 reached = item.listing.revision

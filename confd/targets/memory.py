@@ -35,6 +35,9 @@ __all__ = ["Image", "MemoryTarget", "Program"]
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
+LOOK_S = 0.02
+"""How soon a stream that waits sees that it is to stop."""
+
 Image: TypeAlias = Callable[[Inspect], Program]
 """The program that a new container of the image runs."""
 
@@ -94,7 +97,7 @@ class MemoryTarget:
                     told, away = -1, True
                     event = TargetEvent(Container(""), "away")
                 elif not self._reachable or told == len(self._told):
-                    self._changed.wait(0.1)
+                    self._changed.wait(LOOK_S)
                     continue
                 else:
                     event = self._told[told] if told >= 0 else TargetEvent(Container(""), "resync")
