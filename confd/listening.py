@@ -12,7 +12,9 @@ from pathlib import Path
 
 from confd.errors import Configuration
 
-__all__ = ["holder_of", "listen", "listen_all"]
+__all__ = ["MAX_SOCKET_PATH", "holder_of", "listen", "listen_all"]
+
+MAX_SOCKET_PATH = 107  # bytes, see unix(7)
 
 
 def listen_all(addresses: Sequence[str]) -> list[socket.socket]:
@@ -63,6 +65,8 @@ def _tcp(address: str) -> socket.socket:
 
 def _unix(path: Path) -> socket.socket:
     """Open to every user of the machine, as a port is: a shim may run as any user, and always needs a token."""
+    if len(str(path).encode()) > MAX_SOCKET_PATH:
+        raise Configuration(f"the path {path} is too long for a socket; use a shorter --data or --listen")
     made = socket.socket(socket.AF_UNIX)
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -75,7 +79,9 @@ def _unix(path: Path) -> socket.socket:
         made.listen(1024)
     except OSError as exc:
         made.close()
-        raise Configuration(f"cannot listen on unix:{path}: {exc.strerror or exc}") from exc
+        raise Configuration(
+            f"cannot listen on unix:{path}: {exc.strerror or exc}; use another --data or --listen"
+        ) from exc
     except Configuration:
         made.close()
         raise

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,19 +88,26 @@ def _server(arguments: Sequence[str]) -> int:
     _log(config.log)
     stop = _stop_on_signals()  # uvicorn raises the signal again when it has ended: it must not end us then
     _check_allowed(config.allow_run)
-    if config.mode == "api":
-        return _serve(config, config.etcd, config.listen, stop)
-    return _up(config, stop)
+    from confd.listening import listen_all
+
+    own = f"unix:{config.data.absolute() / 'api' / 'confd.sock'}"
+    addresses = list(dict.fromkeys((*config.listen, own) if config.mode == "up" else config.listen))
+    with contextlib.ExitStack() as until_the_end:  # a port that is taken is told before anything starts
+        sockets = {
+            at: until_the_end.enter_context(one) for at, one in zip(addresses, listen_all(addresses), strict=True)
+        }
+        if config.mode == "up":
+            return _up(config, own, sockets, stop)
+        return _serve(config, config.etcd, sockets, stop)
 
 
-def _up(config: ServerConfig, stop: threading.Event) -> int:
-    """etcd, then the API, then the agent; they end in the other order."""
+def _up(config: ServerConfig, own: str, sockets: Mapping[str, socket.socket], stop: threading.Event) -> int:
+    """etcd, then the API, then the agent; they end in the other order. confctl is told the address `own`."""
     from confd.clock import SystemClock
     from confd.credentials import ensure_token, write_context
     from confd.stores.embedded import EmbeddedEtcd
     from confd.supervise import Child
 
-    address = f"unix:{config.data.absolute() / 'api' / 'confd.sock'}"
     ensure_token(config.token_file)
     etcd = EmbeddedEtcd(config.data / "store")
     etcd.start()
@@ -106,13 +115,12 @@ def _up(config: ServerConfig, stop: threading.Event) -> int:
     command = [sys.executable, "-m", "confd.main", "agent", "--env", config.env, "--etcd", etcd.endpoint]
     command += ["--prefix", store.prefix, "--data", str(config.data / "agent"), *config.agent_arguments]
     child = Child("agent", command, SystemClock())
-    context = {"server": address, "token_file": str(config.token_file.absolute()), "env": config.env}
-    addresses = (*config.listen, address)
+    context = {"server": own, "token_file": str(config.token_file.absolute()), "env": config.env}
     over = threading.Event()
     keeper = threading.Thread(target=_keep, args=(etcd, over), name="keep-etcd", daemon=True)
     keeper.start()
     try:
-        return _serve(config, store, addresses, stop, lambda: _opened(child, context, write_context))
+        return _serve(config, store, sockets, stop, lambda: _opened(child, context, write_context))
     finally:
         child.stop()
         over.set()
@@ -134,7 +142,7 @@ def _keep(etcd: Any, over: threading.Event) -> None:
 
 
 def _opened(child: Any, context: dict[str, str], write: Callable[[Path, dict[str, str]], bool]) -> None:
-    """Once the sockets are open: start the agent, and let confctl find us."""
+    """Once the API is there: start the agent, and let confctl find us."""
     child.start()
     base = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     path = Path(base) / "confd" / "config.toml"
@@ -145,32 +153,28 @@ def _opened(child: Any, context: dict[str, str], write: Callable[[Path, dict[str
 def _serve(
     config: ServerConfig,
     etcd: EtcdConfig,
-    addresses: Sequence[str],
+    sockets: Mapping[str, socket.socket],
     stop: threading.Event,
     opened: Callable[[], None] = lambda: None,
 ) -> int:
-    """The API in this process, on all addresses, until a signal."""
+    """The API in this process, on all sockets by their addresses, until a signal."""
     import uvicorn
 
     from confd.bootstrap import build_api
     from confd.credentials import ensure_token
-    from confd.listening import listen_all
 
-    sockets = listen_all(list(dict.fromkeys(addresses)))
     api = build_api(etcd, ensure_token(config.token_file), stop)
     try:
         opened()
-        for address in addresses:
+        for address in sockets:
             log.info("listening on %s", address)
         settings = uvicorn.Config(
             api.application, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=DRAIN_S
         )
         if not stop.is_set():
-            uvicorn.Server(settings).run(sockets=sockets)
+            uvicorn.Server(settings).run(sockets=list(sockets.values()))
     finally:
         api.close()
-        for one in sockets:
-            one.close()
     return 0
 
 

@@ -17,12 +17,12 @@ from typing import IO
 
 from confd.config import EtcdConfig
 from confd.errors import ConfdError, Configuration, Unavailable
+from confd.listening import MAX_SOCKET_PATH
 from confd.stores.etcd import EtcdStore
 
 __all__ = ["EmbeddedEtcd"]
 
 CLIENT, PEER = "client:1", "peer:1"
-MAX_SOCKET_PATH = 107
 ARGUMENTS = (
     *("--name", "embedded", "--data-dir", "etcd", "--logger", "zap"),
     *("--listen-client-urls", f"unix://{CLIENT}", "--advertise-client-urls", f"unix://{CLIENT}"),

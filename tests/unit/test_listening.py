@@ -51,3 +51,8 @@ def test_all_or_none(tmp_path: Path) -> None:
 def test_what_cannot_be_listened_on_is_a_configuration_error(address: str) -> None:
     with pytest.raises(Configuration):
         listen(address)
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_told_with_what_to_use(tmp_path: Path) -> None:
+    with pytest.raises(Configuration, match="too long for a socket; use a shorter --data"):
+        listen(f"unix:{tmp_path / ('a' * 100) / 's'}")
