@@ -87,4 +87,4 @@ def status(app: str, env: str) -> Response:
 
     Query: `host`, `min_revision`.
     """
-    return answer(fleet.status(snapshot(), scope_of(app, env)))
+    return answer(fleet.status(context(), snapshot(), scope_of(app, env)))

@@ -17,6 +17,7 @@ __all__ = [
     "STATES",
     "WAITS",
     "Told",
+    "in_effect_of",
     "observed_document",
     "observed_of",
     "state_of",
@@ -37,6 +38,7 @@ class Told:
     """Of which store revision and when a status tells.
 
     What failed for good, what will be tried again, what could not be rendered, and whose turn comes first.
+    `in_effect` is the newest revision at which nothing was left to do; 0 where none is known.
     """
 
     revision: int
@@ -45,6 +47,7 @@ class Told:
     again: str = ""
     left_out: str = ""
     waits: str = ""
+    in_effect: int = 0
 
 
 def observed_document(observed: Observed) -> dict[str, Any]:
@@ -141,6 +144,7 @@ def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: To
         "env": observed.env,
         "state": state,
         "revision": told.revision,
+        "in_effect": told.in_effect,
         "digest": digest,
         "detail": detail,
         "steps": [step_document(step) for step in steps],
@@ -148,6 +152,14 @@ def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: To
         "at": told.at,
     }
     return json.dumps(document, ensure_ascii=False)
+
+
+def in_effect_of(text: str) -> int:
+    """Of a status document: the revision up to which all was in effect; 0 where it does not tell."""
+    try:
+        return int(json.loads(text)["in_effect"])
+    except (ValueError, KeyError, TypeError):
+        return 0
 
 
 _PLAIN = (

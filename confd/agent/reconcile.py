@@ -158,7 +158,7 @@ class Reconciler:
         except ConfdError:
             self._let_go(place, waiting=False)
             raise
-        self.reporter.tell(rendered.revision, [one for one in reports if self.ledger.entry(one.observed.id)])
+        self.reporter.tell([one for one in reports if self.ledger.entry(one.observed.id)])
         self._forget_gone(place)
         if later:
             raise later[0]
@@ -351,7 +351,7 @@ class Reconciler:
         recreated = any(step.action == "recreate" for step in plan.due)
         arguments = rendered.arguments_digest if recreated else work.entry.arguments
         passing = Report(replace(seen, id=current), rendered, plan.due)
-        successor = Successor(current, self.reporter.text(rendered.revision, passing))
+        successor = Successor(current, self.reporter.succession(passing, container))
         self.ledger.done(container, after, outcomes, arguments=arguments, successor=successor)
         if any(step.reach >= Reach.NEW_PROCESS for step in plan.due):
             self.turns.succeeded(place)

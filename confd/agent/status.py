@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from confd.keys import Container, Host, Keyspace
 from confd.model import Observed, Rendered, Step
 from confd.ports import Area, Clock, Delete, Expect, Operation, Put, Store
-from confd.published import Told, status_text
+from confd.published import Told, in_effect_of, status_text
 
 __all__ = ["Report", "Reporter"]
 
@@ -39,8 +39,13 @@ class Report:
     def left_out(self) -> str:
         return "; ".join(f"left out: {problem.detail}" for problem in self.rendered.problems)
 
-    def told(self, revision: int, at: str) -> Told:
-        return Told(revision, at, self.failed, self.again, self.left_out, self.waits)
+    @property
+    def settled(self) -> bool:
+        """Whether all is in effect that the container is due."""
+        return not (self.steps or self.failed or self.again)
+
+    def told(self, at: str, in_effect: int) -> Told:
+        return Told(self.rendered.revision, at, self.failed, self.again, self.left_out, self.waits, in_effect)
 
 
 class Reporter:
@@ -55,34 +60,58 @@ class Reporter:
         self._lock = threading.Lock()
         self._last: dict[Container, str] = {}
         self._left_out: dict[Container, str] = {}
+        self._in_effect: dict[Container, int] | None = None
 
     def refence(self, fence: Expect) -> None:
         """Write under another claim from now on; everything is told anew."""
         with self._lock:
             self._fence = fence
             self._last.clear()
+            self._in_effect = None
 
-    def tell(self, revision: int, reports: Sequence[Report]) -> None:
+    def tell(self, reports: Sequence[Report]) -> None:
         """Publish the reports that say something new. Raises `Unavailable`, or `Conflict` when fenced off."""
         fresh: dict[Container, str] = {}
         operations: list[Operation] = []
         for report in reports:
             container = report.observed.id
-            timeless = status_text(report.observed, report.steps, report.digest, report.told(revision, ""))
+            timeless = self._text(report, "", container)
             if self._last.get(container) == timeless:
                 continue
             self._note(report)
             fresh[container] = timeless
-            operations.append(Put(self._keyspace.status(self._host, container), self.text(revision, report)))
+            operations.append(
+                Put(self._keyspace.status(self._host, container), self._text(report, self._clock.utc(), container))
+            )
         if operations:
             self._store.commit(operations, [self._fence] if self._fence else [])
             with self._lock:
                 self._last.update(fresh)
 
-    def text(self, revision: int, report: Report) -> str:
-        """The report as a status document of now."""
-        told = report.told(revision, self._clock.utc())
-        return status_text(report.observed, report.steps, report.digest, told)
+    def succession(self, report: Report, before: Container) -> str:
+        """The first status of a container that takes the place of the one `before`. Raises `Unavailable`."""
+        text = self._text(report, self._clock.utc(), before)
+        with self._lock:
+            known = self._known()
+            known[report.observed.id] = known.get(before, 0)
+        return text
+
+    def _text(self, report: Report, at: str, known_as: Container) -> str:
+        """The report as a status document, with the newest revision at which nothing was left to do."""
+        with self._lock:
+            known = self._known()
+            if report.settled:
+                known[known_as] = report.rendered.revision
+            in_effect = known.get(known_as, 0)
+        return status_text(report.observed, report.steps, report.digest, report.told(at, in_effect))
+
+    def _known(self) -> dict[Container, int]:
+        """What was in effect in each container, from what this agent or the one before it has told of it."""
+        if self._in_effect is None:
+            prefix = self._keyspace.status(self._host, Container(""))
+            told = self._store.snapshot([Area(prefix)]).entries
+            self._in_effect = {Container(key.removeprefix(prefix)): in_effect_of(e.text) for key, e in told.items()}
+        return self._in_effect
 
     def _note(self, report: Report) -> None:
         """Log what a container has to do without, when that is news."""
@@ -113,3 +142,5 @@ class Reporter:
         with self._lock:
             self._last.pop(container, None)
             self._left_out.pop(container, None)
+            if self._in_effect is not None:
+                self._in_effect.pop(container, None)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from confd import jsontext
 from confd.binding import binding_of
-from confd.errors import ConfdError, NotFound
+from confd.errors import ConfdError, NotFound, Unavailable
 from confd.holds import holds_of
 from confd.keys import DEFAULT, Env, Host, Key, layers_of, show
 from confd.model import ContainerPlan, Head, Observed, Snapshot
@@ -39,13 +40,13 @@ def apps(snapshot: Snapshot) -> dict[str, Any]:
     return {"revision": snapshot.revision, "apps": [{"app": app, "envs": envs} for app, envs in found.items()]}
 
 
-def status(snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
+def status(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
     """Where every container of an app in an env stands.
 
     `published` is the revision of the newest change that concerns the app, `rendered` of the newest that its agent
-    has told of, `running` of the newest up to which all are in effect in it.
+    has told of, `running` of the newest up to which all are in effect in it; 0 where none is known to be.
     """
-    revisions = _revisions(snapshot, scope)
+    revisions = _revisions(context, snapshot, scope)
     containers = [
         {
             "container": told.container,
@@ -71,10 +72,9 @@ def status(snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Revisions:
-    """When what concerns an app in an env was changed: all times in order, and of each key the newest."""
+    """When what concerns an app in an env was changed, in order."""
 
     all: Sequence[int]
-    keys: Mapping[str, int]
 
     @property
     def published(self) -> int:
@@ -85,24 +85,25 @@ class _Revisions:
         return self._newest(int(told.status.get("revision") or 0))
 
     def running(self, told: Told) -> int:
-        """The newest change before the first one that is not in effect in the container."""
-        reasons = [reason for step in told.status.get("steps") or () for reason in step.get("reasons") or ()]
-        missing = [self.keys.get(str(reason.get("key")), self.published) for reason in reasons]
-        return self._newest(min([self.rendered(told), *(at - 1 for at in missing)]))
+        """The newest change at which nothing was left to do in the container."""
+        if told.status.get("state") == "in-sync":
+            return self.rendered(told)
+        return self._newest(int(told.status.get("in_effect") or 0))
 
     def _newest(self, limit: int) -> int:
         return max((at for at in self.all if at <= limit), default=0)
 
 
-def _revisions(snapshot: Snapshot, scope: Scope) -> _Revisions:
+def _revisions(context: Context, snapshot: Snapshot, scope: Scope) -> _Revisions:
     layers = layers_of(scope.env, scope.app, scope.host)
-    keys: dict[str, int] = {}
+    found = {entry.mod_revision for layer in layers for entry in snapshot.layers.get(layer, {}).values()}
     for layer in layers:
-        for key, entry in snapshot.layers.get(layer, {}).items():
-            keys[key] = max(entry.mod_revision, keys.get(key, 0))
-    heads = {snapshot.heads[layer].revision for layer in layers if layer in snapshot.heads}
+        if layer in snapshot.heads:
+            found.add(snapshot.heads[layer].revision)
+            with suppress(Unavailable):  # where a container stands is told while the store is away, too
+                found |= changes.numbers(context, layer, snapshot.heads[layer]).keys()
     bound = [snapshot.bindings.get((env, scope.app)) for env in (scope.env, Env(DEFAULT))]
-    return _Revisions(sorted({*keys.values(), *heads, *(one.mod_revision for one in bound if one)}), keys)
+    return _Revisions(sorted(found | {one.mod_revision for one in bound if one}))
 
 
 def _braked(snapshot: Snapshot, told: Told) -> dict[str, Any]:

@@ -72,8 +72,9 @@ def test_why_tells_change_author_steps_and_last_words(start_fleet: StartFleet) -
     assert said == fleet.ctl("why", first[:12], "-e", "dev")
     (path,) = [word for word in said.split() if word.endswith(".log")][:1]
     assert "hello from 1" in Path(path).read_text()
-    fleet.words("set", "talker", "BAD=1", "-e", "dev", "--wait", "60s", "-m", "a mistake", expect=3)
+    second = fleet.status("talker")[0]["running"]
+    fleet.words("set", "talker", "BAD=1", "A=3", "-e", "dev", "--wait", "60s", "-m", "a mistake", expect=3)
     said = fleet.ctl("why", "talker", "-e", "dev")
     assert all(word in said for word in ("is failed", "recreate failed", ": a mistake", "hello from 2"))
     one = fleet.status("talker")[0]
-    assert one["published"] == one["rendered"] > one["running"] > 0
+    assert one["published"] == one["rendered"] > one["running"] == second > 0

@@ -16,6 +16,7 @@ from confd.published import (
     MOVED,
     STATES,
     Told,
+    in_effect_of,
     observed_document,
     observed_of,
     state_of,
@@ -166,8 +167,23 @@ def test_a_status_holds_what_the_api_plans_from() -> None:
         "env": "prod",
         "state": "blocked",
         "revision": 9,
+        "in_effect": 0,
         "digest": "v1:x",
         "detail": "not allowed",
         "steps": [step_document(BLOCKED)],
         "at": "2026-01-01T00:00:01Z",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "revision"),
+    [
+        (status_text(SEEN, (), "v1:x", replace(NOW, in_effect=7)), 7),
+        ('{"revision": 9}', 0),  # by an agent of the release before
+        ('{"in_effect": null}', 0),
+        ("no status", 0),
+        ("[]", 0),
+    ],
+)
+def test_what_is_in_effect_is_read_from_a_status(text: str, revision: int) -> None:
+    assert in_effect_of(text) == revision

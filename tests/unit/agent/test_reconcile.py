@@ -195,21 +195,24 @@ def test_every_status_names_the_snapshots_revision_also_when_nothing_was_to_do(h
 
 
 def test_no_reader_finds_a_container_without_status_while_it_is_replaced(host: Host1) -> None:
-    host.put(LOG="info")
+    first = host.put(LOG="info")
     host.reconcile()
     prefix = KEYS.status(HOST, Container(""))
     listing = host.store.snapshot([Area(prefix)])
     there, revision = set(listing.entries), host.put(LOG="debug")
     assert host.reconcile() == [("recreate", "/web")]
     last, stop, seen = host.store.snapshot([Area(prefix)]).revision, threading.Event(), list[int]()
+    in_effect: list[int] = []
     for item in host.store.watch([Area(prefix)], listing.revision, stop):
         assert isinstance(item, Batch)
         there |= {event.key for event in item.events if event.entry is not None}
+        in_effect += [json.loads(event.entry.text)["in_effect"] for event in item.events if event.entry]
         there -= {event.key for event in item.events if event.entry is None}
         seen.append(len(there))
         if item.revision >= last:
             stop.set()
     assert set(seen) == {1}
+    assert (set(in_effect), in_effect[-1]) == ({first, revision}, revision)
     assert last > revision
 
 
@@ -366,6 +369,27 @@ def test_what_the_store_tells_of_containers_that_are_not_here_is_withdrawn(host:
     host.store.commit([Put(KEYS.status(HOST, Container(fresh)), '{"name": "fresh"}')])
     host.reconciler.reporter.sweep(host.inventory.has)
     assert sorted(str(one.get("name")) for one in host.status()) == ["fresh", "web"]
+
+
+def test_what_is_in_effect_is_told_also_after_a_recreate_a_restart_and_more_that_waits(host: Host1) -> None:
+    def told() -> tuple[object, object, object]:
+        host.reconcile()
+        (status,) = host.status()
+        return status["state"], status["revision"], status["in_effect"]
+
+    host.put(LOG="info")
+    host.reconcile()
+    second = host.put(LOG="debug")
+    assert told() == ("in-sync", second, second)
+    host.world.observe_only = True
+    third = host.put(LOG="warn")
+    assert told() == ("held", third, second)
+    host.again()
+    host.world.observe_only = True
+    fourth = host.put(LOG="error")
+    assert told() == ("held", fourth, second)
+    host.world.observe_only = False
+    assert told() == ("in-sync", fourth, fourth)
 
 
 def test_who_only_observes_tells_and_does_nothing(host: Host1) -> None:

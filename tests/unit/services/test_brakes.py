@@ -141,7 +141,7 @@ def test_setting_off_two_apps_wants_a_yes(context: Context) -> None:
 def test_the_status_tells_of_the_brake_where_nothing_is_due_too(context: Context) -> None:
     run(context, "h1", "web-1", alive=False)
     brakes.freeze(context, Frozen(DEV, WEB), WHY)
-    (one,) = fleet.status(context.fresh(), Scope(DEV, WEB))["containers"]
+    (one,) = fleet.status(context, context.fresh(), Scope(DEV, WEB))["containers"]
     assert ("anna" in one["detail"], one["brakes"], one["state"]) == (True, [one["detail"]], "in-sync")
 
 

@@ -168,7 +168,7 @@ def test_a_binding_that_does_nothing_gives_a_plan_without_a_recreate(running: Co
 
 
 def test_the_status_shows_lost_hosts_containers_too(running: Context) -> None:
-    document = fleet.status(running.fresh(), HERE)
+    document = fleet.status(running, running.fresh(), HERE)
     assert [(one["name"], one["host"], one["alive"]) for one in document["containers"]] == [
         ("web-1", "h1", True),
         ("web-2", "h2", False),
@@ -178,13 +178,13 @@ def test_the_status_shows_lost_hosts_containers_too(running: Context) -> None:
 def test_a_blocked_step_is_told_with_its_reason(context: Context) -> None:
     step = Step("recreate", Reach.NEW_CONTAINER, (Reason(K, "variable k"),), frozen({}), "adoption")
     HostStand(context.store, "h1").up().runs("web-1", steps=[step])
-    (one,) = fleet.status(context.fresh(), HERE)["containers"]
+    (one,) = fleet.status(context, context.fresh(), HERE)["containers"]
     assert (one["state"], one["steps"][0]["blocked"]) == ("blocked", "adoption")
 
 
 def test_nothing_told_is_an_empty_plan_and_status(context: Context) -> None:
     assert fleet.plan(context, context.fresh(), HERE)["containers"] == []
-    assert fleet.status(context.fresh(), HERE)["containers"] == []
+    assert fleet.status(context, context.fresh(), HERE)["containers"] == []
 
 
 # --- apps and hosts ---------------------------------------------------------------------------------------
@@ -285,12 +285,15 @@ def test_status_tells_what_is_published_rendered_and_running(context: Context) -
     stand.runs("old")
     third = settings.edit(context, HERE, Edit({"c": "1"})).revision
     text = status_text(
-        Observed(Container("x"), "late", WEB, DEV, True), (behind,), "d", Told(third + 3, "2026-01-02T00:00:00Z")
+        Observed(Container("x"), "late", WEB, DEV, True),
+        (behind,),
+        "d",
+        Told(third + 3, "2026-01-02T00:00:00Z", in_effect=second),
     )
     context.mirror.wait(context.store.commit([Put(SPACE.status(Host("h1"), Container("x")), text)]), 5)
     found = {
         one["name"]: (one["published"], one["rendered"], one["running"])
-        for one in fleet.status(context.fresh(), HERE)["containers"]
+        for one in fleet.status(context, context.fresh(), HERE)["containers"]
     }
     assert found["late"] == (third, third, second)
     assert found["old"][0] == third
@@ -299,6 +302,21 @@ def test_status_tells_what_is_published_rendered_and_running(context: Context) -
 
 def test_status_of_an_app_without_settings_has_no_revision(context: Context) -> None:
     HostStand(context.store, "h1").up(alive=False).runs("web-1")
-    (one,) = fleet.status(context.fresh(), HERE)["containers"]
+    (one,) = fleet.status(context, context.fresh(), HERE)["containers"]
     assert (one["published"], one["rendered"], one["running"]) == (0, 0, 0)
     assert one["lost_since"] == "2026-01-02T00:00:00Z"
+
+
+def test_what_runs_is_a_change_whose_values_are_all_written_over_since(context: Context) -> None:
+    """The key was changed twice more while nothing was done; the change that runs is told, not one between."""
+    settings.edit(context, HERE, Edit({"a": "1"}))
+    runs = settings.edit(context, HERE, Edit({"b": "1"})).revision
+    settings.edit(context, HERE, Edit({"b": "2"}))
+    last = settings.edit(context, HERE, Edit({"b": "3"})).revision
+    step = Step("recreate", Reach.NEW_CONTAINER, (Reason(Key("b"), "variable b"),), blocked="no")
+    seen = Observed(Container("x"), "x", WEB, DEV, True)
+    HostStand(context.store, "h1").up()
+    text = status_text(seen, (step,), "d", Told(last, "2026-01-02T00:00:00Z", in_effect=runs))
+    context.mirror.wait(context.store.commit([Put(SPACE.status(Host("h1"), Container("x")), text)]), 5)
+    (one,) = fleet.status(context, context.fresh(), HERE)["containers"]
+    assert (one["published"], one["rendered"], one["running"]) == (last, last, runs)
