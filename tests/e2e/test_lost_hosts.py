@@ -75,6 +75,6 @@ def test_why_tells_change_author_steps_and_last_words(start_fleet: StartFleet) -
     second = fleet.status("talker")[0]["running"]
     fleet.words("set", "talker", "BAD=1", "A=3", "-e", "dev", "--wait", "60s", "-m", "a mistake", expect=3)
     said = fleet.ctl("why", "talker", "-e", "dev")
-    assert all(word in said for word in ("is failed", "recreate failed", ": a mistake", "hello from 2"))
+    assert all(word in said for word in ("is failed", "recreate failed", ": a mistake", "hello from 3"))
     one = fleet.status("talker")[0]
     assert one["published"] == one["rendered"] > one["running"] == second > 0
