@@ -120,8 +120,8 @@ def rule_for(binding: Binding, key: Key) -> OnChange:
 def effect_of(
     key: Key, rendered: Rendered, binding: Binding, observed: Observed, reaches: Mapping[str, Reach]
 ) -> Effect:
-    """What a change of this one key would cause in one container."""
-    draft, case = _Draft(), _Case(rendered, observed, reaches)
+    """What a change of this one key would cause in one container; what its host told of it holds it, too."""
+    draft, case = _Draft(), _Case(rendered, observed, reaches, tuple(_own_holds(observed)))
     for need in _carriers(key, rendered, observed):
         _decide(need, rule_for(binding, key), rendered, observed, draft)
     _combine(draft, case)

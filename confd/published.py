@@ -17,6 +17,7 @@ __all__ = [
     "STATES",
     "WAITS",
     "Told",
+    "block_of",
     "in_effect_of",
     "observed_document",
     "observed_of",
@@ -116,11 +117,13 @@ def state_of(steps: Sequence[Step], told: Told) -> tuple[str, str]:
         return "pending", WAITS + told.waits
     blocked = next((step for step in steps if step.blocked is not None), None)
     if blocked is not None:
-        return _blocked(blocked.cause or Cause.RULE, blocked.blocked or "")
+        return block_of(blocked)
     return ("pending", "to do: " + ", ".join(step.action for step in steps)) if steps else ("in-sync", "")
 
 
-def _blocked(cause: Cause, why: str) -> tuple[str, str]:
+def block_of(step: Step) -> tuple[str, str]:
+    """The state that a blocked step puts its container in, and why."""
+    cause, why = step.cause or Cause.RULE, step.blocked or ""
     if cause in (Cause.FAILED, Cause.HELD):
         return str(cause), why
     if cause is Cause.CONTESTED:

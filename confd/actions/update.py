@@ -24,7 +24,12 @@ class _Able(Target, Updates, Protocol):
 def apply(target: _Able, inspect: Inspect, options: Mapping[str, str]) -> None:
     """Bring the options in. Raises `EngineRefused`; the engine's 200 alone is not believed."""
     container = str(inspect["Id"])
-    target.update(container, update_fields(options, inspect))
+    try:
+        target.update(container, update_fields(options, inspect))
+    except EngineRefused as error:
+        before, now = observed_options(inspect), observed_options(target.inspect(container))
+        kept = "; it keeps what it had" if all(now.get(name) == before.get(name) for name in options) else ""
+        raise EngineRefused(f"{error.detail}{kept}") from error
     now = observed_options(target.inspect(container))
     due = read_back({**now, **options})
     for name in options:

@@ -56,7 +56,7 @@ class Agent:
     _stop: threading.Event = field(default_factory=threading.Event)
     _relist: threading.Event = field(default_factory=threading.Event)
     _away_since: str | None = None
-    _told: tuple[object, ...] = ()
+    _told: dict[str, Any] = field(default_factory=dict)
     _fenced_off: threading.Event = field(default_factory=threading.Event)
     _looked_s: float = 0.0
     _fence: Expect | None = None
@@ -122,21 +122,25 @@ class Agent:
 
     def _publish(self) -> None:
         """Tell of this host, since when its engine does not answer, and what waits for `confctl resume`."""
-        away, doubts, conflicts = told = self._news()
-        news = {"engine_away_since": away, "doubts": doubts, "conflicts": conflicts, "at": self.clock.utc()}
-        about = {**self.about, **news}
+        told = self._news()
+        about = {**self.about, **told, "at": self.clock.utc()}
         self.store.commit(
             [Put(self.keyspace.about(self.host), json.dumps(about))], [self._fence] if self._fence else []
         )
         self._told = told
 
-    def _news(self) -> tuple[str | None, list[dict[str, Any]], list[dict[str, Any]]]:
+    def _news(self) -> dict[str, Any]:
         """What is told of the host as soon as it changes."""
         conflicts = [
             {"name": name, "env": env, "apps": apps, "why": f"the bindings of {' and '.join(apps)} both choose it"}
             for name, env, apps in self.inventory.conflicts()
         ]
-        return self._away_since, self.world.doubts(), conflicts
+        return {
+            "engine_away_since": self._away_since,
+            "held": self.world.stands_still(),
+            "doubts": self.world.doubts(),
+            "conflicts": conflicts,
+        }
 
     def _start(self) -> bool:
         """Everything in order: containers, store, then those who act. False when stopped meanwhile."""

@@ -101,13 +101,20 @@ class World:
 
     def held(self, place: Place) -> str:
         """Why this agent does nothing to the place's containers now, whatever the store says; empty: it may."""
+        still = self.stands_still()
+        if still:
+            self._froze = not self.observe_only
+            return still
+        doubt = self.doubt or self._waits(place)
+        return f"{doubt.why}; {RESUME}" if doubt is not None else ""
+
+    def stands_still(self) -> str:
+        """Why this agent does nothing to any container of its host, by its own file and flags; empty: it may."""
         if self.observe_only:
             return "this agent only looks, since it was started with --observe; start it without that"
         if self.freeze is not None and self.has_freeze_file():
-            self._froze = True
             return f"this host is frozen by the file {self.freeze}{_why(self.freeze)}; remove that to go on"
-        doubt = self.doubt or self._waits(place)
-        return f"{doubt.why}; {RESUME}" if doubt is not None else ""
+        return ""
 
     def has_freeze_file(self) -> bool:
         return self.freeze is not None and self.freeze.exists()

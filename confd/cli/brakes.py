@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from confd.cli.output import cell, emit, say, table
+from confd.cli.output import cell, counted, emit, say, table
 from confd.cli.scope import Common, common_options
 from confd.client import Brake, Document, integer
 from confd.keys import DEFAULT, parse_app, parse_env, parse_host
@@ -73,7 +73,10 @@ def freeze_command(common: Common, app: str | None, message: str, listing: bool,
 
 def _reached(document: Document) -> str:
     reaches = document["reaches"]
-    return f"{integer(reaches['containers'])} containers on {integer(reaches['hosts'])} hosts stay as they are"
+    containers, hosts = integer(reaches["containers"]), integer(reaches["hosts"])
+    if not containers:
+        return "no container that an agent has told of stands under it"
+    return f"{counted(containers, 'container')} on {counted(hosts, 'host')}: kept as they are"
 
 
 def _list(common: Common) -> None:
@@ -83,7 +86,10 @@ def _list(common: Common) -> None:
         for b in document["brakes"]
     ]
     emit(common.output, document, lambda: table(["ENV", "APP", "HOST", "BY", "SINCE", "WHY"], rows))
-    if not rows:
+    hosts = document.get("hosts") or ()
+    for one in hosts if common.output in (None, "table") else ():
+        click.echo(f"{cell(one['host'])}: {cell(one['why'])}")
+    if not rows and not hosts:
         say("no brake is on")
 
 
@@ -116,6 +122,6 @@ def unfreeze_command(common: Common, app: str | None, **flags: Any) -> None:
     ]
     emit(common.output, document, lambda: table(["CONTAINER", "HOST", "APP", "TO DO"], rows) if rows else None)
     state = "dry run, the brake stays on" if flags["dry_run"] else "no longer frozen"
-    say(f"{_what(env, brake)}: {state}; {len(rows)} containers have something to be done")
+    say(f"{_what(env, brake)}: {state}; something is to be done to {counted(len(rows), 'container')}")
     for left in document["brakes"]:
         say(f"still on: {cell(left['what'])}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from confd.cli.output import cell, emit, say, table
+from confd.cli.output import cell, counted, emit, say, table
 from confd.cli.scope import Common, common_options
 from confd.cli.writing import show_plan
 from confd.client import Document, Edit, integer
@@ -49,7 +49,9 @@ def hosts_command(context: click.Context, common: Common) -> None:
 
 
 def _show_troubles(host: Mapping[str, Any]) -> None:
-    """What needs somebody's word there."""
+    """What stands still there, and what needs somebody's word."""
+    for why in filter(None, (host.get("held"), *(host.get("brakes") or ()))):
+        click.echo(f"{host['host']}: {cell(why)}")
     for doubt in host.get("doubts") or ():
         of = f"{doubt['app']}@{doubt['env']}: " if doubt.get("app") else ""
         click.echo(
@@ -88,7 +90,7 @@ def forget_command(common: Common, name: str, **flags: Any) -> None:
     gone = document["containers"]
     emit(common.output, document, lambda: table(["CONTAINER"], [[one] for one in gone]))
     word = "dry run, nothing is forgotten" if flags["dry_run"] else "forgotten"
-    say(f"{name}: {word}; lost since {cell(document['lost_since'])}, {len(gone)} containers")
+    say(f"{name}: {word}; lost since {cell(document['lost_since'])}, {counted(len(gone), 'container')}")
 
 
 @click.command("upgrade")

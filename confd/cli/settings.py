@@ -167,6 +167,8 @@ def _show_explanation(key: str, document: Mapping[str, Any]) -> None:
         click.echo(f"  from      {cell(winner.get('layer'))} (change {cell(winner.get('change'))})")
     else:
         click.echo(f"{key} is not set in any layer")
+    for one in document.get("on_hosts", []):
+        click.echo(f"  but on    {cell(one['host'])}: {cell(one['layer'])} = {value_text(one.get('value'))}")
     for hidden in document.get("hidden", []):
         click.echo(f"  hides     {cell(hidden.get('layer'))} = {value_text(hidden.get('value'))}")
     if document.get("variable"):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
 
-from confd.cli.output import cell, emit, say, table, value_text
+from confd.cli.output import cell, counted, emit, say, table, value_text
 from confd.cli.scope import Common
 from confd.client import Client, Document, Edit, Scope, integer
 from confd.errors import NeedsYes, Unavailable
@@ -110,16 +111,17 @@ def carry_out(
 ) -> None:
     """Say what a write reaches and what that does, then store it, and say what became of it."""
     client, edit = common.client(), writing.edit(**members)
+    shown = send(client, replace(edit, dry_run=True))
+    if shown.get("diff"):
+        _say_reach(shown.get("reaches") or {}, None if edit.dry_run else NAMED)
     if not edit.dry_run:
-        edit = _confirmed(edit, send(client, replace(edit, dry_run=True)))
-    finish(client, scope, send(client, edit), writing, common.output)
+        shown = send(client, _confirmed(edit, shown))
+    finish(client, scope, shown, writing, common.output)
 
 
 def _confirmed(edit: Edit, shown: Document) -> Edit:
     """The write with the word that it needs, where there is somebody at a terminal to give it."""
     reaches = shown.get("reaches") or {}
-    if shown.get("diff"):
-        _say_reach(reaches)
     if reaches.get("needs_yes") and not edit.yes and sys.stdin.isatty() and sys.stderr.isatty():
         if not click.confirm("Store it?", err=True):
             raise NeedsYes("nothing was stored")
@@ -127,23 +129,25 @@ def _confirmed(edit: Edit, shown: Document) -> Edit:
     return edit
 
 
-def _count(number: Any, what: str) -> str:
-    return f"{integer(number)} {what}{'' if integer(number) == 1 else 's'}"
-
-
-def _say_reach(reaches: Document) -> None:
-    """One line of counts, and one for each action with the containers that it is done to."""
+def _say_reach(reaches: Document, most: int | None) -> None:
+    """One line of counts, and one for each action with the containers that it is done to, so many by name."""
     if not integer(reaches.get("containers")):
+        say("reaches no container that an agent has told of")
         return
-    containers, apps, hosts = (_count(reaches.get(name), name[:-1]) for name in ("containers", "apps", "hosts"))
+    containers, apps, hosts = (
+        counted(integer(reaches.get(name)), name[:-1]) for name in ("containers", "apps", "hosts")
+    )
     which = reaches.get("which") or ()
     names = sorted({cell(one.get("app")) for one in which})
     told = f" ({', '.join(names[:NAMED])}{' ...' if len(names) > NAMED else ''})" if len(names) > 1 else ""
     say(f"reaches {containers} of {apps}{told} on {hosts}")
     for action, count in sorted((reaches.get("actions") or {}).items()):
-        names = [f"{cell(one['name'])} on {cell(one['host'])}" for one in which if one["action"] == action]
-        more = f" and {integer(count) - len(names[:NAMED])} more" if integer(count) > NAMED else ""
-        say(f"  {action}: {', '.join(names[:NAMED])}{more}")
+        done = [one for one in which if one["action"] == action]
+        names = [f"{cell(one['name'])} on {cell(one['host'])}" for one in done[:most]]
+        more = f" and {integer(count) - len(names)} more" if integer(count) > len(names) else ""
+        say(f"  {action}: {', '.join(names)}{more}")
+        for why, reasons in Counter(one["blocked"] for one in done if one.get("blocked")).items():
+            say(f"    {cell(why)}" + (f" ({counted(reasons, 'container')})" if reasons < len(done) else ""))
 
 
 def finish(client: Client, scope: Scope, done: Document, writing: Writing, output: str | None) -> None:

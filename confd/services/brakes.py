@@ -12,6 +12,7 @@ from confd.keys import DEFAULT, App, Env, Host, Layer
 from confd.model import Brake, ChangeKind, Entry, Snapshot, frozen
 from confd.services import changes
 from confd.services.context import Context
+from confd.services.hosts import about_of
 from confd.services.meta import require_format
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
@@ -66,9 +67,10 @@ def read(snapshot: Snapshot, env: Env) -> dict[str, Any]:
 
 
 def read_all(snapshot: Snapshot) -> dict[str, Any]:
-    """All brakes that are on."""
+    """All brakes that are on; `hosts`: those whose agents do nothing by themselves: their file, or `--observe`."""
     found = [one for env in sorted(snapshot.freezes) for one in _documents(snapshot, env)]
-    return {"revision": snapshot.revision, "brakes": found}
+    held = [{"host": host, "why": about_of(state).get("held")} for host, state in sorted(snapshot.hosts.items())]
+    return {"revision": snapshot.revision, "brakes": found, "hosts": [one for one in held if one["why"]]}
 
 
 def _documents(snapshot: Snapshot, env: Env) -> list[dict[str, Any]]:

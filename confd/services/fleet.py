@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from confd import jsontext
 from confd.binding import binding_of
 from confd.errors import ConfdError, NotFound, Unavailable
 from confd.holds import holds_of
-from confd.keys import DEFAULT, Env, Host, Key, layers_of, show
-from confd.model import ContainerPlan, Head, Observed, Snapshot
+from confd.keys import DEFAULT, Env, Host, Key, Layer, layers_of, show
+from confd.model import ContainerPlan, Head, Observed, Reach, Snapshot
 from confd.plan import effect_of
 from confd.published import WAITS, step_document
 from confd.resolve import normal_text, resolve
@@ -161,11 +161,9 @@ def explain(
 ) -> dict[str, Any]:
     """Winner, what it hides, and what a change of the key would cause, in all containers or one by name or id.
 
-    Raises `NotFound` for an unknown key, and for a container that is none of the scope's.
+    A container that is asked for has the layer of its host. Without a host, `on_hosts` tells which hosts have a
+    value of their own. Raises `NotFound` for an unknown key, and for a container that is none of the scope's.
     """
-    stack = _stack(context, snapshot, scope, key)
-    if not stack:
-        raise NotFound(f"{key} is set in no layer that reaches {scope.app} in {scope.env}")
     effects = [
         _effect_document(context, snapshot, key, told.host, told.observed)
         for told in _told(snapshot, scope)
@@ -176,6 +174,13 @@ def explain(
         if not effects:
             known = f"`confctl status {scope.app}` lists them"
             raise NotFound(f"{show(container)} is no container of {scope.app} in {scope.env}; {known}")
+        on = {one["host"] for one in effects}
+        scope = replace(scope, host=min(on)) if len(on) == 1 else scope
+    stack = _stack(context, snapshot, layers_of(scope.env, scope.app, scope.host), key)
+    own = [] if scope.host else _stack(context, snapshot, _host_layers(snapshot, scope), key)
+    if not stack:
+        only = f"; on {', '.join(one['host'] for one in own)} alone (confctl: --host)" if own else ""
+        raise NotFound(f"{key} is set in no layer that reaches {scope.app} in {scope.env}{only}")
     rendered, _ = rendered_at(snapshot, scope.place, context.digest_key(snapshot))
     return {
         "revision": snapshot.revision,
@@ -183,6 +188,7 @@ def explain(
         "removed": stack[0]["removed"],
         "winner": stack[0],
         "hidden": stack[1:],
+        "on_hosts": own,
         "variable": next((variable for variable, its in rendered.variable_keys.items() if its == key), None),
         "problems": [problem.detail for problem in rendered.problems if key in problem.keys],
         "effects": effects,
@@ -195,6 +201,10 @@ def _effect_document(
     place = Place(observed.env, observed.app, host)
     rendered, binding = rendered_at(snapshot, place, context.digest_key(snapshot))
     effect = effect_of(key, rendered, binding, observed, context.reaches)
+    holds = holds_of(snapshot, observed.env, observed.app, host)
+    hold = next((one for one in holds if one.reach <= effect.reach and one.spares != observed.name), None)
+    if hold is not None and effect.reach > Reach.NONE:
+        effect = replace(effect, action="none", reach=Reach.NONE, blocked=hold.why)
     return {
         "container": effect.container,
         "name": effect.name,
@@ -205,10 +215,16 @@ def _effect_document(
     }
 
 
-def _stack(context: Context, snapshot: Snapshot, scope: Scope, key: Key) -> list[dict[str, Any]]:
-    """The key in every layer that has it, highest first."""
+def _host_layers(snapshot: Snapshot, scope: Scope) -> Sequence[Layer]:
+    """The layers of single hosts, for the scope's app in its env."""
+    found = [layer for layer in snapshot.layers if layer.host and (layer.env, layer.app) == (scope.env, scope.app)]
+    return sorted(found, key=lambda layer: str(layer.host), reverse=True)
+
+
+def _stack(context: Context, snapshot: Snapshot, layers: Sequence[Layer], key: Key) -> list[dict[str, Any]]:
+    """The key in every one of the layers that has it, the last first."""
     found: list[dict[str, Any]] = []
-    for layer in reversed(layers_of(scope.env, scope.app, scope.host)):
+    for layer in reversed(layers):
         entry = snapshot.layers.get(layer, {}).get(key)
         if entry is None:
             continue
@@ -223,6 +239,7 @@ def _stack(context: Context, snapshot: Snapshot, scope: Scope, key: Key) -> list
         found.append(
             {
                 "layer": str(layer),
+                "host": layer.host,
                 "change": known.get(entry.mod_revision),
                 "value": value,
                 "secret": secret,

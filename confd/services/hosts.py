@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from confd import jsontext
 from confd.errors import ConfdError, NeedsYes, NotFound, Refused
-from confd.keys import Host
+from confd.holds import brakes_in, word_of
+from confd.keys import DEFAULT, Host
 from confd.model import HostState, Snapshot
 from confd.ports import Area, Delete, Expect, Operation
 from confd.services.context import Context
@@ -18,7 +20,7 @@ _ABOUT = ("env", "engine_version", "engine_away_since", "api_version", "cpus", "
 
 
 def hosts(snapshot: Snapshot) -> dict[str, Any]:
-    """Every host that ever had an agent, alive or lost."""
+    """Every host that ever had an agent, alive or lost; `held`: why its agent does nothing by itself."""
     found = []
     for host, state in sorted(snapshot.hosts.items()):
         about = about_of(state)
@@ -28,12 +30,25 @@ def hosts(snapshot: Snapshot) -> dict[str, Any]:
                 "alive": state.alive is not None,
                 "lost_since": lost_since(state),
                 **{name: about.get(name) for name in _ABOUT},
+                "held": str(about.get("held") or ""),
+                "brakes": _brakes(snapshot, host, state, about),
                 "doubts": about.get("doubts") or [],
                 "conflicts": about.get("conflicts") or [],
                 "containers": len(state.status),
             }
         )
     return {"revision": snapshot.revision, "hosts": found}
+
+
+def _brakes(snapshot: Snapshot, host: Host, state: HostState, about: Mapping[str, Any]) -> list[str]:
+    """The brakes in the store that hold all that the host has in an env, in words."""
+    envs = {DEFAULT, about.get("env"), *(_members(text).get("env") for text in state.status.values())}
+    return [
+        word_of(brake, env)
+        for env in sorted(snapshot.freezes.keys() & envs)
+        for brake in brakes_in(snapshot, env)
+        if brake.app is None and brake.host in (None, host)
+    ]
 
 
 def lost_since(state: HostState) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 from confd.errors import NeedsYes, Shrinks
 from confd.keys import DEFAULT, Layer
 from confd.model import Snapshot
+from confd.published import block_of
 from confd.resolve import resolve
 from confd.services.context import Context
 from confd.services.places import Place, Told, told_of
@@ -50,9 +51,9 @@ def _touch(planner: Planner, one: Told) -> dict[str, Any]:
     place = Place(one.observed.env, one.observed.app, one.host)
     plan = planner.plan(place, one.observed)
     strongest = max(plan.due, key=lambda step: step.reach, default=None)
-    blocked = next((step.blocked for step in plan.steps if step.blocked is not None), None)
-    action = strongest.action if strongest else "blocked" if blocked else "none"
-    return {**where, "action": action, "blocked": blocked}
+    blocked = next((step for step in plan.steps if step.blocked is not None), None)
+    state, why = block_of(blocked) if blocked else ("none", None)
+    return {**where, "action": strongest.action if strongest else state, "blocked": why}
 
 
 def check_reach(reaches: dict[str, Any], yes: bool) -> None:

@@ -114,6 +114,7 @@ def _refusal(response: requests.Response) -> TargetError:
         text = str(response.json()["message"])
     except (ValueError, KeyError, TypeError):
         text = response.text or f"HTTP {response.status_code}"
+    text = " ".join(text.split())
     if response.status_code == 404 and "No such container" in text:
         return ContainerGone(text)
     if "marked for removal" in text:

@@ -71,3 +71,12 @@ def test_the_brakes_are_listed(run: Confctl, server: Server) -> None:
     assert done.stdout.splitlines()[1].split() == ["*", "*", "h1", "anna", "2026", "disk"]
     server.answers["GET /v1/freezes"] = {"revision": 4, "brakes": []}
     assert "no brake is on" in run("freeze", "--list").stderr
+    server.answers["GET /v1/freezes"] = {"revision": 4, "brakes": [], "hosts": [{"host": "h1", "why": "the file"}]}
+    done = run("freeze", "--list")
+    assert (done.stdout, done.stderr) == ("h1: the file\n", "")
+
+
+def test_a_freeze_that_reaches_nobody_says_so(run: Confctl, server: Server) -> None:
+    nobody = {"apps": 0, "hosts": 0, "containers": 0}
+    server.answers["PUT /v1/envs/dev/freeze"] = {"revision": 4, "reaches": nobody, "brakes": []}
+    assert "no container that an agent has told of" in run("freeze", "wbe", "-e", "dev", "-m", "x").stderr

@@ -225,8 +225,10 @@ def test_explain_tells_layer_variable_and_effect_of_the_container_asked_for(run:
         "  a change  web-2 on h1: blocked: why",
     ]
     server.answers[f"GET {WEB}/explain/A"]["effects"] = effects[1:]
+    server.answers[f"GET {WEB}/explain/A"]["on_hosts"] = [{"host": "h7", "layer": "dev/web@h7", "value": "d"}]
     asked = run("explain", "web", "A", "-e", "dev", "--container", "web-2").stdout.splitlines()
-    assert (asked, server.seen[-1]["query"]) == ([*lines[:4], lines[5]], "container=web-2")
+    here = "  but on    h7: dev/web@h7 = d"
+    assert (asked, server.seen[-1]["query"]) == ([*lines[:2], here, *lines[2:4], lines[5]], "container=web-2")
 
 
 def test_get_prints_the_bare_value(run: Confctl, server: Server) -> None:
@@ -397,6 +399,8 @@ def test_hosts_tells_of_doubts_and_of_containers_that_two_apps_choose(run: Confc
         "host": "h1",
         "alive": True,
         "containers": 2,
+        "held": "it is frozen by the file",
+        "brakes": ["env dev is frozen by anna"],
         "doubts": [
             {"env": None, "app": None, "why": "it went back"},
             {"env": "dev", "app": "web", "why": "all gone"},
@@ -407,6 +411,7 @@ def test_hosts_tells_of_doubts_and_of_containers_that_two_apps_choose(run: Confc
     }
     server.answers["GET /v1/hosts"] = {"hosts": [host]}
     said = run("hosts").stdout
+    assert "h1: it is frozen by the file\nh1: env dev is frozen by anna\n" in said
     assert "h1: it went back; nothing is done" in said
     assert "h1: web@dev: all gone; nothing is done" in said
     assert "h1: x in dev gets nothing: the bindings of a and b both choose it" in said

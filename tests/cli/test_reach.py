@@ -92,6 +92,26 @@ def test_at_a_terminal_one_is_asked_for_more_than_ten(
     assert [(one["dry_run"], one["yes"]) for one in sent] == bodies
 
 
-def test_nothing_is_said_of_nobody(run: Confctl, server: Server) -> None:
+def test_a_write_that_reaches_nobody_says_so(run: Confctl, server: Server) -> None:
     server.answers[ROUTE] = _shown(0)
-    assert "reaches" not in run("set", "web", "A=b", "-e", "dev").stderr
+    assert "reaches no container" in run("set", "web", "A=b", "-e", "dev").stderr
+
+
+def test_where_nothing_is_done_the_reason_is_told_once(run: Confctl, server: Server) -> None:
+    shown = _shown(3, "blocked")
+    for one, why in zip(
+        shown["reaches"]["which"], ("adoption: it ran", "adoption: it ran", "stopped"), strict=True
+    ):
+        one["blocked"] = why
+    server.answers[ROUTE] = shown
+    said = run("set", "web", "A=b", "-e", "dev").stderr.splitlines()
+    at = said.index("  blocked: web-0 on h1, web-1 on h1, web-2 on h1")
+    assert said[at + 1 : at + 3] == ["    adoption: it ran (2 containers)", "    stopped (1 container)"]
+
+
+def test_a_dry_run_names_every_container_that_the_write_would_reach(run: Confctl, server: Server) -> None:
+    server.answers[ROUTE] = _shown(12, apps=2)
+    said = run("set", "web", "A=b", "-e", "dev", "--dry-run").stderr
+    assert "reaches 12 containers of 2 apps on 1 host" in said
+    assert "  recreate: " + ", ".join(f"web-{n} on h1" for n in range(12)) + "\n" in said
+    assert [json.loads(one["body"])["dry_run"] for one in server.seen] == [True]

@@ -128,6 +128,12 @@ def test_an_update_that_the_engine_passes_over_is_refused(target: MemoryTarget) 
         update.apply(target, _run(target), {"shm-size": "1048576"})
 
 
+def test_an_update_that_the_engine_refuses_says_what_stays(target: MemoryTarget) -> None:
+    inspect = _run(target)
+    with pytest.raises(EngineRefused, match=r"; it keeps what it had$"):
+        update.apply(target, inspect, {"cpus": "900000000000"})
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -411,6 +411,15 @@ def test_the_effect_on_a_key_that_an_argument_carries_is_a_new_container() -> No
     assert effect_of(Key("a"), due, binding, container(due), REACHES).action == "recreate"
 
 
+@pytest.mark.parametrize(
+    ("told", "why"), [({"adopted": False}, "confctl adopt"), ({"held": "frozen by the file"}, "by the file")]
+)
+def test_the_effect_is_none_where_the_host_keeps_the_container_as_it_is(told: dict[str, Any], why: str) -> None:
+    due = rendered(A="1")
+    effect = effect_of(Key("A"), due, Binding(), replace(container(due), **told), REACHES)
+    assert (effect.action, why in (effect.blocked or "")) == ("none", True)
+
+
 def test_effect_tells_what_blocks_it() -> None:
     due = rendered(A="1")
     effect = effect_of(Key("A"), due, on("signal"), container(due), REACHES)

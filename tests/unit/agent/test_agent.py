@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -193,6 +194,19 @@ def test_nothing_is_applied_over_and_over_b108(store: MemoryStore, engine: Engin
         running.agent.reconciler.reconcile(place)
     assert [action for action, _ in engine.done] == ["recreate"]
     assert store.snapshot([Area(prefix)]).revision == before
+
+
+def test_it_tells_of_its_hosts_freeze_file(store: MemoryStore, running: Running, tmp_path: Path) -> None:
+    def held() -> str:
+        entry = store.snapshot([Area(KEYS.about(HOST))]).entries.get(KEYS.about(HOST))
+        return str(json.loads(entry.text)["held"]) if entry else "not told yet"
+
+    until(lambda: held() == "", 5)
+    running.agent.world.freeze = tmp_path / "freeze"
+    running.agent.world.freeze.write_text("anna: the disk is full")
+    until(lambda: "anna: the disk is full" in held(), 5)
+    running.agent.world.freeze.unlink()
+    until(lambda: held() == "", 5)
 
 
 def test_it_tells_since_when_its_engine_does_not_answer(

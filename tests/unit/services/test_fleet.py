@@ -11,7 +11,8 @@ from confd.keys import App, Container, Env, Host, Key, Keyspace
 from confd.model import Observed, Reach, Reason, Step, frozen
 from confd.ports import Put
 from confd.published import Told, status_text
-from confd.services import bindings, fleet, hosts, settings
+from confd.services import bindings, brakes, fleet, hosts, settings
+from confd.services.brakes import Frozen, Wanted
 from confd.services.context import Context
 from confd.services.settings import Edit, Scope
 from tests.support.hosts import FACTS, HostStand
@@ -92,8 +93,16 @@ def test_the_number_of_each_layers_own_change_is_told(context: Context) -> None:
 
 def test_a_key_in_no_layer_is_not_found(context: Context) -> None:
     lay(context, ..., ..., ..., ..., "5")
-    with pytest.raises(NotFound, match="k is set in no layer"):
+    with pytest.raises(NotFound, match="k is set in no layer that reaches web in dev; on h1 alone"):
         explained(context, HERE)
+    with pytest.raises(NotFound, match=r"reaches db in dev$"):
+        explained(context, Scope(DEV, App("db")))
+
+
+def test_hosts_with_a_value_of_their_own_are_named(context: Context) -> None:
+    lay(context, ..., ..., ..., "4", "5")
+    assert [(one["host"], one["value"]) for one in explained(context, HERE)["on_hosts"]] == [("h1", "5")]
+    assert explained(context, ON_H1)["on_hosts"] == []
 
 
 def test_what_stands_there_against_the_rules_is_told_without_its_value(context: Context) -> None:
@@ -138,6 +147,18 @@ def test_what_a_change_would_do_is_told_of_each_container(
     assert {(one["action"], one["reach"], one["blocked"]) for one in effects} == {
         ("recreate", "new-container", None)
     }
+
+
+def test_a_container_that_is_asked_for_has_the_layer_of_its_host(running: Context) -> None:
+    winners = [fleet.explain(running, running.fresh(), HERE, K, f"web-{n}")["winner"]["layer"] for n in (1, 2)]
+    assert winners == ["dev/web@h1", "dev/web"]
+
+
+def test_a_brake_is_told_where_it_keeps_the_change_from_being_done(running: Context) -> None:
+    brakes.freeze(running, Frozen(DEV, WEB, Host("h1")), Wanted("anna", "sale"))
+    effects = fleet.explain(running, running.fresh(), HERE, K)["effects"]
+    assert [(one["name"], one["action"]) for one in effects] == [("web-1", "none"), ("web-2", "recreate")]
+    assert "frozen by anna" in effects[0]["blocked"]
 
 
 @pytest.mark.parametrize(("scope", "container"), [(HERE, "db-1"), (ON_H1, "web-2"), (HERE, "web-"), (HERE, "")])

@@ -7,7 +7,8 @@ import pytest
 from confd.errors import NeedsYes, NotFound, Refused
 from confd.keys import App, Container, Env, Host, Keyspace, Layer
 from confd.ports import Area, Put
-from confd.services import hosts, settings
+from confd.services import brakes, hosts, settings
+from confd.services.brakes import Frozen, Wanted
 from confd.services.context import Context
 from confd.services.settings import Edit, Scope
 from tests.support.hosts import HostStand
@@ -46,6 +47,18 @@ def test_it_is_shown_and_confirmed_first(context: Context) -> None:
     with pytest.raises(NeedsYes, match="h1 and its 1 containers"):
         hosts.forget(context, H1, dry_run=False, yes=False)
     assert H1 in context.fresh().hosts
+
+
+def test_it_is_told_what_keeps_a_host_as_it_is(context: Context) -> None:
+    HostStand(context.store, "h1").up(held="this host is frozen by the file")
+    HostStand(context.store, "h2").up().runs("web-1", env="qa")
+    for what in (Frozen(Env("qa")), Frozen(Env("dev"), App("web")), Frozen(Env("_default"), None, H1)):
+        brakes.freeze(context, what, Wanted("anna", "sale"))
+    told = {one["host"]: (one["held"], one["brakes"]) for one in hosts.hosts(context.fresh())["hosts"]}
+    assert told["h1"] == ("this host is frozen by the file", [told["h1"][1][0]])
+    assert told["h1"][1][0].startswith("host h1 is frozen by anna")
+    assert (told["h2"][0], len(told["h2"][1]), told["h2"][1][0][:17]) == ("", 1, "env qa is frozen ")
+    assert brakes.read_all(context.fresh())["hosts"] == [{"host": "h1", "why": "this host is frozen by the file"}]
 
 
 def test_a_host_whose_agent_is_alive_is_not_forgotten(context: Context) -> None:

@@ -45,13 +45,13 @@ def test_a_write_says_what_it_does_to_each_container_before_it_is_stored(
     assert _edit(context, set=values).reaches == told.reaches
 
 
-def test_what_is_frozen_is_told_as_blocked(context: Context) -> None:
+def test_what_is_frozen_is_told_as_held(context: Context) -> None:
     HostStand(context.store, "h1").up().runs("web-1")
     context.mirror.wait(context.fresh().revision, 5)
     _edit(context, set={"run/memory": "128m"})
     brakes.freeze(context, Frozen(DEV, WEB), Wanted("anna", "sale"))
     told = _edit(context, set={"run/memory": "256m"}, dry_run=True)
-    assert told.reaches["actions"] == {"blocked": 1}
+    assert told.reaches["actions"] == {"held": 1}
     assert "frozen by anna" in told.reaches["which"][0]["blocked"]
 
 
