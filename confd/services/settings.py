@@ -10,7 +10,7 @@ from confd import jsontext
 from confd.diff import Difference, diff
 from confd.errors import Conflict, Invalid, Malformed, NotFound, Refused, TooLarge
 from confd.jsontext import Value
-from confd.keys import App, Env, Host, Key, Layer, matches, option_of, parse_key
+from confd.keys import App, Env, Host, Key, Layer, layers_of, matches, option_of, parse_key
 from confd.model import EMPTY, Change, Entry, Head, Observed, Problem, Setting, Snapshot, frozen
 from confd.options import against_host, differing, not_allowed
 from confd.resolve import normal_text, resolve
@@ -222,6 +222,14 @@ def _key(name: str, member: str) -> Key:
         raise Malformed(error.detail, pointer=jsontext.pointer(member, name)) from error
 
 
+def _found(snapshot: Snapshot, scope: Scope, key: Key) -> str:
+    """Where the key is set, of all layers that reach the scope, in words."""
+    layers = [
+        layer for layer in layers_of(scope.env, scope.app, scope.host) if key in snapshot.layers.get(layer, {})
+    ]
+    return f"it comes from {layers[-1]}" if layers else "nor in any other that reaches it"
+
+
 def _decide(
     context: Context, snapshot: Snapshot, scope: Scope, wanted: Edit, asked: Mapping[str, str | None]
 ) -> Written:
@@ -231,7 +239,7 @@ def _decide(
     stored = {key: entry.text for key, entry in now.items()}
     for key in wanted.unset:
         if key not in stored and not wanted.note:
-            raise NotFound(f"{key} is not set in layer {layer}; `confctl explain` tells where it comes from")
+            raise NotFound(f"{key} is not set in layer {layer}; {_found(snapshot, scope, parse_key(key))}")
     differences = diff({key: stored.get(key) for key in asked}, asked)
     places = places_of(snapshot, layer)
     head = snapshot.heads.get(layer, Head())

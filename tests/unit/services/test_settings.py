@@ -206,6 +206,13 @@ def test_a_host_has_a_history_of_its_own(context: Context) -> None:
     assert (shown["layer"], shown["change"]) == ("dev/web@h1", 1)
 
 
+def test_what_a_layer_does_not_have_cannot_be_unset_there_and_one_is_told_where_it_is(context: Context) -> None:
+    settings.edit(context, EVERYWHERE, Edit({"a": 1}, yes=True))
+    for key, where in (("a", "it comes from _default/_default"), ("b", "nor in any other")):
+        with pytest.raises(NotFound, match=f"{key} is not set in layer dev/web; {where}"):
+            settings.edit(context, HERE, Edit(unset=(key,)))
+
+
 def test_null_takes_a_lower_layers_key_away_and_stands_in_its_own(context: Context) -> None:
     settings.edit(context, EVERYWHERE, Edit({"a": 1, "b": 2}, yes=True))
     settings.edit(context, HERE, Edit({"a": None}))
