@@ -112,7 +112,7 @@ def carry_out(
     """Say what a write reaches and what that does, then store it, and say what became of it."""
     client, edit = common.client(), writing.edit(**members)
     shown = send(client, replace(edit, dry_run=True))
-    if shown.get("diff"):
+    if shown.get("diff") and not (edit.dry_run and _plan_tells_all(shown)):
         _say_reach(shown.get("reaches") or {}, None if edit.dry_run else NAMED)
     if not edit.dry_run:
         shown = send(client, _confirmed(edit, shown))
@@ -127,6 +127,12 @@ def _confirmed(edit: Edit, shown: Document) -> Edit:
             raise NeedsYes("nothing was stored")
         return replace(edit, yes=True)
     return edit
+
+
+def _plan_tells_all(shown: Document) -> bool:
+    """Whether the plan of a dry run, which is one app's in one env, has every container that the write reaches."""
+    planned = (shown.get("plan") or {}).get("containers") or ()
+    return bool(planned) and len(planned) == integer((shown.get("reaches") or {}).get("containers"))
 
 
 def _say_reach(reaches: Document, most: int | None) -> None:

@@ -109,6 +109,16 @@ def test_where_nothing_is_done_the_reason_is_told_once(run: Confctl, server: Ser
     assert said[at + 1 : at + 3] == ["    adoption: it ran (2 containers)", "    stopped (1 container)"]
 
 
+@pytest.mark.parametrize("planned", [1, 2])
+def test_a_dry_run_whose_plan_has_them_all_does_not_name_them_twice(
+    run: Confctl, server: Server, planned: int
+) -> None:
+    plan = {"containers": [{"name": f"web-{n}", "host": "h1", "steps": []} for n in range(planned)]}
+    server.answers[ROUTE] = {**_shown(2), "plan": plan}
+    done = run("set", "web", "A=b", "-e", "dev", "--dry-run")
+    assert ("reaches 2 containers" in done.stderr, "web-0" in done.stdout) == (planned == 1, True)
+
+
 def test_a_dry_run_names_every_container_that_the_write_would_reach(run: Confctl, server: Server) -> None:
     server.answers[ROUTE] = _shown(12, apps=2)
     said = run("set", "web", "A=b", "-e", "dev", "--dry-run").stderr
