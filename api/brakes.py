@@ -34,7 +34,7 @@ def _frozen(env: str, app: Value, host: Value) -> Frozen:
 @routes.get("/v1/freezes")
 @takes("min_revision")
 def list_brakes() -> Response:
-    """All brakes that are on, in whatever env.
+    """All brakes that are on, in whatever env, and the hosts that a freeze file or `--observe` keeps as they are.
 
     Query: `min_revision`.
     """

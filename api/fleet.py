@@ -29,8 +29,9 @@ def list_apps() -> Response:
 @routes.get("/v1/hosts")
 @takes("min_revision")
 def list_hosts() -> Response:
-    """The hosts that ever had an agent, alive or lost.
+    """The hosts that ever had an agent, alive or lost, and what keeps all of one as it is.
 
+    `held`: its freeze file, or that its agent only looks; `brakes`: those in the store that hold everything on it.
     Query: `min_revision`.
     """
     return answer(hosts.hosts(snapshot()))
@@ -63,7 +64,8 @@ def why(container: str) -> Response:
 def explain(app: str, env: str, key: str) -> Response:
     """Which layer a key comes from, what that hides, and what a change of the key would do.
 
-    Query: `container` (by name, id or short id), `host`, `min_revision`.
+    Query: `container` (by name, id or short id: with the layer of its host), `host`, `min_revision`. Without a host
+    `on_hosts` names those that have a value of their own.
     """
     name = parse_key(key)
     container = request.args.get("container")

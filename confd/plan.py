@@ -118,17 +118,23 @@ def rule_for(binding: Binding, key: Key) -> OnChange:
 
 
 def effect_of(
-    key: Key, rendered: Rendered, binding: Binding, observed: Observed, reaches: Mapping[str, Reach]
+    key: Key,
+    due: tuple[Rendered, Binding],
+    observed: Observed,
+    reaches: Mapping[str, Reach],
+    holds: Sequence[Hold] = (),
 ) -> Effect:
-    """What a change of this one key would cause in one container; what its host told of it holds it, too."""
-    draft, case = _Draft(), _Case(rendered, observed, reaches, tuple(_own_holds(observed)))
+    """What a change of this one key would cause in one container; `reaches` and `holds` as for a plan."""
+    rendered, binding = due
+    draft, case = _Draft(), _Case(rendered, observed, reaches, _holds_on(observed, holds))
     for need in _carriers(key, rendered, observed):
         _decide(need, rule_for(binding, key), rendered, observed, draft)
     _combine(draft, case)
     steps = _steps(draft, case)
-    due = [step for step in steps if step.blocked is None]
+    doable = [step for step in steps if step.blocked is None]
     blocked = next((step.blocked for step in steps if step.blocked is not None), None)
-    strongest = max(reversed(due), key=lambda step: step.reach, default=None)  # the last: a signal after its file
+    # of those that reach as far, the last: a signal after its file
+    strongest = max(reversed(doable), key=lambda step: step.reach, default=None)
     if strongest is None:
         return Effect(observed.id, observed.name, "none", Reach.NONE, blocked)
     return Effect(observed.id, observed.name, strongest.action, strongest.reach, blocked)
@@ -154,7 +160,7 @@ def binding_problems(binding: Binding, rendered: Rendered) -> list[Problem]:
 def _plan_container(
     rendered: Rendered, binding: Binding, observed: Observed, reaches: Mapping[str, Reach], holds: Sequence[Hold]
 ) -> ContainerPlan:
-    holds = (*(one for one in holds if one.spares != observed.name), *_own_holds(observed))
+    holds = _holds_on(observed, holds)
     draft, case = _Draft(), _Case(rendered, observed, reaches, holds)
     needs = [*_spec_needs(rendered, observed), *_file_needs(rendered, observed)]
     if rendered.problems and observed.applied.revision > 0 and needs:
@@ -175,14 +181,14 @@ def _plan_container(
     )
 
 
-def _own_holds(observed: Observed) -> Iterable[Hold]:
-    """What keeps this one container from being touched."""
-    if observed.held:
-        yield Hold(Cause.HELD, observed.held)
-    if observed.contested:
-        yield Hold(Cause.CONTESTED, observed.contested)
-    if not observed.adopted:
-        yield Hold(Cause.ADOPTION, ADOPT)
+def _holds_on(observed: Observed, holds: Iterable[Hold]) -> tuple[Hold, ...]:
+    """What keeps this one container from being touched: those of its app there, then its own."""
+    adoption = "" if observed.adopted else ADOPT
+    own = ((Cause.HELD, observed.held), (Cause.CONTESTED, observed.contested), (Cause.ADOPTION, adoption))
+    return (
+        *(one for one in holds if one.spares != observed.name),
+        *(Hold(cause, why) for cause, why in own if why),
+    )
 
 
 # --- what differs ---------------------------------------------------------------------------------------

@@ -102,11 +102,9 @@ class World:
     def held(self, place: Place) -> str:
         """Why this agent does nothing to the place's containers now, whatever the store says; empty: it may."""
         still = self.stands_still()
-        if still:
-            self._froze = not self.observe_only
-            return still
-        doubt = self.doubt or self._waits(place)
-        return f"{doubt.why}; {RESUME}" if doubt is not None else ""
+        self._froze = self._froze or bool(still and not self.observe_only)
+        doubt = None if still else self.doubt or self._waits(place)
+        return f"{doubt.why}; {RESUME}" if doubt is not None else still
 
     def stands_still(self) -> str:
         """Why this agent does nothing to any container of its host, by its own file and flags; empty: it may."""

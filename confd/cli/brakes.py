@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from confd.cli.output import cell, counted, emit, say, table
+from confd.cli.output import cell, emit, say, table
 from confd.cli.scope import Common, common_options
 from confd.client import Brake, Document, integer
 from confd.keys import DEFAULT, parse_app, parse_env, parse_host
+from confd.wording import counted
 
 __all__ = ["freeze_command", "unfreeze_command"]
 

@@ -11,6 +11,7 @@ from confd.cli.output import cell, emit, say, table
 from confd.cli.scope import Common, common_options
 from confd.cli.writing import show_plan
 from confd.client import Document, Edit, integer
+from confd.wording import counted
 
 __all__ = ["adopt_command", "resume_command"]
 
@@ -51,16 +52,17 @@ def adopt_command(common: Common, app: str, container: str | None, **flags: Any)
         show_plan(document)
     where = f"{scope.app} in env {scope.env}" + (f" on host {scope.host}" if scope.host else "")
     if not flags["dry_run"] and waiting:
-        sure = not acting or _sure(f"Do this to {len(acting)} of {len(waiting)} containers?", flags)
+        sure = not acting or _sure(f"Do this to {len(acting)} of {counted(len(waiting), 'container')}?", flags)
         document = client.adopt(scope, Edit(message=flags["message"], yes=sure), container)
     emit(common.output, document, lambda: None)
     if not waiting:
         say(f"{where}: no container waits to be adopted")
     elif flags["dry_run"]:
-        say(f"{where}: dry run, nothing is adopted; {len(acting)} of {len(waiting)} containers differ")
+        said = f"{len(acting)} of {counted(len(waiting), 'container')}"
+        say(f"{where}: dry run, nothing is adopted; adopting does something to {said}")
     else:
-        count = f"{len(waiting)} containers are adopted"
-        say(f"{where}: {count}, {len(acting)} of them differ (change {integer(document['change'])})")
+        count, number = counted(len(waiting), "container"), integer(document["change"])
+        say(f"{where}: adopted {count}, of which {len(acting)} differed (change {number})")
 
 
 @click.command("resume")
@@ -85,6 +87,7 @@ def resume_command(common: Common, **flags: Any) -> None:
     client = common.client()
     document = client.resume(Edit(dry_run=True), restore=flags["restore"])
     acting = _acting(document)
+    reached = counted(len(acting), "container")
     if common.output in (None, "table"):
         table(
             ["HOST", "WHAT", "SINCE", "WHY"],
@@ -96,12 +99,12 @@ def resume_command(common: Common, **flags: Any) -> None:
         show_plan(document)
     if flags["dry_run"]:
         emit(common.output, document, lambda: None)
-        say(f"dry run: the agents go on doing nothing; {len(acting)} containers have something to be done")
+        say(f"dry run: the agents go on doing nothing; something is to be done to {reached}")
         return
-    sure = _sure(f"Go on, and do this to {len(acting)} containers?", flags)
+    sure = _sure(f"Go on, and do this to {reached}?", flags)
     document = client.resume(Edit(message=flags["message"], yes=sure), restore=flags["restore"])
     emit(common.output, document, lambda: None)
-    say(f"resumed (revision {integer(document['revision'])}); {len(acting)} containers have something to be done")
+    say(f"resumed (revision {integer(document['revision'])}); something is to be done to {reached}")
 
 
 def _what(doubt: Document) -> str:

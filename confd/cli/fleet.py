@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from confd.cli.output import cell, counted, emit, say, table
+from confd.cli.output import cell, emit, say, table
 from confd.cli.scope import Common, common_options
 from confd.cli.writing import show_plan
 from confd.client import Document, Edit, integer
 from confd.keys import parse_host
+from confd.wording import counted
 
 __all__ = ["hosts_command", "upgrade_command", "why_command"]
 

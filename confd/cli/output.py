@@ -12,17 +12,12 @@ import click
 
 from confd.jsontext import Number, Value, dump
 
-__all__ = ["cell", "counted", "emit", "pretty", "say", "table", "value_text", "yaml"]
+__all__ = ["cell", "emit", "pretty", "say", "table", "value_text", "yaml"]
 
 
 def say(words: str) -> None:
     """Words for a person, on stderr."""
     click.echo(words, err=True)
-
-
-def counted(number: int, what: str) -> str:
-    """`1 container`, `2 containers`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def emit(output: str | None, document: Any, show: Callable[[], None]) -> None:

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 import click
 
-from confd.cli.output import cell, counted, emit, say, table, value_text
+from confd.cli.output import cell, emit, say, table, value_text
 from confd.cli.scope import Common
 from confd.client import Client, Document, Edit, Scope, integer
 from confd.errors import NeedsYes, Unavailable
+from confd.wording import counted
 
 __all__ = [
     "WaitCommand",

@@ -17,6 +17,7 @@ from confd.services.meta import require_format
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
 from confd.services.settings import Scope
+from confd.wording import counted
 
 __all__ = ["Wanted", "adopt"]
 
@@ -70,8 +71,8 @@ def _store(context: Context, snapshot: Snapshot, scope: Scope, wanted: Wanted) -
     acting = [plan.name for _, plan in plans if plan.due]
     if acting and not wanted.yes:
         raise NeedsYes(
-            f"adopting does something to {len(acting)} of {len(plans)} containers ({', '.join(acting[:5])}); "
-            "look with a dry run, then confirm with yes (confctl: --yes)"
+            f"adopting does something to {len(acting)} of {counted(len(plans), 'container')} "
+            f"({', '.join(acting[:5])}); look with a dry run, then confirm with yes (confctl: --yes)"
         )
     before, after = _documents(context, snapshot, told, waiting, wanted)
     change = changes.draft(

@@ -17,6 +17,7 @@ from confd.services.meta import require_format
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
 from confd.services.reach import MAX_CONTAINERS
+from confd.wording import counted
 
 __all__ = ["Frozen", "Wanted", "freeze", "read", "read_all", "unfreeze"]
 
@@ -145,7 +146,7 @@ def _store(
     if not wanted.yes and (len(off) > MAX_CONTAINERS or len({one["app"] for one in off}) > 1):
         apps = len({one["app"] for one in off})
         raise NeedsYes(
-            f"this sets off what has been held in {len(off)} containers of {apps} apps; "
+            f"this sets off what has been held in {counted(len(off), 'container')} of {counted(apps, 'app')}; "
             "look with a dry run, then confirm with yes (confctl: --yes)"
         )
     change = changes.draft(

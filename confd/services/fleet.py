@@ -12,8 +12,7 @@ from confd.binding import binding_of
 from confd.errors import ConfdError, NotFound, Unavailable
 from confd.holds import holds_of
 from confd.keys import DEFAULT, Env, Host, Key, Layer, layers_of, show
-from confd.model import ContainerPlan, Head, Observed, Reach, Snapshot
-from confd.plan import effect_of
+from confd.model import ContainerPlan, Head, Observed, Snapshot
 from confd.published import WAITS, step_document
 from confd.resolve import normal_text, resolve
 from confd.rollout import waits_for
@@ -21,7 +20,7 @@ from confd.secret import MASK
 from confd.services import changes
 from confd.services.context import Context
 from confd.services.hosts import lost_since
-from confd.services.places import Place, Told, rendered_at, told_of
+from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
 from confd.services.settings import Scope
 
@@ -164,8 +163,9 @@ def explain(
     A container that is asked for has the layer of its host. Without a host, `on_hosts` tells which hosts have a
     value of their own. Raises `NotFound` for an unknown key, and for a container that is none of the scope's.
     """
+    planner = Planner(context, snapshot)
     effects = [
-        _effect_document(context, snapshot, key, told.host, told.observed)
+        _effect_document(planner, key, told.host, told.observed)
         for told in _told(snapshot, scope)
         if told.observed is not None
     ]
@@ -174,14 +174,14 @@ def explain(
         if not effects:
             known = f"`confctl status {scope.app}` lists them"
             raise NotFound(f"{show(container)} is no container of {scope.app} in {scope.env}; {known}")
-        on = {one["host"] for one in effects}
-        scope = replace(scope, host=min(on)) if len(on) == 1 else scope
+        if len(hosts := {one["host"] for one in effects}) == 1:
+            scope = replace(scope, host=hosts.pop())
     stack = _stack(context, snapshot, layers_of(scope.env, scope.app, scope.host), key)
     own = [] if scope.host else _stack(context, snapshot, _host_layers(snapshot, scope), key)
     if not stack:
         only = f"; on {', '.join(one['host'] for one in own)} alone (confctl: --host)" if own else ""
         raise NotFound(f"{key} is set in no layer that reaches {scope.app} in {scope.env}{only}")
-    rendered, _ = rendered_at(snapshot, scope.place, context.digest_key(snapshot))
+    rendered, _ = planner.due(scope.place)
     return {
         "revision": snapshot.revision,
         "key": key,
@@ -195,16 +195,8 @@ def explain(
     }
 
 
-def _effect_document(
-    context: Context, snapshot: Snapshot, key: Key, host: Host, observed: Observed
-) -> dict[str, Any]:
-    place = Place(observed.env, observed.app, host)
-    rendered, binding = rendered_at(snapshot, place, context.digest_key(snapshot))
-    effect = effect_of(key, rendered, binding, observed, context.reaches)
-    holds = holds_of(snapshot, observed.env, observed.app, host)
-    hold = next((one for one in holds if one.reach <= effect.reach and one.spares != observed.name), None)
-    if hold is not None and effect.reach > Reach.NONE:
-        effect = replace(effect, action="none", reach=Reach.NONE, blocked=hold.why)
+def _effect_document(planner: Planner, key: Key, host: Host, observed: Observed) -> dict[str, Any]:
+    effect = planner.effect(key, Place(observed.env, observed.app, host), observed)
     return {
         "container": effect.container,
         "name": effect.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Set
 from typing import Any
 
 from confd import jsontext
@@ -12,6 +12,8 @@ from confd.keys import DEFAULT, Host
 from confd.model import HostState, Snapshot
 from confd.ports import Area, Delete, Expect, Operation
 from confd.services.context import Context
+from confd.services.places import told_of
+from confd.wording import counted
 
 __all__ = ["about_of", "forget", "hosts", "lost_since"]
 
@@ -21,7 +23,9 @@ _ABOUT = ("env", "engine_version", "engine_away_since", "api_version", "cpus", "
 
 def hosts(snapshot: Snapshot) -> dict[str, Any]:
     """Every host that ever had an agent, alive or lost; `held`: why its agent does nothing by itself."""
-    found = []
+    found, envs = [], dict[Host, set[Any]]()
+    for told in told_of(snapshot):
+        envs.setdefault(told.host, set()).add(told.status.get("env"))
     for host, state in sorted(snapshot.hosts.items()):
         about = about_of(state)
         found.append(
@@ -31,7 +35,7 @@ def hosts(snapshot: Snapshot) -> dict[str, Any]:
                 "lost_since": lost_since(state),
                 **{name: about.get(name) for name in _ABOUT},
                 "held": str(about.get("held") or ""),
-                "brakes": _brakes(snapshot, host, state, about),
+                "brakes": _brakes(snapshot, host, {DEFAULT, about.get("env"), *envs.get(host, ())}),
                 "doubts": about.get("doubts") or [],
                 "conflicts": about.get("conflicts") or [],
                 "containers": len(state.status),
@@ -40,9 +44,8 @@ def hosts(snapshot: Snapshot) -> dict[str, Any]:
     return {"revision": snapshot.revision, "hosts": found}
 
 
-def _brakes(snapshot: Snapshot, host: Host, state: HostState, about: Mapping[str, Any]) -> list[str]:
-    """The brakes in the store that hold all that the host has in an env, in words."""
-    envs = {DEFAULT, about.get("env"), *(_members(text).get("env") for text in state.status.values())}
+def _brakes(snapshot: Snapshot, host: Host, envs: Set[Any]) -> list[str]:
+    """The brakes in the store that hold all that the host has in one of the envs, in words."""
     return [
         word_of(brake, env)
         for env in sorted(snapshot.freezes.keys() & envs)
@@ -89,7 +92,7 @@ def forget(context: Context, host: Host, *, dry_run: bool, yes: bool) -> dict[st
         return {"revision": snapshot.revision, **document}
     if not yes:
         raise NeedsYes(
-            f"{host} and its {len(names)} containers are forgotten, with what they had of their own; "
+            f"{host} and {counted(len(names), 'container')} are forgotten, with what they had of their own; "
             "look with a dry run, then confirm with yes (confctl: --yes)"
         )
     revision = snapshot.revision

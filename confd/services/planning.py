@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from confd.holds import holds_of
-from confd.model import Binding, ContainerPlan, Hold, Observed, Rendered, Snapshot
-from confd.plan import make_plan
+from confd.keys import Key
+from confd.model import Binding, ContainerPlan, Effect, Hold, Observed, Rendered, Snapshot
+from confd.plan import effect_of, make_plan
 from confd.services.context import Context
 from confd.services.places import Place, rendered_at
 
@@ -30,5 +31,12 @@ class Planner:
         """`place` has the container's host. Without `holds`, with those that the snapshot tells of."""
         rendered, binding = self.due(place)
         if holds is None:
-            holds = holds_of(self.snapshot, place.env, place.app, place.host)
+            holds = self._holds(place)
         return make_plan(rendered, binding, [observed], self._reaches, holds).containers[0]
+
+    def effect(self, key: Key, place: Place, observed: Observed) -> Effect:
+        """What a change of the key would cause in the container, with the holds that the snapshot tells of."""
+        return effect_of(key, self.due(place), observed, self._reaches, self._holds(place))
+
+    def _holds(self, place: Place) -> Sequence[Hold]:
+        return holds_of(self.snapshot, place.env, place.app, place.host)

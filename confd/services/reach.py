@@ -15,6 +15,7 @@ from confd.services.context import Context
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
 from confd.shrink import is_shrink
+from confd.wording import counted
 
 __all__ = ["MAX_CONTAINERS", "check_reach", "check_shrink", "reached", "shrinks"]
 
@@ -59,11 +60,11 @@ def _touch(planner: Planner, one: Told) -> dict[str, Any]:
 def check_reach(reaches: dict[str, Any], yes: bool) -> None:
     """Raises `NeedsYes` where a write reaches further than one asks for by the way."""
     if reaches["needs_yes"] and not yes:
-        words = "{apps} apps with {containers} containers on {hosts} hosts".format(**reaches)
+        apps, containers, hosts = (counted(reaches[name], name[:-1]) for name in ("apps", "containers", "hosts"))
         done = ", ".join(f"{action} {count}" for action, count in sorted(reaches["actions"].items()))
         raise NeedsYes(
-            f"this reaches {words}{f' ({done})' if done else ''}; look with a dry run, then confirm with yes "
-            "(confctl: --yes)"
+            f"this reaches {apps} with {containers} on {hosts}{f' ({done})' if done else ''}; "
+            "look with a dry run, then confirm with yes (confctl: --yes)"
         )
 
 

@@ -22,6 +22,7 @@ from confd.services.hosts import about_of
 from confd.services.meta import read_meta, require_format
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
+from confd.wording import counted
 
 __all__ = ["OUT_OF_BAND", "Wanted", "doubts_of", "resume"]
 
@@ -64,7 +65,8 @@ def resume(context: Context, wanted: Wanted) -> dict[str, Any]:
         acting = sum(any(step["blocked"] is None for step in one["steps"]) for one in planned)
         hosts = len({one["host"] for one in doubts})
         raise NeedsYes(
-            f"{hosts} hosts doubt the store, and going on does something to {acting} containers there; look with a "
+            f"the store is in doubt on {counted(hosts, 'host')}, and going on does something to "
+            f"{counted(acting, 'container')} there; look with a "
             "dry run, then confirm with yes (confctl: --yes)"
         )
     require_format(snapshot, 2, "a resume")

@@ -11,6 +11,7 @@ from confd.ports import Expect, Put
 from confd.services.context import Context
 from confd.services.hosts import about_of, lost_since
 from confd.services.meta import FORMAT, read_meta
+from confd.wording import counted
 
 __all__ = ["upgrade"]
 
@@ -32,7 +33,7 @@ def upgrade(context: Context, *, dry_run: bool, yes: bool) -> dict[str, Any]:
     if behind:
         names = ", ".join(f"{one['host']} (release {one['agent_version'] or 'unknown'})" for one in behind[:5])
         raise Refused(
-            f"{len(behind)} hosts have an agent that does not know format {FORMAT}: {names}. Bring them to this "
+            f"{counted(len(behind), 'agent')} can not take format {FORMAT} yet: {names}. Bring them to this "
             "release; a lost host that will not come back goes with `confctl hosts forget`"
         )
     if not yes:

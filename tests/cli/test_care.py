@@ -28,7 +28,7 @@ def test_adopt_shows_first_and_then_says_how_many(run: Confctl, server: Server) 
     server.answers[ADOPT] = {"revision": 5, "change": 3, "containers": [DIFFERS, SAME]}
     done = run("adopt", "web", "-e", "dev", "--yes", "-m", "looked")
     assert (done.exit_code, "A: variable A" in done.stdout) == (0, True)
-    assert "2 containers are adopted, 1 of them differ (change 3)" in done.stderr
+    assert "adopted 2 containers, of which 1 differed (change 3)" in done.stderr
     assert bodies(server) == [
         {"message": "", "dry_run": True, "yes": False},
         {"message": "looked", "dry_run": False, "yes": True},

@@ -32,7 +32,9 @@ def test_what_ran_before_is_not_touched_until_it_is_adopted(host: Apart, engine:
     before = engine.run("old", SERVE, labels={"confd.app": "web"})
     host.start()
     until(lambda: "old" in states(host, "web"), 20)
-    host.words("set", "web", "A=1", "run/memory=64m", "-e", "dev", "--wait", "30s", expect=3)
+    said = host.words("set", "web", "A=1", "run/memory=64m", "-e", "dev", "--wait", "30s", expect=3)
+    assert all(word in said for word in ("  blocked: old on ", "    adoption: it ran before"))
+    assert "blocked: it ran before" in host.ctl("explain", "web", "A", "-e", "dev")
     state, detail = states(host, "web")["old"]
     assert (state, detail.startswith("adoption: "), "confctl adopt" in detail) == ("blocked", True, True)
     assert engine.inspect("old")["Id"] == before

@@ -87,9 +87,14 @@ def test_a_frozen_host_stays_and_the_others_go_on(start_fleet: StartFleet) -> No
         engine.run("web", SERVE, labels={"confd.app": "web"})
     fleet.ctl("set", "web", "A=1", "-e", "dev", "--wait", "60s")
     fleet.ctl("freeze", "--host", "h2", "-e", "dev", "-m", "its disk is full")
-    fleet.words("set", "web", "A=2", "-e", "dev", "--wait", "60s", expect=3)
+    said = fleet.words("set", "web", "A=2", "-e", "dev", "--wait", "60s", expect=3)
+    assert all(word in said for word in ("  recreate: web on h1\n", "  held: web on h2\n", "its disk is full"))
     assert fleet.engines["h1"].has("web", "A", "2")
     assert fleet.engines["h2"].has("web", "A", "1")
+    assert "its disk is full" in fleet.ctl("hosts")
+    effects = {one["host"]: one for one in fleet.json("explain", "web", "A", "-e", "dev")["effects"]}
+    assert (effects["h1"]["action"], effects["h2"]["action"]) == ("recreate", "none")
+    assert "its disk is full" in effects["h2"]["blocked"]
     fleet.ctl("unfreeze", "--host", "h2", "-e", "dev")
     until(lambda: fleet.engines["h2"].has("web", "A", "2"), 20)
 
@@ -110,9 +115,14 @@ def test_the_hosts_freeze_file_works_with_etcd_gone(
         until(lambda: apart._run("set", "web", "A=2", "-e", "dev").returncode == 0, 40)
         until(lambda: state(apart, "web")[0][0] == "held", 40)
         assert "I am looking at this host" in state(apart, "web")[0][1]
+        until(lambda: "I am looking at this host" in apart.ctl("hosts"), 20)
+        for words in (("freeze", "--list"), ("explain", "web", "A", "-e", "dev")):
+            assert "I am looking at this host" in apart.ctl(*words)
         assert engine.inspect("web")["Id"] == before
         (tmp_path / "agent" / "freeze").unlink()
         until(lambda: engine.has("web", "A", "2"), 20)
+        until(lambda: "I am looking" not in apart.ctl("hosts"), 20)
+        assert "I am looking" not in apart.ctl("freeze", "--list")
     finally:
         apart.stop()
 

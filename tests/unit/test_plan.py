@@ -395,20 +395,20 @@ def test_a_signal_that_only_variables_carry_is_refused() -> None:
 def test_what_a_change_would_cause(key: str, action: str) -> None:
     binding = replace(WITH_FILE, variables=replace(Binding().variables, include=("A",)))
     due = rendered(binding, A="1", run__memory='"256m"', file__x="1", internal="1")
-    effect = effect_of(Key(key), due, binding, container(due), REACHES)
+    effect = effect_of(Key(key), (due, binding), container(due), REACHES)
     assert (effect.action, effect.blocked) == (action, None)
 
 
 def test_the_effect_on_a_file_whose_keys_signal_is_the_signal() -> None:
     binding = replace(WITH_FILE, on_change=(OnChange("**", "signal", "HUP"),))
     due = rendered(binding, file__x="1")
-    assert effect_of(Key("file/x"), due, binding, container(due), REACHES).action == "signal"
+    assert effect_of(Key("file/x"), (due, binding), container(due), REACHES).action == "signal"
 
 
 def test_the_effect_on_a_key_that_an_argument_carries_is_a_new_container() -> None:
     binding = Binding(variables=replace(Binding().variables, exclude=("**",)), arguments={"--a": "a"})
     due = rendered(binding, a="1")
-    assert effect_of(Key("a"), due, binding, container(due), REACHES).action == "recreate"
+    assert effect_of(Key("a"), (due, binding), container(due), REACHES).action == "recreate"
 
 
 @pytest.mark.parametrize(
@@ -416,13 +416,13 @@ def test_the_effect_on_a_key_that_an_argument_carries_is_a_new_container() -> No
 )
 def test_the_effect_is_none_where_the_host_keeps_the_container_as_it_is(told: dict[str, Any], why: str) -> None:
     due = rendered(A="1")
-    effect = effect_of(Key("A"), due, Binding(), replace(container(due), **told), REACHES)
+    effect = effect_of(Key("A"), (due, Binding()), replace(container(due), **told), REACHES)
     assert (effect.action, why in (effect.blocked or "")) == ("none", True)
 
 
 def test_effect_tells_what_blocks_it() -> None:
     due = rendered(A="1")
-    effect = effect_of(Key("A"), due, on("signal"), container(due), REACHES)
+    effect = effect_of(Key("A"), (due, on("signal")), container(due), REACHES)
     assert effect.action == "none"
     assert "new container" in (effect.blocked or "")
 

@@ -443,6 +443,15 @@ def test_a_brake_in_mid_recreate_takes_the_new_container_away_again(host: Host1,
     assert host.reconcile() == [("recreate", "/web")]
 
 
+def test_a_freeze_file_is_news_once_to_an_agent_that_only_looks(host: Host1, tmp_path: Path) -> None:
+    host.world.observe_only, host.world.freeze = True, tmp_path / "freeze"
+    host.world.freeze.touch()
+    host.put(LOG="debug")
+    assert host.world.freeze_file_changed()
+    assert host.reconcile() == []
+    assert not host.world.freeze_file_changed()
+
+
 def test_a_freeze_file_stops_all_action(host: Host1, tmp_path: Path) -> None:
     host.world.freeze = tmp_path / "freeze"
     host.world.freeze.write_text("anna: the\ndisk is full")

@@ -44,7 +44,7 @@ def adopted(context: Context, host: Host) -> tuple[str, ...]:
 def test_what_differs_is_shown_and_needs_a_yes(context: Context) -> None:
     container = tell(context, H1, "web-1")
     settings.edit(context, HERE, Edit({"A": "1"}))
-    with pytest.raises(NeedsYes, match=r"something to 1 of 1 containers \(web-1\)"):
+    with pytest.raises(NeedsYes, match=r"something to 1 of 1 container \(web-1\)"):
         adoption.adopt(context, HERE, Wanted("anna"))
     shown = adoption.adopt(context, HERE, Wanted("anna", dry_run=True))
     assert [step["action"] for step in shown["containers"][0]["steps"]] == ["recreate"]

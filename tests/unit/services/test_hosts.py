@@ -44,7 +44,7 @@ def test_all_that_its_agent_wrote_goes_and_what_is_set_for_it_stays(context: Con
 def test_it_is_shown_and_confirmed_first(context: Context) -> None:
     lost(context)
     assert hosts.forget(context, H1, dry_run=True, yes=False)["lost_since"] == "2026-01-02T00:00:00Z"
-    with pytest.raises(NeedsYes, match="h1 and its 1 containers"):
+    with pytest.raises(NeedsYes, match="h1 and 1 container are"):
         hosts.forget(context, H1, dry_run=False, yes=False)
     assert H1 in context.fresh().hosts
 

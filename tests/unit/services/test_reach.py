@@ -64,7 +64,7 @@ def test_at_most_a_hundred_are_named_and_all_are_counted(context: Context) -> No
     told = _edit(context, set={"run/memory": "256m"}, dry_run=True)
     assert (told.reaches["containers"], len(told.reaches["which"])) == (120, 100)
     assert told.reaches["actions"] == {"update": 120}
-    with pytest.raises(NeedsYes, match=r"1 apps with 120 containers on 3 hosts \(update 120\)"):
+    with pytest.raises(NeedsYes, match=r"1 app with 120 containers on 3 hosts \(update 120\)"):
         _edit(context, set={"run/memory": "256m"})
     assert "run/memory" not in settings.read(context, context.fresh(), HERE)["settings"]
 

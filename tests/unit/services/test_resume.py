@@ -42,7 +42,7 @@ def test_where_nobody_doubts_there_is_nothing_to_resume(context: Context) -> Non
 def test_what_would_be_done_is_shown_and_needs_a_yes(context: Context) -> None:
     settings.edit(context, Scope(Env("dev"), App("web")), Edit({"A": "1"}))
     doubt(context, "h1", WHOLE)
-    with pytest.raises(NeedsYes, match="1 hosts doubt the store, and going on does something to 1 containers"):
+    with pytest.raises(NeedsYes, match="in doubt on 1 host, and going on does something to 1 container there"):
         resume.resume(context, Wanted("anna"))
     shown = resume.resume(context, Wanted("anna", dry_run=True))
     assert shown["doubts"] == [{"host": "h1", **WHOLE}]
