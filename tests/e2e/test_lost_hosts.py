@@ -78,3 +78,19 @@ def test_why_tells_change_author_steps_and_last_words(start_fleet: StartFleet) -
     assert all(word in said for word in ("is failed", "recreate failed", ": a mistake", "hello from 3"))
     one = fleet.status("talker")[0]
     assert one["published"] == one["rendered"] > one["running"] == second > 0
+
+
+def test_explain_tells_of_a_host_that_has_a_value_of_its_own(start_fleet: StartFleet) -> None:
+    fleet = start_fleet("h1", "h2")
+    for engine in fleet.engines.values():
+        engine.run("web", SERVE, labels={"confd.app": "web"})
+    fleet.ctl("set", "web", "A=1", "-e", "dev", "--wait", "60s")
+    fleet.ctl("set", "web", "A=2", "-e", "dev", "--host", "h2", "--wait", "60s")
+    assert fleet.engines["h1"].has("web", "A", "1")
+    assert fleet.engines["h2"].has("web", "A", "2")
+    said = fleet.ctl("explain", "web", "A", "-e", "dev")
+    assert all(word in said for word in ("A = 1\n", "but on    h2: dev/web@h2 = 2\n"))
+    ids = {host: engine.inspect("web")["Id"] for host, engine in fleet.engines.items()}
+    for host, value in (("h1", "1"), ("h2", "2")):
+        said = fleet.ctl("explain", "web", "A", "-e", "dev", "--container", ids[host][:12])
+        assert (said.splitlines()[0], "but on" in said) == (f"A = {value}", False)

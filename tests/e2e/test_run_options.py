@@ -188,3 +188,16 @@ def test_a_recreate_that_fails_tells_no_value_b149(confd: Confd, engine: EngineP
     told += [confd.ctl(word, "quiet", "-e", "dev", "-o", "json") for word in ("status", "why", "plan")]
     assert "DB_PASSWORD" in told[3]
     assert [text for text in told if value in text] == []
+
+
+def test_a_limit_below_what_is_in_use_is_refused_and_the_old_one_stays(confd: Confd, engine: EngineProcess) -> None:
+    hungry = ["sh", "-c", f"cat /dev/zero >/dev/shm/full; echo it is full; {LOOP}"]
+    before = engine.run("hungry", hungry, labels={"confd.app": "hungry"})
+    until(lambda: b"it is full" in engine.client.logs("hungry"), 20)
+    confd.ctl("set", "hungry", "run/memory=256m", "-e", "dev", "--wait", "30s")
+    said = confd.words("set", "hungry", "run/memory=16m", "-e", "dev", "--wait", "30s", expect=3)
+    assert "; it keeps what it had" in said, said
+    now = engine.inspect("hungry")
+    assert (now["Id"], now["State"]["Running"], now["HostConfig"]["Memory"]) == (before, True, 256 * MIB)
+    confd.ctl("set", "hungry", "run/memory=128m", "-e", "dev", "--wait", "30s")
+    assert _host(engine, "hungry")["Memory"] == 128 * MIB
