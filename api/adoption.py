@@ -8,7 +8,7 @@ from confd.api.query import takes
 from confd.api.web import answer, author, body_of, context, message_of, scope_of, switch_of
 from confd.errors import Malformed
 from confd.services import adoption
-from confd.services.adoption import Wanted
+from confd.services.adoption import Adopting
 
 __all__ = ["routes"]
 
@@ -28,5 +28,5 @@ def adopt(app: str, env: str) -> Response:
     if container is not None and not isinstance(container, str):
         raise Malformed("container is to be a string", pointer="/container")
     flags = (switch_of(members, "dry_run"), switch_of(members, "yes"))
-    wanted = Wanted(author(), message_of(members), *flags, container)
+    wanted = Adopting(author(), message_of(members), *flags, container)
     return answer(adoption.adopt(context(), scope_of(app, env), wanted))

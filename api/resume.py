@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from confd.api.query import takes
 from confd.api.web import answer, author, body_of, context, message_of, switch_of
 from confd.services import resume as service
-from confd.services.resume import Wanted
+from confd.services.resume import Resuming
 
 __all__ = ["routes"]
 
@@ -24,5 +24,5 @@ def resume() -> Response:
     """
     members = body_of("message", "dry_run", "yes", "restore")
     dry_run, yes, restore = (switch_of(members, name) for name in ("dry_run", "yes", "restore"))
-    wanted = Wanted(author(), message_of(members), dry_run, yes, restore)
+    wanted = Resuming(author(), message_of(members), dry_run, yes, restore)
     return answer(service.resume(context(), wanted))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from confd.adoption import Adoption, adoption_of, adoption_text
-from confd.errors import Conflict, Malformed, NeedsYes, NotFound
+from confd.errors import Malformed, NeedsYes, NotFound
 from confd.keys import DEFAULT, Container, Host, Layer, show
 from confd.model import ChangeKind, ContainerPlan, Snapshot
 from confd.published import step_document
@@ -17,25 +17,20 @@ from confd.services.meta import require_format
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
 from confd.services.settings import Scope
+from confd.services.wanted import Wanted
 from confd.wording import counted
 
-__all__ = ["Wanted", "adopt"]
-
-TRIES = 8
+__all__ = ["Adopting", "adopt"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Adopting(Wanted):
     """Who adopts and why; `container` is a name or the beginning of an id, where one alone is meant."""
 
-    author: str
-    message: str = ""
-    dry_run: bool = False
-    yes: bool = False
     container: str | None = None
 
 
-def adopt(context: Context, scope: Scope, wanted: Wanted) -> dict[str, Any]:
+def adopt(context: Context, scope: Scope, wanted: Adopting) -> dict[str, Any]:
     """Adopt the containers of an app in an env (on a host) that wait for it, or that are contested.
 
     Raises `NotFound` for a container that is none of them, `NeedsYes` where something would be done to one.
@@ -43,18 +38,10 @@ def adopt(context: Context, scope: Scope, wanted: Wanted) -> dict[str, Any]:
     if DEFAULT in (scope.env, scope.app):
         raise Malformed("name the app and the env whose containers are adopted; _default has none")
     layer = Layer(scope.env, scope.app)
-    with context.writing(layer):
-        for left in range(TRIES - 1, -1, -1):
-            snapshot = context.snapshot() if left == TRIES - 1 else context.fresh()
-            try:
-                return _store(context, snapshot, scope, wanted)
-            except Conflict as error:
-                if not error.retryable or left == 0:
-                    raise
-    raise Conflict("others write to this app all the time; try again")
+    return context.decided(layer, lambda snapshot: _store(context, snapshot, scope, wanted))
 
 
-def _store(context: Context, snapshot: Snapshot, scope: Scope, wanted: Wanted) -> dict[str, Any]:
+def _store(context: Context, snapshot: Snapshot, scope: Scope, wanted: Adopting) -> dict[str, Any]:
     require_format(snapshot, 2, "an adoption")
     told = _told(snapshot, scope)
     waiting = [one for one in told if _waits(one) and _is_meant(one, wanted.container)]
@@ -118,7 +105,7 @@ def _document(one: Told, plan: ContainerPlan) -> dict[str, Any]:
 
 
 def _documents(
-    context: Context, snapshot: Snapshot, told: Sequence[Told], waiting: Sequence[Told], wanted: Wanted
+    context: Context, snapshot: Snapshot, told: Sequence[Told], waiting: Sequence[Told], wanted: Adopting
 ) -> tuple[Mapping[str, str | None], Mapping[str, str | None]]:
     """The adoption documents of each host before and after; containers that are gone are left out."""
     before: dict[str, str | None] = {}

@@ -8,7 +8,7 @@ from typing import Any
 from confd import jsontext
 from confd.binding import parse_binding
 from confd.diff import Difference
-from confd.errors import Conflict, Invalid, Malformed, NotFound
+from confd.errors import Invalid, Malformed, NotFound
 from confd.jsontext import Value
 from confd.keys import DEFAULT, Env
 from confd.model import ChangeKind, Entry, Head, Snapshot, frozen
@@ -17,7 +17,7 @@ from confd.services import changes
 from confd.services.context import Context
 from confd.services.places import Place, places_of, rendered_at
 from confd.services.reach import check_reach, reached
-from confd.services.settings import TRIES, Edit, Scope, Written
+from confd.services.settings import Edit, Scope, Written
 
 __all__ = ["get", "put", "remove"]
 
@@ -49,15 +49,7 @@ def remove(context: Context, scope: Scope, wanted: Edit) -> Written:
 def _edit(context: Context, scope: Scope, text: str | None, wanted: Edit) -> Written:
     if scope.host is not None:
         raise Malformed("a binding is of an app in an env; leave the host out")
-    with context.writing(scope.layer):
-        for left in range(TRIES - 1, -1, -1):
-            snapshot = context.snapshot() if left == TRIES - 1 else context.fresh()
-            try:
-                return _decide(context, snapshot, scope, text, wanted)
-            except Conflict as error:
-                if not error.retryable or left == 0:
-                    raise
-    raise Conflict("others write to this layer all the time; try again")
+    return context.decided(scope.layer, lambda snapshot: _decide(context, snapshot, scope, text, wanted))
 
 
 def _decide(context: Context, snapshot: Snapshot, scope: Scope, text: str | None, wanted: Edit) -> Written:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from confd.errors import Conflict, Malformed, NeedsYes, NotFound
+from confd.errors import Malformed, NeedsYes, NotFound
 from confd.holds import brakes_in, brakes_text, holds_of, word_of
 from confd.keys import DEFAULT, App, Env, Host, Layer
 from confd.model import Brake, ChangeKind, Entry, Snapshot, frozen
@@ -17,11 +17,11 @@ from confd.services.meta import require_format
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
 from confd.services.reach import MAX_CONTAINERS
+from confd.services.wanted import Wanted
 from confd.wording import counted
 
 __all__ = ["Frozen", "Wanted", "freeze", "read", "read_all", "unfreeze"]
 
-TRIES = 8
 Decide = Callable[[Snapshot], tuple[Brake, ...]]
 
 
@@ -49,16 +49,6 @@ class Frozen:
             and self.app in (None, status.get("app"))
             and self.host in (None, told.host)
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Who asks for it and why. `yes` lets an unfreeze set off more than one asks for by the way."""
-
-    author: str
-    message: str = ""
-    dry_run: bool = False
-    yes: bool = False
 
 
 def read(snapshot: Snapshot, env: Env) -> dict[str, Any]:
@@ -112,15 +102,10 @@ def _name(what: Frozen) -> str:
 
 
 def _write(context: Context, what: Frozen, wanted: Wanted, decide: Decide) -> dict[str, Any]:
-    with context.writing(Layer(what.env, App(DEFAULT))):
-        for left in range(TRIES - 1, -1, -1):
-            snapshot = context.snapshot() if left == TRIES - 1 else context.fresh()
-            try:
-                return _store(context, snapshot, what, wanted, decide(snapshot))
-            except Conflict as error:
-                if not error.retryable or left == 0:
-                    raise
-    raise Conflict("others write to this env all the time; try again")
+    def store(snapshot: Snapshot) -> dict[str, Any]:
+        return _store(context, snapshot, what, wanted, decide(snapshot))
+
+    return context.decided(Layer(what.env, App(DEFAULT)), store)
 
 
 def _store(

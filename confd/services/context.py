@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from confd.actions import REACHES
-from confd.errors import Unavailable
+from confd.errors import Conflict, Unavailable
 from confd.keys import Keyspace, Layer
 from confd.mirror import Mirror
 from confd.model import Reach, Snapshot
@@ -20,6 +21,10 @@ from confd.snapshot import all_areas, from_listing
 __all__ = ["Context"]
 
 CATCH_UP_S = 2.0
+TRIES = 8
+"""So often a write is decided, at most."""
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -77,6 +82,22 @@ class Context:
             if self.state.era != self.mirror.era:
                 self.state.era, self.state.written = self.mirror.era, 0
                 self.state.numbers.clear()
+
+    def decided(self, layer: Layer, decide: Callable[[Snapshot], T]) -> T:
+        """What `decide` stores by the newest state, decided again when somebody else was faster.
+
+        Raises what it raises, the last `Conflict` of several too.
+        """
+        with self.writing(layer):
+            snapshot = self.snapshot()
+            for _ in range(TRIES - 1):
+                try:
+                    return decide(snapshot)
+                except Conflict as error:
+                    if not error.retryable:
+                        raise
+                snapshot = self.fresh()
+            return decide(snapshot)
 
     @contextmanager
     def writing(self, layer: Layer) -> Iterator[None]:

@@ -22,26 +22,23 @@ from confd.services.hosts import about_of
 from confd.services.meta import read_meta, require_format
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
+from confd.services.wanted import Wanted
 from confd.wording import counted
 
-__all__ = ["OUT_OF_BAND", "Wanted", "doubts_of", "resume"]
+__all__ = ["OUT_OF_BAND", "Resuming", "doubts_of", "resume"]
 
 OUT_OF_BAND = "out-of-band"
 """The author of what was done in the store itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Resuming(Wanted):
     """Who says so, and why. `restore`: set again what has gone from apps, as far as their records know it."""
 
-    author: str
-    message: str = ""
-    dry_run: bool = False
-    yes: bool = False
     restore: bool = False
 
 
-def resume(context: Context, wanted: Wanted) -> dict[str, Any]:
+def resume(context: Context, wanted: Resuming) -> dict[str, Any]:
     """Take the store as it is for the right one, for every agent that is in doubt by now.
 
     Raises `NotFound` where none is, and `NeedsYes`: nobody does this by the way.
@@ -104,7 +101,7 @@ def _restored(snapshot: Snapshot, gone: Mapping[Layer, Mapping[str, str]]) -> Sn
     return replace(snapshot, layers=frozen(layers))
 
 
-def _change(layer: Layer, texts: Mapping[str, str], wanted: Wanted) -> Change:
+def _change(layer: Layer, texts: Mapping[str, str], wanted: Resuming) -> Change:
     """What went as a change that took it away; or one that sets it again."""
     nothing: Mapping[str, str | None] = dict.fromkeys(texts)
     if wanted.restore:
@@ -139,7 +136,7 @@ def _concerns(doubt: Mapping[str, Any], host: Host, status: Any) -> bool:
     )
 
 
-def _text(context: Context, snapshot: Snapshot, wanted: Wanted) -> str:
+def _text(context: Context, snapshot: Snapshot, wanted: Resuming) -> str:
     meta = read_meta(snapshot.meta) if snapshot.meta is not None else None
     return json.dumps(
         {

@@ -34,7 +34,6 @@ __all__ = [
 ]
 
 MAX_VALUE_BYTES = 512 * 1024
-TRIES = 8
 Check = Callable[[Snapshot], None]
 
 
@@ -161,15 +160,7 @@ def edit(context: Context, scope: Scope, wanted: Edit) -> Written:
     Raises `Malformed`, `Invalid`, `Refused`, `NeedsYes`, `Shrinks`, `Stale`, `Conflict`, and what the store raises.
     """
     after = _parsed(wanted)
-    with context.writing(scope.layer):
-        for left in range(TRIES - 1, -1, -1):
-            snapshot = context.snapshot() if left == TRIES - 1 else context.fresh()
-            try:
-                return _decide(context, snapshot, scope, wanted, after)
-            except Conflict as error:
-                if not error.retryable or left == 0:
-                    raise
-    raise Conflict("others write to this layer all the time; try again")
+    return context.decided(scope.layer, lambda snapshot: _decide(context, snapshot, scope, wanted, after))
 
 
 def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Written:
