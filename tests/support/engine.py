@@ -96,7 +96,9 @@ class EngineProcess:
         self.client = self._connect()
 
     def clear(self) -> None:
-        """Remove every container, and the networks that tests made."""
+        """Remove every container, and the networks that tests made. One that a test has left ended is started."""
+        if self._process is not None and self._process.poll() is not None:
+            self.start()
         client = self.client
         for one in client.containers(all=True):
             self.remove(one["Id"])
