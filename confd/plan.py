@@ -29,6 +29,7 @@ from confd.model import (
     frozen,
 )
 from confd.options import OPTIONS, against_host, changed_by, excluded_by, not_allowed, overlay, read_back
+from confd.wording import not_again
 
 __all__ = ["binding_problems", "effect_of", "make_plan", "rule_for"]
 
@@ -378,7 +379,7 @@ def _obstacle(
         return _ruled_out(refused)
     if observed.applied.failed == rendered.target(shim=bool(observed.shim)):
         why = observed.applied.failed_detail or "the last try failed"
-        return Hold(Cause.FAILED, f"{why}; change a setting to try again")
+        return Hold(Cause.FAILED, not_again(why))
     return _ruled_out(observed.obstacles[0] if observed.obstacles else "")
 
 

@@ -42,6 +42,7 @@ from confd.plan import make_plan
 from confd.ports import Clock, Inspect
 from confd.render import render
 from confd.resolve import resolve
+from confd.wording import not_again
 
 __all__ = ["Act", "Reconciler", "Work"]
 
@@ -342,7 +343,8 @@ class Reconciler:
                         self.turns.failed(place, step, plan.name, outcomes[-1].detail)
                     self.ledger.failed(container, target if step.action == "recreate" else None, outcomes)
                     log.warning("%s of %s failed: %s", step.action, plan.name, outcomes[-1].detail)
-                    return Ended(container, outcomes[-1].detail)
+                    why = outcomes[-1].detail
+                    return Ended(container, not_again(why) if step.action == "recreate" else why)
         except Held as held:
             self.ledger.halted(container, outcomes)
             log.info("%s: stopped before its next step: %s", plan.name, held.detail)

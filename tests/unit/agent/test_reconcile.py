@@ -226,7 +226,9 @@ def test_a_recreate_that_failed_for_good_is_not_tried_again_until_the_settings_c
     host.put(LOG="debug")
     host.engine.fault = EngineRefused("exec format error")
     assert host.reconcile() == []
-    assert [(one["state"], one["detail"]) for one in host.status()] == [("failed", "exec format error")]
+    assert [(one["state"], one["detail"]) for one in host.status()] == [
+        ("failed", "exec format error; change a setting to try again")
+    ]
     host.engine.fault = None
     assert [host.reconcile() for _ in range(3)] == [[], [], []]
     assert [one["state"] for one in host.status()] == ["failed"]
