@@ -14,14 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.rig import ENV, ROOT, Rig, median_of
+from bench.rig import ENV, Rig, median_of
 from bench.rows import Row, at_most, over
 from tests.support.etcd import make_certificates
+from tests.support.shim import packed
 
 __all__ = ["confctl", "shim"]
 
 RUNS = 30
-SHIM = str(ROOT / "confd" / "shim" / "entrypoint.py")
 SYSTEM_PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
 WAITS = "import signal; signal.pause()"
 
@@ -61,7 +61,7 @@ def shim(rig: Rig) -> list[Row]:
 
 
 def _shim(rig: Rig, server: str) -> list[str]:
-    command = [SYSTEM_PYTHON, "-I", "-S", SHIM, "--app", "shim-start", "--env", ENV, "--server", server]
+    command = [SYSTEM_PYTHON, "-I", "-S", str(packed()), "--app", "shim-start", "--env", ENV, "--server", server]
     return [*command, "--token-file", rig.confd.environ["CONFD_TOKEN_FILE"], "--"]
 
 

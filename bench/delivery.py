@@ -14,8 +14,9 @@ from typing import Any
 
 import etcd3
 
-from bench.rig import APP, ENV, ROOT, Ear, Rig, median_of
+from bench.rig import APP, ENV, Ear, Rig, median_of
 from bench.rows import Row, over, percentile, times
+from tests.support.shim import packed
 
 __all__ = ["recreates", "shim", "signals"]
 
@@ -136,7 +137,7 @@ def shim(rig: Rig) -> list[Row]:
 
 @contextmanager
 def _shim(rig: Rig, ear: Ear) -> Iterator[None]:
-    command = [sys.executable, "-I", "-S", str(ROOT / "confd" / "shim" / "entrypoint.py")]
+    command = [sys.executable, "-I", "-S", str(packed())]
     command += ["--app", "shim", "--env", ENV, "--server", rig.confd.environ["CONFD_SERVER"]]
     command += ["--token-file", rig.confd.environ["CONFD_TOKEN_FILE"], "--", sys.executable, "-I", "-S", "-c", APP]
     with (rig.folder / "shim.log").open("ab") as log:

@@ -33,7 +33,7 @@ engine() { # sets DOCKER_HOST to an engine that answers, or starts Debian's
 make_image() {
   docker image inspect "$image" >/dev/null 2>&1 && return
   say "making the image $image (busybox, python3 and confd-entrypoint; no registry)"
-  scripts/image.sh "$image" --python --file confd/shim/entrypoint.py:/usr/local/bin/confd-entrypoint
+  scripts/image.sh "$image" --python --shim
 }
 
 server() {

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Makes an image without a registry, on the engine of DOCKER_HOST:
-#   image.sh NAME:TAG [--python] [--package PACKAGE ...] [--file SOURCE:PATH ...]
-# busybox always; --python: this machine's python3 with its standard library; --package: Debian packages with the
-# libraries they need, unpacked and not installed; --file: a file of ours. Nothing is left behind but the image.
+#   image.sh NAME:TAG [--python] [--shim] [--package PACKAGE ...] [--file SOURCE:PATH ...]
+# busybox always; --python: this machine's python3 with its standard library; --shim: our confd-entrypoint;
+# --package: Debian packages with the libraries they need, unpacked and not installed; --file: a file of ours.
+# Nothing is left behind but the image.
 set -euo pipefail
 
 die() { echo "image.sh: $*" >&2; exit 1; }
 
-image=${1:?usage: image.sh NAME:TAG [--python] [--package PACKAGE] [--file SOURCE:PATH]}
+image=${1:?usage: image.sh NAME:TAG [--python] [--shim] [--package PACKAGE] [--file SOURCE:PATH]}
 shift
 root=$(mktemp -d)
 packages=$(mktemp -d)
@@ -45,10 +46,12 @@ unpack() { # package ...
 
 wanted=()
 python=
+shim=
 files=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --python) python=yes ;;
+    --shim) shim=yes ;;
     --package) wanted+=("${2:?--package needs a name}"); shift ;;
     --file) files+=("${2:?--file needs SOURCE:PATH}"); shift ;;
     *) die "unknown: $1" ;;
@@ -66,6 +69,10 @@ for applet in sh sleep cat echo env kill test true nc ls grep id; do
 done
 [ -e "$root/usr/bin/env" ] || ln -s /bin/busybox "$root/usr/bin/env"
 [ -z "$python" ] || python
+if [ -n "$shim" ]; then
+  mkdir -p "$root/usr/local/bin"
+  PYTHONPATH=$(dirname "$0")/.. python3 -m confd.shim "$root/usr/local/bin/confd-entrypoint"
+fi
 for pair in "${files[@]}"; do
   mkdir -p "$root$(dirname "${pair#*:}")"
   install -m 755 "${pair%%:*}" "$root${pair#*:}"

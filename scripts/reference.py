@@ -26,7 +26,7 @@ from confd.formats import FORMATS
 from confd.jsontext import Value
 from confd.options import OPTIONS
 from confd.services.context import Context
-from confd.shim import entrypoint
+from confd.shim.options import USAGE_TEXT
 from confd.targets import TARGETS
 
 ROOT = Path(__file__).parents[1]
@@ -234,7 +234,7 @@ def cli() -> str:
         parts += [f"## {name}", *_command(command, name, common)]
     parts += ["## confd-server", block("confd-server [OPTIONS] up|api"), _flags(config.SERVER_FLAGS)]
     parts += ["## confd-agent", block("confd-agent [OPTIONS]"), _flags(config.AGENT_FLAGS)]
-    parts += ["## confd-entrypoint", block(entrypoint.USAGE_TEXT)]
+    parts += ["## confd-entrypoint", block(USAGE_TEXT)]
     return page("Commands", "Variables for the options: see [configuration](configuration.md).", *parts)
 
 

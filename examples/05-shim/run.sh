@@ -9,7 +9,7 @@ token=${CONFD_TOKEN_FILE:-$(named token_file)}
   echo "there is no $sockets/confd.sock or no token file $token; set CONFD_SOCKETS and CONFD_TOKEN_FILE" >&2
   exit 1
 }
-image confd-example-shim:1 --python --file "$root/confd/shim/entrypoint.py:/usr/local/bin/confd-entrypoint"
+image confd-example-shim:1 --python --shim
 
 step "the image's command is run by confd-entrypoint, with the settings as variables"
 confctl set example-shim "GREETING=hello-$stamp" run/memory=64m

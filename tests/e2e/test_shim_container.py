@@ -20,8 +20,7 @@ TELL = 'echo "$$ has $GREETING within $CONFD_LIMIT_MEMORY_BYTES"; trap "exit 7" 
 
 @pytest.fixture(scope="module")
 def image(engine_process: EngineProcess) -> str:
-    command = [str(ROOT / "scripts" / "image.sh"), IMAGE, "--python"]
-    command += ["--file", f"{ROOT / 'confd' / 'shim' / 'entrypoint.py'}:/usr/local/bin/confd-entrypoint"]
+    command = [str(ROOT / "scripts" / "image.sh"), IMAGE, "--python", "--shim"]
     subprocess.run(command, env={**os.environ, "DOCKER_HOST": engine_process.docker_host}, check=True)
     return IMAGE
 

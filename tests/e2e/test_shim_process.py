@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from confd.api.asgi import TAKEN
-from confd.shim import entrypoint
-from tests.support.shim import PYTHON, SHIM, ConfigServer, await_text, await_that, shim
+from confd.shim.process import heeds
+from tests.support.shim import PYTHON, ConfigServer, await_text, await_that, packed, shim
 
 
 @pytest.fixture
@@ -373,7 +373,7 @@ def test_no_state_is_kept_so_no_pid_can_be_stale_b136(server: ConfigServer, tmp_
 
 
 def test_start_up_loads_nothing_heavy() -> None:
-    code = f"import sys; sys.path.insert(0, {str(SHIM.parent)!r}); import entrypoint; print(*sys.modules)"
+    code = f"import sys; sys.path.insert(0, {str(packed())!r}); import confd.shim.entrypoint; print(*sys.modules)"
     loaded = subprocess.run(
         [PYTHON, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -395,7 +395,7 @@ def test_a_process_in_sigwait_heeds_just_what_it_waits_for_b118(awaited: str, he
     running = subprocess.Popen([PYTHON, "-ISc", text])
     try:
         await_that(lambda: "sigtimedwait" in Path(f"/proc/{running.pid}/wchan").read_text())
-        assert entrypoint.heeds(running.pid, signal.SIGHUP) is heeded
+        assert heeds(running.pid, signal.SIGHUP) is heeded
     finally:
         running.kill()
         running.wait()

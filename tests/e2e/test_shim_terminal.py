@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.shim import PYTHON, SHIM, ConfigServer
+from tests.support.shim import PYTHON, ConfigServer, packed
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def server() -> Iterator[ConfigServer]:
 
 def in_terminal(server: ConfigServer, command: list[str], *before: str) -> tuple[int, bytes]:
     """Run the shim as leader of a session with a terminal; its exit code and the output."""
-    words = [PYTHON, "-I", "-S", str(SHIM), "--app", "web", "--env", "dev", "--server", server.url]
+    words = [PYTHON, "-I", "-S", str(packed()), "--app", "web", "--env", "dev", "--server", server.url]
     line = [*words, "--", *command]
     pid, terminal = pty.fork()
     if pid == 0:

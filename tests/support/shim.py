@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import socketserver
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,10 +19,19 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
-__all__ = ["ConfigServer", "await_text", "await_that", "shim"]
+from confd.shim.pack import pack
 
-SHIM = Path(__file__).parents[2] / "confd" / "shim" / "entrypoint.py"
+__all__ = ["PYTHON", "ConfigServer", "await_text", "await_that", "packed", "shim"]
+
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
+
+
+@functools.cache
+def packed() -> Path:
+    """The shim as the file that images have, packed once in each process of the tests."""
+    made = tempfile.TemporaryDirectory(prefix="confd-shim-")
+    atexit.register(made.cleanup)
+    return pack(Path(made.name, "confd-entrypoint"))
 
 
 class _Tcp(socketserver.ThreadingTCPServer):
@@ -156,7 +168,7 @@ def shim(
     words = ["--app", "web", "--env", "dev", "--server", server, *options, "--", *command]
     prefix = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"] if pid1 else []
     process = subprocess.Popen(
-        [*wrapper, *prefix, PYTHON, "-I", "-S", str(SHIM), *words],
+        [*wrapper, *prefix, PYTHON, "-I", "-S", str(packed()), *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
