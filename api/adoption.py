@@ -5,10 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from confd.api.query import takes
-from confd.api.web import answer, author, body_of, context, message_of, scope_of, switch_of
+from confd.api.web import answer, body_of, context, scope_of, wanted_of
 from confd.errors import Malformed
 from confd.services import adoption
-from confd.services.adoption import Adopting
 
 __all__ = ["routes"]
 
@@ -27,6 +26,4 @@ def adopt(app: str, env: str) -> Response:
     container = members.get("container")
     if container is not None and not isinstance(container, str):
         raise Malformed("container is to be a string", pointer="/container")
-    flags = (switch_of(members, "dry_run"), switch_of(members, "yes"))
-    wanted = Adopting(author(), message_of(members), *flags, container)
-    return answer(adoption.adopt(context(), scope_of(app, env), wanted))
+    return answer(adoption.adopt(context(), scope_of(app, env), wanted_of(members), container))

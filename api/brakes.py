@@ -5,12 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from confd.api.query import switch, takes
-from confd.api.web import answer, author, body_of, context, message_of, snapshot
+from confd.api.web import answer, author, body_of, context, message_of, snapshot, wanted_of
 from confd.errors import Malformed
 from confd.jsontext import Value
 from confd.keys import DEFAULT, parse_app, parse_env, parse_host
 from confd.services import brakes
-from confd.services.brakes import Frozen, Wanted
+from confd.services.brakes import Frozen
+from confd.services.wanted import Wanted
 
 __all__ = ["routes"]
 
@@ -59,11 +60,8 @@ def freeze(env: str) -> Response:
     Body: `app`, `host`, `message` (why, not empty), `dry_run`. Each agent stops before its next step.
     """
     members = body_of("app", "host", "message", "dry_run")
-    dry_run = members.get("dry_run", False)
-    if not isinstance(dry_run, bool):
-        raise Malformed("dry_run is to be true or false", pointer="/dry_run")
     what = _frozen(env, members.get("app"), members.get("host"))
-    return answer(brakes.freeze(context(), what, Wanted(author(), message_of(members), dry_run)))
+    return answer(brakes.freeze(context(), what, wanted_of(members)))
 
 
 @routes.delete(FREEZE)

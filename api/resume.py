@@ -5,9 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from confd.api.query import takes
-from confd.api.web import answer, author, body_of, context, message_of, switch_of
+from confd.api.web import answer, body_of, context, switch_of, wanted_of
 from confd.services import resume as service
-from confd.services.resume import Resuming
 
 __all__ = ["routes"]
 
@@ -23,6 +22,4 @@ def resume() -> Response:
     answers who doubts what, what has gone, and what would be done; more than that is done only with `yes`.
     """
     members = body_of("message", "dry_run", "yes", "restore")
-    dry_run, yes, restore = (switch_of(members, name) for name in ("dry_run", "yes", "restore"))
-    wanted = Resuming(author(), message_of(members), dry_run, yes, restore)
-    return answer(service.resume(context(), wanted))
+    return answer(service.resume(context(), wanted_of(members), restore=switch_of(members, "restore")))

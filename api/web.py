@@ -18,6 +18,7 @@ from confd.model import Snapshot
 from confd.services import settings
 from confd.services.context import Context
 from confd.services.settings import Edit, Scope, Written
+from confd.services.wanted import Wanted
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -32,6 +33,7 @@ __all__ = [
     "message_of",
     "scope_of",
     "snapshot",
+    "wanted_of",
     "written_document",
 ]
 
@@ -109,6 +111,11 @@ def message_of(members: Mapping[str, Value]) -> str:
 def switch_of(members: Mapping[str, Value], name: str) -> bool:
     """A yes or no of the body. Raises `Malformed`."""
     return bool(_typed(members, name, bool, False))
+
+
+def wanted_of(members: Mapping[str, Value]) -> Wanted:
+    """Who asks, why, and how much of it. Raises `Malformed`."""
+    return Wanted(author(), message_of(members), switch_of(members, "dry_run"), switch_of(members, "yes"))
 
 
 def author() -> str:

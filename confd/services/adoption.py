@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from confd.adoption import Adoption, adoption_of, adoption_text
@@ -20,34 +20,30 @@ from confd.services.settings import Scope
 from confd.services.wanted import Wanted
 from confd.wording import counted
 
-__all__ = ["Adopting", "adopt"]
+__all__ = ["adopt"]
 
 
-@dataclass(frozen=True, slots=True)
-class Adopting(Wanted):
-    """Who adopts and why; `container` is a name or the beginning of an id, where one alone is meant."""
-
-    container: str | None = None
-
-
-def adopt(context: Context, scope: Scope, wanted: Adopting) -> dict[str, Any]:
+def adopt(context: Context, scope: Scope, wanted: Wanted, container: str | None = None) -> dict[str, Any]:
     """Adopt the containers of an app in an env (on a host) that wait for it, or that are contested.
 
+    `container` is a name or the beginning of an id, where one alone is meant.
     Raises `NotFound` for a container that is none of them, `NeedsYes` where something would be done to one.
     """
     if DEFAULT in (scope.env, scope.app):
         raise Malformed("name the app and the env whose containers are adopted; _default has none")
     layer = Layer(scope.env, scope.app)
-    return context.decided(layer, lambda snapshot: _store(context, snapshot, scope, wanted))
+    return context.decided(layer, lambda snapshot: _store(context, snapshot, scope, wanted, container))
 
 
-def _store(context: Context, snapshot: Snapshot, scope: Scope, wanted: Adopting) -> dict[str, Any]:
+def _store(
+    context: Context, snapshot: Snapshot, scope: Scope, wanted: Wanted, container: str | None
+) -> dict[str, Any]:
     require_format(snapshot, 2, "an adoption")
     told = _told(snapshot, scope)
-    waiting = [one for one in told if _waits(one) and _is_meant(one, wanted.container)]
-    if not waiting and wanted.container is not None:
+    waiting = [one for one in told if _waits(one) and _is_meant(one, container)]
+    if not waiting and container is not None:
         raise NotFound(
-            f"no container {show(wanted.container)} of {scope.app} in {scope.env} waits to be adopted; "
+            f"no container {show(container)} of {scope.app} in {scope.env} waits to be adopted; "
             f"`confctl status {scope.app}` lists them"
         )
     planner = Planner(context, snapshot)
@@ -105,7 +101,7 @@ def _document(one: Told, plan: ContainerPlan) -> dict[str, Any]:
 
 
 def _documents(
-    context: Context, snapshot: Snapshot, told: Sequence[Told], waiting: Sequence[Told], wanted: Adopting
+    context: Context, snapshot: Snapshot, told: Sequence[Told], waiting: Sequence[Told], wanted: Wanted
 ) -> tuple[Mapping[str, str | None], Mapping[str, str | None]]:
     """The adoption documents of each host before and after; containers that are gone are left out."""
     before: dict[str, str | None] = {}

@@ -20,7 +20,7 @@ from confd.services.reach import MAX_CONTAINERS
 from confd.services.wanted import Wanted
 from confd.wording import counted
 
-__all__ = ["Frozen", "Wanted", "freeze", "read", "read_all", "unfreeze"]
+__all__ = ["Frozen", "freeze", "read", "read_all", "unfreeze"]
 
 Decide = Callable[[Snapshot], tuple[Brake, ...]]
 

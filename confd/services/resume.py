@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from confd.errors import NeedsYes, NotFound
@@ -25,22 +25,16 @@ from confd.services.planning import Planner
 from confd.services.wanted import Wanted
 from confd.wording import counted
 
-__all__ = ["OUT_OF_BAND", "Resuming", "doubts_of", "resume"]
+__all__ = ["OUT_OF_BAND", "doubts_of", "resume"]
 
 OUT_OF_BAND = "out-of-band"
 """The author of what was done in the store itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resuming(Wanted):
-    """Who says so, and why. `restore`: set again what has gone from apps, as far as their records know it."""
-
-    restore: bool = False
-
-
-def resume(context: Context, wanted: Resuming) -> dict[str, Any]:
+def resume(context: Context, wanted: Wanted, *, restore: bool = False) -> dict[str, Any]:
     """Take the store as it is for the right one, for every agent that is in doubt by now.
 
+    `restore`: set again what has gone from apps, as far as their records know it.
     Raises `NotFound` where none is, and `NeedsYes`: nobody does this by the way.
     """
     context.digest_key(context.snapshot())  # a store that was emptied gets its meta again first
@@ -49,9 +43,9 @@ def resume(context: Context, wanted: Resuming) -> dict[str, Any]:
     if not doubts:
         raise NotFound("no agent is in doubt, so there is nothing to resume; `confctl hosts` shows all of them")
     gone = _gone(context, snapshot, doubts)
-    if wanted.restore and not any(gone.values()):
+    if restore and not any(gone.values()):
         raise NotFound("no record tells what has gone, so nothing can be restored; set it again, or resume without")
-    after = _restored(snapshot, gone) if wanted.restore else snapshot
+    after = _restored(snapshot, gone) if restore else snapshot
     planner = Planner(context, after)
     planned = [one for one in (_planned(planner, told, doubts) for told in told_of(after)) if one]
     lost = [{"layer": str(layer), "keys": sorted(texts)} for layer, texts in gone.items() if texts]
@@ -63,13 +57,12 @@ def resume(context: Context, wanted: Resuming) -> dict[str, Any]:
         hosts = len({one["host"] for one in doubts})
         raise NeedsYes(
             f"the store is in doubt on {counted(hosts, 'host')}, and going on does something to "
-            f"{counted(acting, 'container')} there; look with a "
-            "dry run, then confirm with yes (confctl: --yes)"
+            f"{counted(acting, 'container')} there; look with a dry run, then confirm with yes (confctl: --yes)"
         )
     require_format(snapshot, 2, "a resume")
     revision = snapshot.revision
     for layer, texts in gone.items():
-        _, revision = changes.commit(context, snapshot, _change(layer, texts, wanted))
+        _, revision = changes.commit(context, snapshot, _change(layer, texts, wanted, restore=restore))
     if any(one["app"] is None for one in doubts):
         revision = context.store.commit(
             [Put(context.keyspace.resumed, _text(context, snapshot, wanted))],
@@ -101,10 +94,10 @@ def _restored(snapshot: Snapshot, gone: Mapping[Layer, Mapping[str, str]]) -> Sn
     return replace(snapshot, layers=frozen(layers))
 
 
-def _change(layer: Layer, texts: Mapping[str, str], wanted: Resuming) -> Change:
+def _change(layer: Layer, texts: Mapping[str, str], wanted: Wanted, *, restore: bool) -> Change:
     """What went as a change that took it away; or one that sets it again."""
     nothing: Mapping[str, str | None] = dict.fromkeys(texts)
-    if wanted.restore:
+    if restore:
         words = {"author": wanted.author, "note": "set again what had gone without a change"}
         return changes.draft(layer, nothing, texts, message=wanted.message, at="", **words)
     words = {"author": OUT_OF_BAND, "note": f"taken for right by {wanted.author}"}
@@ -136,7 +129,7 @@ def _concerns(doubt: Mapping[str, Any], host: Host, status: Any) -> bool:
     )
 
 
-def _text(context: Context, snapshot: Snapshot, wanted: Resuming) -> str:
+def _text(context: Context, snapshot: Snapshot, wanted: Wanted) -> str:
     meta = read_meta(snapshot.meta) if snapshot.meta is not None else None
     return json.dumps(
         {

@@ -33,7 +33,7 @@ def upgrade(context: Context, *, dry_run: bool, yes: bool) -> dict[str, Any]:
     if behind:
         names = ", ".join(f"{one['host']} (release {one['agent_version'] or 'unknown'})" for one in behind[:5])
         raise Refused(
-            f"{counted(len(behind), 'agent')} can not take format {FORMAT} yet: {names}. Bring them to this "
+            f"{counted(len(behind), 'agent')} cannot take format {FORMAT} yet: {names}. Bring them to this "
             "release; a lost host that will not come back goes with `confctl hosts forget`"
         )
     if not yes:

@@ -14,11 +14,11 @@ from confd.model import Observed
 from confd.ports import Delete, Put
 from confd.published import Told, status_text
 from confd.services import adoption, changes, settings
-from confd.services.adoption import Adopting
 from confd.services.context import Context
 from confd.services.meta import fresh_meta
 from confd.services.places import Place
 from confd.services.settings import Edit, Scope
+from confd.services.wanted import Wanted
 from tests.support.hosts import FACTS, HostStand
 from tests.support.stores import FailingStore
 
@@ -45,11 +45,11 @@ def test_what_differs_is_shown_and_needs_a_yes(context: Context) -> None:
     container = tell(context, H1, "web-1")
     settings.edit(context, HERE, Edit({"A": "1"}))
     with pytest.raises(NeedsYes, match=r"something to 1 of 1 container \(web-1\)"):
-        adoption.adopt(context, HERE, Adopting("anna"))
-    shown = adoption.adopt(context, HERE, Adopting("anna", dry_run=True))
+        adoption.adopt(context, HERE, Wanted("anna"))
+    shown = adoption.adopt(context, HERE, Wanted("anna", dry_run=True))
     assert [step["action"] for step in shown["containers"][0]["steps"]] == ["recreate"]
     assert adopted(context, H1) == ()
-    adoption.adopt(context, HERE, Adopting("anna", "looked", yes=True))
+    adoption.adopt(context, HERE, Wanted("anna", "looked", yes=True))
     assert adopted(context, H1) == (container,)
     found = [(one.kind, one.author, one.message) for one in changes.history(context, Place(DEV, WEB))]
     assert found[0] == ("adoption", "anna", "looked")
@@ -57,28 +57,28 @@ def test_what_differs_is_shown_and_needs_a_yes(context: Context) -> None:
 
 def test_what_has_all_already_needs_no_yes(context: Context) -> None:
     container = tell(context, H1, "web-1")
-    adoption.adopt(context, HERE, Adopting("anna"))
+    adoption.adopt(context, HERE, Wanted("anna"))
     assert adopted(context, H1) == (container,)
 
 
 def test_one_host_or_one_container_alone(context: Context) -> None:
     one, two, there = (tell(context, host, name) for host, name in ((H1, "a"), (H1, "b"), (H2, "c")))
-    adoption.adopt(context, Scope(DEV, WEB, H2), Adopting("anna"))
+    adoption.adopt(context, Scope(DEV, WEB, H2), Wanted("anna"))
     assert (adopted(context, H1), adopted(context, H2)) == ((), (there,))
-    adoption.adopt(context, HERE, Adopting("anna", container="a"))
+    adoption.adopt(context, HERE, Wanted("anna"), "a")
     assert adopted(context, H1) == (one,)
-    adoption.adopt(context, HERE, Adopting("anna", container=two[:6]))
+    adoption.adopt(context, HERE, Wanted("anna"), two[:6])
     assert adopted(context, H1) == (one, two)
     with pytest.raises(NotFound, match="waits to be adopted"):
-        adoption.adopt(context, HERE, Adopting("anna", container="zzz"))
+        adoption.adopt(context, HERE, Wanted("anna"), "zzz")
 
 
 def test_what_is_contested_is_adopted_too_and_what_is_gone_is_forgotten(context: Context) -> None:
     gone = tell(context, H1, "a")
-    adoption.adopt(context, HERE, Adopting("anna"))
+    adoption.adopt(context, HERE, Wanted("anna"))
     context.mirror.wait(tell_gone(context, gone), 5)
     fought = tell(context, H1, "b", adopted=True, contested="Compose")
-    adoption.adopt(context, HERE, Adopting("ben"))
+    adoption.adopt(context, HERE, Wanted("ben"))
     assert adopted(context, H1) == (fought,)
 
 
@@ -89,7 +89,7 @@ def tell_gone(context: Context, container: Container) -> int:
 def test_where_none_waits_nothing_is_stored(context: Context) -> None:
     tell(context, H1, "a", adopted=True)
     before = context.fresh().revision
-    document = adoption.adopt(context, HERE, Adopting("anna", yes=True))
+    document = adoption.adopt(context, HERE, Wanted("anna", yes=True))
     assert (document["containers"], document["change"]) == ([], None)
     assert context.fresh().adoptions == {}
     assert context.fresh().revision == before
@@ -98,13 +98,13 @@ def test_where_none_waits_nothing_is_stored(context: Context) -> None:
 @pytest.mark.parametrize("scope", [Scope(Env("_default"), WEB), Scope(DEV, App("_default"))])
 def test_an_app_and_an_env_are_named(context: Context, scope: Scope) -> None:
     with pytest.raises(Malformed, match="name the app and the env"):
-        adoption.adopt(context, scope, Adopting("anna"))
+        adoption.adopt(context, scope, Wanted("anna"))
 
 
 def test_a_store_of_the_format_before_takes_no_adoption(context: Context) -> None:
     context.mirror.wait(context.store.commit([Put(SPACE.meta, fresh_meta(1))]), 5)
     with pytest.raises(Refused, match="confctl upgrade"):
-        adoption.adopt(context, HERE, Adopting("anna"))
+        adoption.adopt(context, HERE, Wanted("anna"))
 
 
 def test_who_was_faster_is_not_overwritten(context: Context, other: Context, store: FailingStore) -> None:
@@ -112,9 +112,9 @@ def test_who_was_faster_is_not_overwritten(context: Context, other: Context, sto
     other.mirror.wait(context.fresh().revision, 5)
 
     def faster(operations: object) -> bool:
-        adoption.adopt(other, HERE, Adopting("ben", container="b"))
+        adoption.adopt(other, HERE, Wanted("ben"), "b")
         return True
 
     store.before_commit = faster
-    adoption.adopt(context, HERE, Adopting("anna", container="a"))
+    adoption.adopt(context, HERE, Wanted("anna"), "a")
     assert set(adopted(context, H1)) == {one, two}

@@ -12,11 +12,12 @@ from confd.jsontext import Number
 from confd.keys import App, Container, Env, Host, Key
 from confd.ports import Put
 from confd.services import brakes, changes, fleet, settings
-from confd.services.brakes import Frozen, Wanted
+from confd.services.brakes import Frozen
 from confd.services.context import Context
 from confd.services.meta import fresh_meta
 from confd.services.places import Place
 from confd.services.settings import Edit, Scope
+from confd.services.wanted import Wanted
 from tests.support.hosts import HostStand
 from tests.support.stores import FailingStore
 

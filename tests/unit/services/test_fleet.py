@@ -12,9 +12,10 @@ from confd.model import Observed, Reach, Reason, Step, frozen
 from confd.ports import Put
 from confd.published import Told, status_text
 from confd.services import bindings, brakes, fleet, hosts, settings
-from confd.services.brakes import Frozen, Wanted
+from confd.services.brakes import Frozen
 from confd.services.context import Context
 from confd.services.settings import Edit, Scope
+from confd.services.wanted import Wanted
 from tests.support.hosts import FACTS, HostStand
 
 DEV, WEB = Env("dev"), App("web")

@@ -8,9 +8,10 @@ from confd.errors import NeedsYes, NotFound, Refused
 from confd.keys import App, Container, Env, Host, Keyspace, Layer
 from confd.ports import Area, Put
 from confd.services import brakes, hosts, settings
-from confd.services.brakes import Frozen, Wanted
+from confd.services.brakes import Frozen
 from confd.services.context import Context
 from confd.services.settings import Edit, Scope
+from confd.services.wanted import Wanted
 from tests.support.hosts import HostStand
 
 SPACE, H1 = Keyspace(), Host("h1")

@@ -12,11 +12,12 @@ from confd.errors import NeedsYes, Shrinks
 from confd.keys import App, Env, Host, Layer
 from confd.model import Entry, Snapshot, frozen
 from confd.services import bindings, brakes, settings
-from confd.services.brakes import Frozen, Wanted
+from confd.services.brakes import Frozen
 from confd.services.context import Context
 from confd.services.places import Place
 from confd.services.reach import check_reach, check_shrink, shrinks
 from confd.services.settings import Edit, Scope
+from confd.services.wanted import Wanted
 from tests.support.hosts import HostStand
 
 DEV, WEB, EVERY, H1 = Env("dev"), App("web"), App("_default"), Host("h1")

@@ -13,8 +13,8 @@ from confd.ports import Delete, Put
 from confd.services import bindings, changes, delivery, resume, settings
 from confd.services.context import Context
 from confd.services.meta import fresh_meta, read_meta
-from confd.services.resume import Resuming
 from confd.services.settings import Edit, Scope
+from confd.services.wanted import Wanted
 from confd.shrink import shows_all
 from tests.support.hosts import HostStand
 
@@ -36,22 +36,22 @@ def doubt(context: Context, host: str, *doubts: dict[str, Any]) -> None:
 def test_where_nobody_doubts_there_is_nothing_to_resume(context: Context) -> None:
     doubt(context, "h1")
     with pytest.raises(NotFound, match="no agent is in doubt"):
-        resume.resume(context, Resuming("anna", yes=True))
+        resume.resume(context, Wanted("anna", yes=True))
 
 
 def test_what_would_be_done_is_shown_and_needs_a_yes(context: Context) -> None:
     settings.edit(context, Scope(Env("dev"), App("web")), Edit({"A": "1"}))
     doubt(context, "h1", WHOLE)
     with pytest.raises(NeedsYes, match="in doubt on 1 host, and going on does something to 1 container there"):
-        resume.resume(context, Resuming("anna"))
-    shown = resume.resume(context, Resuming("anna", dry_run=True))
+        resume.resume(context, Wanted("anna"))
+    shown = resume.resume(context, Wanted("anna", dry_run=True))
     assert shown["doubts"] == [{"host": "h1", **WHOLE}]
     assert {one["name"]: [s["action"] for s in one["steps"]] for one in shown["containers"]} == {
         "web-1": ["recreate"],
         "db-1": [],
     }
     assert context.fresh().resumed is None
-    resume.resume(context, Resuming("anna", "it is right", yes=True))
+    resume.resume(context, Wanted("anna", "it is right", yes=True))
     found = context.fresh()
     assert found.resumed is not None
     assert found.meta is not None
@@ -65,7 +65,7 @@ def test_what_would_be_done_is_shown_and_needs_a_yes(context: Context) -> None:
 
 def test_the_doubt_of_one_app_shows_that_app_alone(context: Context) -> None:
     doubt(context, "h1", OF_APP)
-    shown = resume.resume(context, Resuming("anna", dry_run=True))
+    shown = resume.resume(context, Wanted("anna", dry_run=True))
     assert [one["name"] for one in shown["containers"]] == ["web-1"]
 
 
@@ -80,7 +80,7 @@ def test_a_store_of_the_format_before_takes_no_resume(context: Context) -> None:
     context.mirror.wait(context.store.commit([Put(SPACE.meta, fresh_meta(1))]), 5)
     doubt(context, "h1", WHOLE)
     with pytest.raises(Refused, match="confctl upgrade"):
-        resume.resume(context, Resuming("anna", yes=True))
+        resume.resume(context, Wanted("anna", yes=True))
 
 
 # --- what has gone from an app without a change -----------------------------------------------------------------
@@ -107,14 +107,14 @@ def shows(context: Context) -> tuple[dict[str, str], bool]:
 
 
 def test_what_has_gone_is_shown_by_its_records(robbed: Context) -> None:
-    shown = resume.resume(robbed, Resuming("anna", dry_run=True))
+    shown = resume.resume(robbed, Wanted("anna", dry_run=True))
     assert shown["lost"] == [{"layer": "dev/web", "keys": ["A", "B"]}]
     assert shows(robbed) == ({"C": '"1"', "D": '"1"'}, False)
     assert not delivery.config(robbed, robbed.fresh(), HERE)["allow_shrink"]
 
 
 def test_taking_it_for_right_records_it_as_out_of_band(robbed: Context) -> None:
-    resume.resume(robbed, Resuming("anna", "meant", yes=True))
+    resume.resume(robbed, Wanted("anna", "meant", yes=True))
     assert shows(robbed) == ({"C": '"1"', "D": '"1"'}, True)
     change = changes.record(robbed, HERE.layer, 3)
     assert (change.author, change.note, change.message) == ("out-of-band", "taken for right by anna", "meant")
@@ -126,9 +126,9 @@ def test_taking_it_for_right_records_it_as_out_of_band(robbed: Context) -> None:
 
 
 def test_what_has_gone_can_be_set_again(robbed: Context) -> None:
-    shown = resume.resume(robbed, Resuming("anna", dry_run=True, restore=True))
+    shown = resume.resume(robbed, Wanted("anna", dry_run=True), restore=True)
     assert [step["reasons"] for step in shown["containers"][0]["steps"]]
-    resume.resume(robbed, Resuming("anna", yes=True, restore=True))
+    resume.resume(robbed, Wanted("anna", yes=True), restore=True)
     assert shows(robbed) == ({"A": '"1"', "B": '"2"', "C": '"1"', "D": '"1"'}, True)
     assert changes.record(robbed, HERE.layer, 3).author == "anna"
 
@@ -156,8 +156,8 @@ def test_a_binding_vouches_for_no_more_than_was_there(robbed: Context) -> None:
 def test_where_the_records_are_gone_too_it_can_only_be_taken_as_it_is(context: Context) -> None:
     doubt(context, "h1", OF_APP)
     with pytest.raises(NotFound, match="no record tells what has gone"):
-        resume.resume(context, Resuming("anna", dry_run=True, restore=True))
-    resume.resume(context, Resuming("anna", yes=True))
+        resume.resume(context, Wanted("anna", dry_run=True), restore=True)
+    resume.resume(context, Wanted("anna", yes=True))
     head = context.fresh().heads[HERE.layer]
     assert (head.number, changes.record(context, HERE.layer, 1).author) == (1, "out-of-band")
 

@@ -10,11 +10,12 @@ from confd.errors import Conflict, NeedsYes, NotFound, Refused
 from confd.keys import App, Env, Host, Keyspace
 from confd.ports import Delete, Put
 from confd.services import brakes, settings
-from confd.services.brakes import Frozen, Wanted
+from confd.services.brakes import Frozen
 from confd.services.context import Context
 from confd.services.meta import FORMAT, fresh_meta, read_meta
 from confd.services.settings import Edit, Scope
 from confd.services.upgrade import upgrade
+from confd.services.wanted import Wanted
 from tests.support.stores import FailingStore
 
 SPACE = Keyspace()
@@ -70,7 +71,7 @@ def test_raised_already_there_is_nothing_to_do(context: Context) -> None:
 def test_an_agent_that_does_not_know_it_is_named(old: Context, formats: list[int] | None, alive: bool) -> None:
     agent(old, "h2", formats, alive=alive)
     assert [one["host"] for one in upgrade(old, dry_run=True, yes=True)["behind"]] == ["h2"]
-    with pytest.raises(Refused, match=r"1 agent can not take format 2 .*h2 \(release 0.0.9\).*hosts forget"):
+    with pytest.raises(Refused, match=r"1 agent cannot take format 2 .*h2 \(release 0.0.9\).*hosts forget"):
         upgrade(old, dry_run=False, yes=True)
     assert read_meta(text(old)).format == OLD
 
