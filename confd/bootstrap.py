@@ -11,6 +11,7 @@ from confd import __version__
 from confd.actions import REACHES
 from confd.actions.fidelity import obstacles_of
 from confd.agent.agent import Agent
+from confd.agent.apply import Applier
 from confd.agent.inventory import Inventory, own_container
 from confd.agent.logs import KeptLogs
 from confd.agent.observe import Labels
@@ -102,7 +103,10 @@ def build_agent(config: AgentConfig) -> Agent:
     turns = Turns(store, keyspace, config.host, mirror, clock)
     sightings = Sightings(store, keyspace, config.host, clock)
     acts = acts_for(target, labels, clock, logs)
-    reconciler = Reconciler(config.host, world, inventory, ledger, reporter, clock, acts, REACHES, turns, sightings)
+    applier = Applier(inventory, ledger, reporter, turns, clock, acts, world.check)
+    reconciler = Reconciler(
+        config.host, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings
+    )
     return Agent(
         config.env,
         config.host,

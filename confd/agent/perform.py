@@ -10,12 +10,12 @@ from typing import Any
 
 from confd.actions import files, recreate, restart, signal, update
 from confd.actions.fidelity import Wanted
+from confd.agent.apply import Act, Work
 from confd.agent.base import base_on, image_name, own_of
 from confd.agent.inventory import Place
 from confd.agent.locate import locate
 from confd.agent.logs import KeptLogs, LastWords
 from confd.agent.observe import Labels, labels_of
-from confd.agent.reconcile import Act, Work
 from confd.errors import EngineRefused
 from confd.keys import Container, Key
 from confd.ledger import Base, Ledger, LedgerEntry, Successor

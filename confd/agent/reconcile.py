@@ -7,44 +7,40 @@ Running it twice does nothing the second time; after a crash at any line the nex
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from confd.adoption import Adoption, adoption_of
-from confd.agent.account import applied_after, intent_of, with_words
+from confd.agent.apply import Applier, Work
 from confd.agent.base import base_of, base_on, completed, image_name
 from confd.agent.inventory import Inventory, Place
-from confd.agent.logs import LastWords
 from confd.agent.observe import Sight, is_looping, name_of, observe
 from confd.agent.restated import restated
 from confd.agent.sightings import Sightings
 from confd.agent.status import Report, Reporter
 from confd.agent.turns import Turns
 from confd.binding import binding_of
-from confd.errors import ConfdError, ContainerGone, Held
+from confd.errors import ConfdError, ContainerGone
 from confd.keys import Container, Host
-from confd.ledger import Ledger, LedgerEntry, Successor
+from confd.ledger import Ledger, LedgerEntry
 from confd.model import (
     Binding,
     Cause,
     ContainerPlan,
     Hold,
     Observed,
-    Outcome,
     Problem,
     Reach,
     Rendered,
-    Result,
     Step,
 )
 from confd.plan import make_plan
 from confd.ports import Clock, Inspect
 from confd.render import render
 from confd.resolve import resolve
-from confd.wording import not_again
 
-__all__ = ["Act", "Reconciler", "Work"]
+__all__ = ["Reconciler"]
 
 log = logging.getLogger(__name__)
 
@@ -58,23 +54,6 @@ _UNTOUCHED = Step(
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What an action works on. `journal` notes how far it came, for the heal after a crash.
-
-    `check` raises `Held` where a brake came on meanwhile: for an action that can still be taken back. `hear` takes
-    what a container said last that goes, or that failed.
-    """
-
-    inspect: Inspect
-    entry: LedgerEntry
-    rendered: Rendered
-    binding: Binding
-    journal: Callable[[Mapping[str, Any]], None] = lambda more: None
-    check: Callable[[], None] = lambda: None
-    hear: Callable[[LastWords], None] = lambda words: None
-
-
-@dataclass(frozen=True, slots=True)
 class Scene:
     """What one pass brings its containers to, and by which rules; `problem`: the binding is none."""
 
@@ -84,21 +63,6 @@ class Scene:
     sight: Sight
     problem: Problem | None
     adoption: Adoption = field(default_factory=Adoption)
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """What became of a plan: the container that runs now, what failed for good, or that a brake cut it short."""
-
-    container: Container
-    failed: str = ""
-    halted: bool = False
-
-
-class Act(Protocol):
-    """An action's effect; gives the container that runs afterwards. Raises `ConfdError`."""
-
-    def __call__(self, step: Step, work: Work) -> Container: ...
 
 
 class Pass(Protocol):
@@ -137,7 +101,7 @@ class Reconciler:
     ledger: Ledger
     reporter: Reporter
     clock: Clock
-    acts: Mapping[str, Act]
+    applier: Applier
     reaches: Mapping[str, Reach]
     turns: Turns
     sightings: Sightings
@@ -217,7 +181,7 @@ class Reconciler:
             waits = self._ask(plan, scene)
             if waits:
                 return Report(seen, scene.rendered, plan.steps, waits=waits)
-            ended = self._apply(seen, plan, self._work(inspect, seen, scene))
+            ended = self.applier.apply(seen, plan, self._work(inspect, seen, scene))
             now = self._look(ended.container, scene) if plan.due else self._again(seen)
         except ConfdError as error:
             later.append(error)
@@ -260,15 +224,9 @@ class Reconciler:
             return ""
         return self.turns.ask(scene.place, plan.name, step.action, scene.binding.max_parallel)
 
-    def _check(self, place: Place, reach: Reach, name: str) -> None:
-        """Raises `Held` where a step may not be done now, or not any more, and `Unavailable`."""
-        self.world.check(place, reach, name)
-        if reach >= Reach.NEW_PROCESS:
-            self.turns.check(place)
-
     def _work(self, inspect: Inspect, seen: Observed, scene: Scene) -> Work:
         def check() -> None:
-            self._check(scene.place, Reach.NEW_CONTAINER, seen.name)
+            self.applier.check(scene.place, Reach.NEW_CONTAINER, seen.name)
 
         return Work(inspect, self._entry(seen), scene.rendered, scene.binding, check=check)
 
@@ -319,67 +277,6 @@ class Reconciler:
         if entry is None:
             raise ContainerGone("the container is not in the ledger any more; looking again")
         return entry
-
-    def _apply(self, seen: Observed, plan: ContainerPlan, work: Work) -> Ended:
-        """Do what is due, step by step, and write down what became of it."""
-        container, rendered, old = plan.container, work.rendered, work.entry.applied
-        place = (rendered.env, rendered.app)
-        target = rendered.target(shim=bool(seen.shim))
-        after = applied_after(old, plan, rendered, target)
-        if not plan.due:
-            if replace(after, revision=old.revision) != old or old.revision == 0:
-                self.ledger.done(container, after, arguments=work.entry.arguments)
-            return Ended(container)
-        intent = intent_of(plan, rendered, target)
-        self.ledger.intent(container, intent)
-        work = replace(work, journal=lambda more: self.ledger.intent(container, {**intent, **more}))
-        outcomes = list[Outcome]()
-        try:
-            for step in plan.due:
-                self._check(place, step.reach, plan.name)
-                outcomes.append(self._perform(step, work))
-                if outcomes[-1].result is Result.FAILED:
-                    if step.reach >= Reach.NEW_PROCESS:
-                        self.turns.failed(place, step, plan.name, outcomes[-1].detail)
-                    self.ledger.failed(container, target if step.action == "recreate" else None, outcomes)
-                    log.warning("%s of %s failed: %s", step.action, plan.name, outcomes[-1].detail)
-                    why = outcomes[-1].detail
-                    return Ended(container, not_again(why) if step.action == "recreate" else why)
-        except Held as held:
-            self.ledger.halted(container, outcomes)
-            log.info("%s: stopped before its next step: %s", plan.name, held.detail)
-            return Ended(container, halted=True)
-        current = outcomes[-1].container or container
-        recreated = any(step.action == "recreate" for step in plan.due)
-        arguments = rendered.arguments_digest if recreated else work.entry.arguments
-        passing = Report(replace(seen, id=current), rendered, plan.due)
-        successor = Successor(current, self.reporter.succession(passing, container))
-        self.ledger.done(container, after, outcomes, arguments=arguments, successor=successor)
-        if any(step.reach >= Reach.NEW_PROCESS for step in plan.due):
-            self.turns.succeeded(place)
-        log.info("%s: %s", plan.name, ", ".join(step.action for step in plan.due))
-        return Ended(current)
-
-    def _perform(self, step: Step, work: Work) -> Outcome:
-        """One step. What failed for good is an outcome; what may succeed later is raised."""
-        began, container = self.clock.now(), Container(str(work.inspect["Id"]))
-        heard: list[LastWords] = []
-        try:
-            current = self.acts[step.action](step, replace(work, hear=heard.append))
-        except ConfdError as error:
-            self.inventory.touched(container)
-            if error.retryable:
-                raise
-            return with_words(heard, self._outcome(step, Result.FAILED, error.detail, work.rendered, began))
-        if step.action not in ("signal", "files"):
-            self.inventory.touched(container)
-            self.inventory.touched(current)
-        outcome = with_words(heard, self._outcome(step, Result.DONE, "", work.rendered, began))
-        return replace(outcome, container=current, replaced=container if current != container else None)
-
-    def _outcome(self, step: Step, result: Result, detail: str, rendered: Rendered, began: float) -> Outcome:
-        took_s = round(self.clock.now() - began, 4)
-        return Outcome(step.action, result, detail, rendered.revision, self.clock.utc(), took_s, step.reasons)
 
     def _forget_gone(self, place: Place) -> None:
         """Ledger and status end with their container; one with an open intent is the heal's.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from confd import jsontext
 from confd.model.mappings import EMPTY
 
 __all__ = ["Binding", "BindingFile", "KeepLogs", "OnChange", "Select", "VariablesRule"]
@@ -33,12 +34,24 @@ class BindingFile:
 
 @dataclass(frozen=True, slots=True)
 class OnChange:
-    """What a change of the keys that match does. `action` is a registered action, `none` or `auto`."""
+    """What a change of the keys that match does. `action` is a registered action, `none` or `auto`.
+
+    `signal` is what `signal` sends; `command` what `exec` runs in the container, for `timeout_s` seconds at most.
+    """
 
     keys: str
     action: str
     signal: str = ""
     escalate: bool = False
+    command: tuple[str, ...] = ()
+    timeout_s: float = 10.0
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """What the action is told: texts."""
+        if self.action == "exec":
+            return {"command": jsontext.dump(list(self.command)), "timeout_s": format(self.timeout_s, "g")}
+        return {"signal": self.signal} if self.action == "signal" else EMPTY
 
 
 @dataclass(frozen=True, slots=True)

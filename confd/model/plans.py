@@ -78,7 +78,8 @@ class Applied:
     """What is in effect in a container as the ledger knows it.
 
     `keys` per-key digests that have taken effect, `spec` the digest of the spec it was created for or updated
-    to, `failed` the spec digest whose recreate failed with `failed_detail` (not tried again until it changes).
+    to, `failed` the spec digest whose recreate failed with `failed_detail` (not tried again until it changes),
+    `refused` the one of which the engine refused a live update.
     """
 
     revision: int = 0
@@ -86,6 +87,7 @@ class Applied:
     keys: Mapping[Key, Digest] = field(default_factory=lambda: EMPTY)
     failed: Digest | None = None
     failed_detail: str = ""
+    refused: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import pytest
 
 from confd.actions import recreate
 from confd.actions.fidelity import Wanted
+from confd.agent.apply import Work
 from confd.agent.base import base_of
 from confd.agent.observe import Labels
 from confd.agent.perform import acts_for, healer_for
-from confd.agent.reconcile import Work
 from confd.clock import SystemClock
 from confd.errors import ContainerGone, EngineUnavailable, StartFailed
 from confd.keys import App, Container, Env, Host, Key, Keyspace, Layer

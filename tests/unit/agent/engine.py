@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from confd.agent.apply import Work
 from confd.agent.observe import Labels
 from confd.agent.perform import acts_for
-from confd.agent.reconcile import Work
 from confd.clock import ManualClock
 from confd.errors import ConfdError
 from confd.keys import Container

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from confd.agent.agent import Agent
+from confd.agent.apply import Applier
 from confd.agent.inventory import Inventory
 from confd.agent.observe import Labels
 from confd.agent.reconcile import Reconciler
@@ -54,7 +55,8 @@ class Running:
         turns = Turns(self.store, KEYS, HOST, mirror, clock)
         sightings = Sightings(self.store, KEYS, HOST, clock)
         reporter = Reporter(self.store, KEYS, HOST, clock)
-        reconciler = Reconciler(HOST, world, inventory, ledger, reporter, clock, acts, REACHES, turns, sightings)
+        applier = Applier(inventory, ledger, reporter, turns, clock, acts, world.check)
+        reconciler = Reconciler(HOST, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings)
         about = {"engine_id": self.engine_id}
         self.agent = Agent(
             Env("dev"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from confd.adoption import Adoption, adoption_text
+from confd.agent.apply import Applier
 from confd.agent.inventory import Inventory, Place
 from confd.agent.observe import Labels
 from confd.agent.reconcile import Reconciler
@@ -80,7 +81,7 @@ class Host1:
             self.ledger,
             reporter,
             self.clock,
-            acts,
+            Applier(self.inventory, self.ledger, reporter, self.turns, self.clock, acts, self.world.check),
             REACHES,
             self.turns,
             self.sightings,
