@@ -16,7 +16,7 @@ from confd.schema import check
 
 __all__ = ["ACTIONS", "WORDS", "binding_of", "parse_binding", "seconds"]
 
-ACTIONS = ("none", "signal", "update", "restart", "recreate", "auto")
+ACTIONS = ("none", "signal", "exec", "update", "restart", "recreate", "auto")
 """The words that `on_change` may name, beside which `confd.actions` registers what is done."""
 
 WORDS: Mapping[str, str] = {
@@ -159,4 +159,14 @@ def _on_change(items: Iterable[Mapping[str, Any]]) -> Iterable[OnChange]:
         if (action == "signal") != bool(signal):
             detail = "binding: the action signal needs a signal, like HUP, and no other action takes one"
             raise Invalid(detail, pointer=f"/on_change/{index}/signal")
-        yield OnChange(item["keys"], action, signal.removeprefix("SIG"), bool(item.get("escalate", False)))
+        command = tuple(item.get("command", ()))
+        if (action == "exec") != bool(command):
+            detail = 'binding: the action exec needs a command, like ["nginx", "-s", "reload"]; no other takes one'
+            raise Invalid(detail, pointer=f"/on_change/{index}/command")
+        if "timeout" in item and action != "exec":
+            detail = "binding: the action exec alone has a timeout"
+            raise Invalid(detail, pointer=f"/on_change/{index}/timeout")
+        timeout_s = seconds(item.get("timeout", 10))
+        yield OnChange(
+            item["keys"], action, signal.removeprefix("SIG"), bool(item.get("escalate", False)), command, timeout_s
+        )

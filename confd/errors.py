@@ -223,8 +223,18 @@ class StartFailed(EngineRefused):
         self.log = log
 
 
+class CommandFailed(EngineRefused):
+    """A command inside a container failed, or took too long. `log` holds the last lines of its output."""
+
+    code = "command-failed"
+
+    def __init__(self, detail: str, *, log: str = "") -> None:
+        super().__init__(detail)
+        self.log = log
+
+
 class NotReady(TargetError):
-    """The process does not catch the signal, or not yet; it is tried again."""
+    """The process does not catch the signal (yet), or a command asks to be skipped for now; it is tried again."""
 
     code = "not-ready"
     retryable = True

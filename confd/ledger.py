@@ -219,10 +219,13 @@ class Ledger:
             told.append(Put(self._keyspace.status(self._host, successor.container), successor.status))
         self._commit(told, {successor.container: entry, container: None})
 
-    def failed(self, container: Container, spec: Digest | None, outcomes: Sequence[Outcome]) -> None:
-        """The last of the outcomes failed; with `spec`, that spec is not tried again until it changes."""
-        old, detail = self._known(container), outcomes[-1].detail
-        applied = old.applied if spec is None else replace(old.applied, failed=spec, failed_detail=detail)
+    def failed(self, container: Container, spec: Digest, outcomes: Sequence[Outcome]) -> None:
+        """The last of the outcomes failed: that of a recreate is not tried again until the spec changes."""
+        old, applied, last = self._known(container), self._known(container).applied, outcomes[-1]
+        if last.action == "recreate":
+            applied = replace(applied, failed=spec, failed_detail=last.detail)
+        elif last.action == "update":
+            applied = replace(applied, refused=spec)
         self._write({container: replace(old, applied=applied, intent=None, outcomes=kept(old.outcomes, outcomes))})
 
     def halted(self, container: Container, outcomes: Sequence[Outcome]) -> None:
@@ -284,6 +287,7 @@ def _read_in(copy: _Copy, cluster: str) -> LedgerEntry:
         spec=applied.spec and unknown(applied.spec),
         keys=frozen({key: unknown(digest) for key, digest in applied.keys.items()}),
         failed=applied.failed and unknown(applied.failed),
+        refused=applied.refused and unknown(applied.refused),
     )
     arguments = copy.entry.arguments and unknown(copy.entry.arguments)
     return replace(copy.entry, applied=there, arguments=arguments)
@@ -314,6 +318,7 @@ def _dump(entry: LedgerEntry) -> str:
                 "arguments": entry.arguments,
             },
             "failed": {"spec": applied.failed, "detail": applied.failed_detail} if applied.failed else None,
+            "refused": applied.refused,
             "intent": entry.intent,
             "outcomes": list(entry.outcomes),
             "adopted": entry.adopted,
@@ -345,6 +350,7 @@ def _parse(text: str) -> LedgerEntry | None:
                 frozen(keys),
                 failed.get("spec"),
                 failed.get("detail", ""),
+                document.get("refused"),
             ),
             arguments=applied["arguments"],
             intent=document["intent"],

@@ -67,11 +67,11 @@ def _agent(arguments: Sequence[str]) -> int:
 
 def _check_allowed(names: Sequence[str]) -> None:
     """Raises `Configuration` for what is no run option: a slip would forbid in silence what was to be allowed."""
-    from confd.options import OPTIONS
+    from confd.options import EXEC, OPTIONS
 
     for name in names:
-        if name not in OPTIONS:
-            known = ", ".join(name for name, option in sorted(OPTIONS.items()) if not option.limit)
+        if name not in OPTIONS and name != EXEC:
+            known = ", ".join([EXEC, *(name for name, option in sorted(OPTIONS.items()) if not option.limit)])
             raise Configuration(f"--allow-run: {name!r} is no run option; known are: {known}")
 
 

@@ -291,7 +291,11 @@ class Execs(Protocol):
     """It can run a command inside a container."""
 
     def execute(self, container: str, command: Sequence[str], timeout_s: float) -> tuple[int, str]:
-        """Run a command inside and wait for it: its exit code (126, 127: there is no such program) and output."""
+        """Run a command inside and wait for it: its exit code (126, 127: there is no such program) and output.
+
+        Of a long output the end. Raises `CommandFailed` with what it said when it takes longer than `timeout_s`
+        seconds; it is killed then where the target can.
+        """
 
 
 class Engine(Target, Signals, Restarts, Updates, Replaces, Execs, Protocol):

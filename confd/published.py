@@ -67,6 +67,7 @@ def observed_document(observed: Observed) -> dict[str, Any]:
             "keys": dict(applied.keys),
             "failed": applied.failed,
             "failed_detail": applied.failed_detail,
+            "refused": applied.refused,
         },
     }
 
@@ -89,6 +90,7 @@ def observed_of(document: Mapping[str, Any]) -> Observed:
                 frozen(dict(applied["keys"])),
                 applied["failed"],
                 applied["failed_detail"],
+                applied.get("refused"),
             ),
         )
     except (KeyError, TypeError, ValueError) as exc:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from confd.errors import ContainerGone, EngineRefused, NotReady
+from confd.hostprocess import PROC, is_in
 from confd.model import Reach
 from confd.ports import Execs, Inspect, Signals, Target
 
@@ -41,24 +42,16 @@ def number_of(name: str) -> signals.Signals:
         raise EngineRefused(f"{name!r} is no signal; use a name like HUP") from None
 
 
-def apply(target: _Able, inspect: Inspect, name: str, proc: Path = Path("/proc")) -> None:
+def apply(target: _Able, inspect: Inspect, name: str, proc: Path = PROC) -> None:
     """Raises `NotReady` while the process does not catch the signal, `ContainerGone`, `EngineRefused`."""
     number = number_of(name)
     container, pid = str(inspect["Id"]), int((inspect.get("State") or {}).get("Pid") or 0)
-    if pid and _is_ours(proc, pid, container):
+    if pid and is_in(container, pid, proc):
         _by_pid(proc, pid, container, number)
     elif _api_keeps_policy(inspect, number):
         target.signal(container, number.name)
     else:
         _by_exec(target, container, number)
-
-
-def _is_ours(proc: Path, pid: int, container: str) -> bool:
-    """Whether that pid is, in this process's pid namespace, one of the container's."""
-    try:
-        return container in (proc / str(pid) / "cgroup").read_text()
-    except OSError:
-        return False
 
 
 def _by_pid(proc: Path, pid: int, container: str, number: signals.Signals) -> None:
@@ -68,7 +61,7 @@ def _by_pid(proc: Path, pid: int, container: str, number: signals.Signals) -> No
     except ProcessLookupError:
         raise ContainerGone("its process has just ended; looking again") from None
     try:
-        if not _is_ours(proc, pid, container):
+        if not is_in(container, pid, proc):
             raise ContainerGone("its process has just ended; looking again")
         if number.name not in _UNCATCHABLE and not _catches(proc, pid, number):
             raise NotReady(

@@ -98,7 +98,7 @@ class Applier:
                 if outcomes[-1].result is Result.FAILED:
                     if step.reach >= Reach.NEW_PROCESS:
                         self.turns.failed(place, step, plan.name, outcomes[-1].detail)
-                    self.ledger.failed(container, target if step.action == "recreate" else None, outcomes)
+                    self.ledger.failed(container, target, outcomes)
                     log.warning("%s of %s failed: %s", step.action, plan.name, outcomes[-1].detail)
                     why = outcomes[-1].detail
                     return Ended(container, not_again(why) if step.action == "recreate" else why)
@@ -128,7 +128,7 @@ class Applier:
             if error.retryable:
                 raise
             return with_words(heard, self._outcome(step, Result.FAILED, error.detail, work.rendered, began))
-        if step.action not in ("signal", "files"):
+        if step.action not in ("signal", "exec", "files"):
             self.inventory.touched(container)
             self.inventory.touched(current)
         outcome = with_words(heard, self._outcome(step, Result.DONE, "", work.rendered, began))

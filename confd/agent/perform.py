@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from confd.actions import exec as execute
 from confd.actions import files, recreate, restart, signal, update
 from confd.actions.fidelity import Wanted
 from confd.agent.apply import Act, Work
@@ -16,7 +18,7 @@ from confd.agent.inventory import Place
 from confd.agent.locate import locate
 from confd.agent.logs import KeptLogs, LastWords
 from confd.agent.observe import Labels, labels_of
-from confd.errors import EngineRefused
+from confd.errors import CommandFailed, EngineRefused
 from confd.keys import Container, Key
 from confd.ledger import Base, Ledger, LedgerEntry, Successor
 from confd.model import EMPTY, Applied, KeepLogs, Outcome, Reason, Result, Step
@@ -49,6 +51,17 @@ class _Acts:
     def signal(self, step: Step, work: Work) -> Container:
         with self._heard_where_it_fails(work):
             signal.apply(self.target, work.inspect, step.parameters.get("signal") or "HUP")
+        return _id(work.inspect)
+
+    def execute(self, step: Step, work: Work) -> Container:
+        """What the command says is kept with the outcome."""
+        command: list[str] = json.loads(step.parameters["command"])
+        try:
+            said = execute.apply(self.target, work.inspect, command, float(step.parameters["timeout_s"]))
+        except CommandFailed as error:
+            work.hear(LastWords(error.log))
+            raise
+        work.hear(LastWords(said))
         return _id(work.inspect)
 
     def update(self, step: Step, work: Work) -> Container:
@@ -144,6 +157,7 @@ def acts_for(target: Engine, labels: Labels, clock: Clock, logs: KeptLogs | None
     return {
         "files": acts.files,
         "signal": acts.signal,
+        "exec": acts.execute,
         "update": acts.update,
         "restart": acts.restart,
         "recreate": acts.recreate,

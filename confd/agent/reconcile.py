@@ -183,12 +183,19 @@ class Reconciler:
                 return Report(seen, scene.rendered, plan.steps, waits=waits)
             ended = self.applier.apply(seen, plan, self._work(inspect, seen, scene))
             now = self._look(ended.container, scene) if plan.due else self._again(seen)
+            if ended.failed and self._climbs(plan, now, scene):
+                return self._bring(inspect, scene, later)
         except ConfdError as error:
             later.append(error)
             return Report(seen, scene.rendered, plan.steps, again=error.detail)
         if ended.halted:
             return Report(now, scene.rendered, self._plan(now, scene).steps)
         return Report(now, scene.rendered, plan.steps if ended.failed else plan.blocked, ended.failed)
+
+    def _climbs(self, plan: ContainerPlan, now: Observed, scene: Scene) -> bool:
+        """Whether the binding has a new container follow a live update that the engine has just refused."""
+        due = self._plan(now, scene).due
+        return all(step.action != "recreate" for step in plan.due) and any(one.action == "recreate" for one in due)
 
     def _adopt(self, seen: Observed, scene: Scene) -> Observed:
         """Take over a container that somebody has adopted, or that has all that it is due as it is."""

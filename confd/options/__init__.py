@@ -8,7 +8,7 @@ engine, only the shape of its documents (API 1.41).
 """
 
 from confd.options.access import UNSUPPORTED, shares_network
-from confd.options.conflicts import against_host, conflicts, not_allowed
+from confd.options.conflicts import EXEC, against_host, conflicts, not_allowed, not_executed
 from confd.options.effect import (
     changed_by,
     differing,
@@ -25,6 +25,7 @@ from confd.options.spelled import composed, spelled
 from confd.options.texts import load
 
 __all__ = [
+    "EXEC",
     "OPTIONS",
     "UNSUPPORTED",
     "Option",
@@ -37,6 +38,7 @@ __all__ = [
     "excluded_by",
     "load",
     "not_allowed",
+    "not_executed",
     "observed_options",
     "overlay",
     "read_back",

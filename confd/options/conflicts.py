@@ -10,7 +10,7 @@ from confd.keys import Key
 from confd.model import Problem
 from confd.options.registry import OPTIONS
 
-__all__ = ["against_host", "conflicts", "not_allowed"]
+__all__ = ["against_host", "conflicts", "not_allowed", "not_executed"]
 
 
 def conflicts(options: Mapping[str, str]) -> list[Problem]:
@@ -55,8 +55,23 @@ def against_host(options: Mapping[str, str], facts: Mapping[str, Any]) -> list[P
     return problems
 
 
+EXEC = "exec"
+"""What a host's file allows beside run options: commands in containers, from the store."""
+
+
 def _line(name: str) -> str:
     return f'allow-run = ["{name}"]'
+
+
+def _to_allow(name: str) -> str:
+    return f"to allow it, put {_line(name)} into the file of its agent (or --allow-run {name} on its command line)"
+
+
+def not_executed(facts: Mapping[str, Any]) -> str:
+    """Why a host with these facts (`allow_run`) runs no command that the store names; empty where it does."""
+    if EXEC in (facts.get("allow_run") or ()):
+        return ""
+    return f"this host does not let the store run commands in containers; {_to_allow(EXEC)}"
 
 
 def not_allowed(options: Mapping[str, str], facts: Mapping[str, Any]) -> list[Problem]:
@@ -66,8 +81,7 @@ def not_allowed(options: Mapping[str, str], facts: Mapping[str, Any]) -> list[Pr
         Problem(
             "host",
             (Key(f"run/{name}"),),
-            f"this host does not let the store set run/{name}; to allow it, put {_line(name)} into the file of its "
-            f"agent (or --allow-run {name} on its command line)",
+            f"this host does not let the store set run/{name}; {_to_allow(name)}",
         )
         for name in options
         if name in OPTIONS and not OPTIONS[name].limit and name not in allowed

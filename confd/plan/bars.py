@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from confd.keys import is_run_option, option_of
 from confd.model import Cause, Hold, Observed, Reach, Reason, Rendered
-from confd.options import against_host, changed_by, not_allowed, overlay
+from confd.options import against_host, changed_by, not_allowed, not_executed, overlay
 from confd.secret import Digest
 from confd.wording import not_again
 
@@ -62,6 +62,8 @@ def _obstacle(
     """Why this host or container does not let the action be done, or None."""
     if reach > observed.max_reach:
         return _ruled_out(f"the container's label max-reach allows no more than {observed.max_reach.word}")
+    if action == "exec":
+        return _ruled_out(not_executed(observed.facts))
     if action not in ("update", "recreate"):
         return None
     names = {option_of(reason.key) for reason in reasons if is_run_option(reason.key)}

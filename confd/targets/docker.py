@@ -14,10 +14,11 @@ import requests
 import urllib3.exceptions
 from docker.types.daemon import CancellableStream
 
-from confd.errors import ContainerGone, EngineRefused, EngineUnavailable, TargetError
+from confd.errors import CommandFailed, ContainerGone, EngineRefused, EngineUnavailable, TargetError
+from confd.hostprocess import end_tree
 from confd.keys import Container
 from confd.ports import Inspect, Replacement, TargetEvent
-from confd.targets.output import end_of, text_of
+from confd.targets.output import end_of
 from confd.targets.wire import ENDLESS, Call, Wire, named
 
 __all__ = ["DockerTarget"]
@@ -31,6 +32,9 @@ SLOW_S = 60.0
 LOGS_S = 3.0
 LOGS_BYTES = 8 * 1024 * 1024
 """Reading logs takes no longer and gives no more: they are read between two steps of an action."""
+
+OUTPUT_BYTES = 64 * 1024
+"""What is kept of a command's output."""
 
 PAUSE_S = 1.0
 
@@ -196,14 +200,20 @@ class DockerTarget:
     def execute(self, container: str, command: Sequence[str], timeout_s: float) -> tuple[int, str]:
         body = {"Cmd": list(command), "AttachStdout": True, "AttachStderr": True}
         made = str(self._wire.json(Call("POST", named("/containers/{}/exec", container), body=body))["Id"])
-        begin = Call("POST", f"/exec/{made}/start", body={"Detach": False, "Tty": False}, wait_s=timeout_s)
+        path, until = f"/exec/{made}", time.monotonic() + timeout_s
+        begin = Call("POST", f"{path}/start", body={"Detach": False, "Tty": False}, wait_s=timeout_s, stream=True)
         try:
-            output = text_of(self._wire.send(begin).content)
+            with self._wire.send(begin) as response:
+                output = end_of(_until(response, until), OUTPUT_BYTES)
         except EngineRefused as error:
             if "executable file not found" in error.detail or "no such file" in error.detail:
                 return 127, error.detail
             raise
-        code = self._get(f"/exec/{made}/json").get("ExitCode")
+        made_of = self._get(f"{path}/json")
+        if made_of.get("Running") and time.monotonic() >= until:
+            end_tree(str(made_of["ContainerID"]), int(made_of.get("Pid") or 0))
+            raise CommandFailed(f"{command[0]} took longer than {timeout_s:g} s", log=output)
+        code = made_of.get("ExitCode")
         return (126 if code is None else int(code)), output
 
     def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:

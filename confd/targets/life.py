@@ -26,13 +26,14 @@ class Program:
     It says `says` and then ends with the code `exits`, or runs where that is None. `heeds` tells what a signal
     does: it ends with a code, or says a line and goes on; any other signal but SIGKILL passes it by, as it does
     a first process without a handler. `tools` has what a command inside gives: its first word -> code and
-    output; with a `kill` among them, `kill -s NAME 1` sends the signal. One that is not `found` does not start.
+    output, None for one that takes too long; with a `kill` among them, `kill -s NAME 1` sends the signal. One that
+    is not `found` does not start.
     """
 
     exits: int | None = None
     says: str = ""
     heeds: Mapping[str, int | str] = field(default_factory=lambda: {"SIGTERM": 0})
-    tools: Mapping[str, tuple[int, str]] = field(default_factory=lambda: EMPTY)
+    tools: Mapping[str, tuple[int, str] | None] = field(default_factory=lambda: EMPTY)
     found: bool = True
 
 

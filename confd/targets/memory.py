@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
-from confd.errors import ContainerGone, EngineRefused, EngineUnavailable, TargetError
+from confd.errors import CommandFailed, ContainerGone, EngineRefused, EngineUnavailable, TargetError
 from confd.keys import Container
 from confd.model import EMPTY
 from confd.ports import Inspect, Replacement, TargetEvent
@@ -219,7 +219,10 @@ class MemoryTarget:
             if command[0] == "kill" and len(command) == 4:
                 made.send(signal_name(command[2]))
                 self._settle(made)
-            return made.program.tools[command[0]]
+            result = made.program.tools[command[0]]
+            if result is None:
+                raise CommandFailed(f"{command[0]} took longer than {timeout_s:g} s")
+            return result
 
     # --- what only this engine can ----------------------------------------------------------------------
 

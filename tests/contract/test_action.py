@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from confd.actions import ACTIONS, recreate, restart, signal, update
+from confd.actions import exec as execute
 from confd.actions.fidelity import Wanted, obstacles_of
 from confd.clock import SystemClock
-from confd.errors import EngineRefused, StartFailed
+from confd.errors import CommandFailed, EngineRefused, NotReady, StartFailed, TargetError
 from confd.model import Reach
 from confd.options import OPTIONS, observed_options
 from confd.ports import Inspect, Replacement, Target
@@ -27,11 +28,20 @@ ALWAYS = OPTIONS["restart"].parse("always")
 SWAP = recreate.Swap(monitor_s=0.0)
 
 
+TOOLS = {
+    "kill": (0, ""),
+    "reload": (0, "reloaded\n"),
+    "busy": (75, ""),
+    "broken": (1, "one\nno vhost\n"),
+    "hangs": None,
+}
+
+
 def _program(inspect: Inspect) -> Program:
     """It says what it is told, and with `fail` among its variables it ends at once."""
     if "fail=1" in (inspect["Config"]["Env"] or ()):
         return Program(exits=3, says="no such setting\n")
-    return Program(heeds={"SIGTERM": 0, "SIGHUP": "hup"}, tools={"kill": (0, "")})
+    return Program(heeds={"SIGTERM": 0, "SIGHUP": "hup"}, tools=TOOLS)
 
 
 def _wanted(inspect: Inspect, **variables: str) -> Wanted:
@@ -43,8 +53,13 @@ def _recreate(target: Any, inspect: Inspect, **variables: str) -> None:
     recreate.apply(target, inspect, wanted, SWAP, SystemClock(), lambda note: None)
 
 
+def _execute(target: Any, inspect: Inspect, *command: str) -> None:
+    execute.apply(target, inspect, command, 1.0)
+
+
 RUNS: Mapping[str, Callable[[Any, Inspect], None]] = {
     signal.NAME: lambda target, inspect: signal.apply(target, inspect, "HUP", NOWHERE),
+    execute.NAME: lambda target, inspect: _execute(target, inspect, "reload"),
     update.NAME: lambda target, inspect: update.apply(target, inspect, {"memory": "67108864"}),
     restart.NAME: lambda target, inspect: restart.apply(target, inspect, 1.0),
     recreate.NAME: lambda target, inspect: _recreate(target, inspect, level="debug"),
@@ -121,6 +136,27 @@ def test_a_signal_leaves_the_restart_policy_alive_b81(
     target.execute("web", ["kill", "-s", "TERM", "1"], 5)
     after = target.inspect("web")
     assert (after["State"]["Running"], after["RestartCount"]) == (True, 1)
+
+
+def test_a_command_s_output_is_given(target: MemoryTarget) -> None:
+    assert execute.apply(target, _run(target), ["reload"], 1.0) == "reloaded\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "says", "again"),
+    [
+        ("busy", NotReady, "busy asks to be skipped for now", True),
+        ("broken", CommandFailed, "broken ended with 1, its last words: no vhost$", False),
+        ("missing", CommandFailed, "missing ended with 126, .*not found", False),
+        ("hangs", CommandFailed, "hangs took longer than 1 s", False),
+    ],
+)
+def test_a_command_that_fails_says_so_and_one_that_asks_is_tried_again(
+    target: MemoryTarget, command: str, error: type[TargetError], says: str, again: bool
+) -> None:
+    with pytest.raises(error, match=says) as raised:
+        _execute(target, _run(target), command)
+    assert raised.value.retryable is again
 
 
 def test_an_update_that_the_engine_passes_over_is_refused(target: MemoryTarget) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from confd.errors import ContainerGone, EngineRefused
+from confd.errors import CommandFailed, ContainerGone, EngineRefused
 from confd.ports import Inspect
 from confd.targets import TARGETS
 from tests.support.engine import IMAGE
@@ -351,6 +351,13 @@ def test_a_command_inside_gives_its_code_and_output(rig: Rig) -> None:
     code, output = rig.target.execute(container, MISSING, 10)
     assert code in (126, 127)
     assert "not found" in output
+
+
+def test_a_command_that_takes_too_long_is_a_failure_and_ends(rig: Rig) -> None:
+    container = rig.run("web")
+    with pytest.raises(CommandFailed, match=r"sleep took longer than 0\.2 s"):
+        rig.target.execute(container, ["sleep", "987654"], 0.2)
+    assert rig.state(container)["Running"]
 
 
 def test_a_command_needs_words_and_a_process_to_run_beside(rig: Rig) -> None:

@@ -45,7 +45,12 @@ DEAF = ["sh", "-c", "echo ready; while :; do sleep 0.05; done"]
 FAILS = ["sh", "-c", "echo one; echo two; exit 3"]
 MISSING = ["no-such-program"]
 
-TOOLS: Mapping[str, tuple[int, str]] = {"echo": (0, "hi\n"), "test": (1, ""), "kill": (0, "")}
+TOOLS: Mapping[str, tuple[int, str] | None] = {
+    "echo": (0, "hi\n"),
+    "test": (1, ""),
+    "kill": (0, ""),
+    "sleep": None,
+}
 PROGRAMS = {
     tuple(SERVES): Program(says="ready\n", heeds={"SIGTERM": 0, "SIGHUP": "hup"}, tools=TOOLS),
     tuple(QUITS): Program(says="ready\n", heeds={"SIGQUIT": 7}),

@@ -34,6 +34,7 @@ KEY = DigestKey(b"k" * 32)
 PROD, WEB = Env("prod"), App("web")
 REACHES = {
     "signal": Reach.IN_PLACE,
+    "exec": Reach.IN_PLACE,
     "update": Reach.IN_PLACE,
     "restart": Reach.NEW_PROCESS,
     "recreate": Reach.NEW_CONTAINER,
@@ -73,8 +74,8 @@ def words(steps: tuple[Step, ...]) -> list[str]:
 
 
 def on(action: str, keys: str = "**", escalate: bool = False, **more: Any) -> Binding:
-    signal = "HUP" if action == "signal" else ""
-    return Binding(on_change=(OnChange(keys, action, signal, escalate),), **more)
+    signal, command = ("HUP" if action == "signal" else ""), (("reload",) if action == "exec" else ())
+    return Binding(on_change=(OnChange(keys, action, signal, escalate, command),), **more)
 
 
 FROZEN = Hold(Cause.HELD, "web is frozen by anna")
@@ -454,3 +455,54 @@ def test_planning_after_applying_finds_nothing(
     if "recreate" in done or one.spec:
         observed = container(new, applied=applied)
     assert plan(new, observed, binding).due == ()
+
+
+# --- commands -----------------------------------------------------------------------------------------------
+
+EXECUTES = {"allow_run": ("exec",)}
+
+
+def test_a_command_follows_its_file_once() -> None:
+    binding = on("exec", files=(FILE,), variables=replace(Binding().variables, exclude=("**",)))
+    old, new = rendered(binding, file__x="1", file__y="1"), rendered(binding, file__x="2", file__y="2")
+    steps = plan(new, container(old, facts=EXECUTES), binding).due
+    assert words(steps) == ["files", "exec"]
+    assert dict(steps[1].parameters) == {"command": '["reload"]', "timeout_s": "10"}
+    assert [reason.key for reason in steps[1].reasons] == ["file/x", "file/y"]
+    assert words(plan(new, container(old, facts=EXECUTES, running=False), binding).due) == ["files"]
+
+
+def test_a_host_that_allows_no_command_blocks_it_and_the_key_stays_behind() -> None:
+    binding = on("exec", files=(FILE,), variables=replace(Binding().variables, exclude=("**",)))
+    old, new = rendered(binding, file__x="1"), rendered(binding, file__x="2")
+    one = plan(new, container(old), binding)
+    assert words(one.due) == ["files"]
+    assert [(step.action, step.cause) for step in one.blocked] == [("exec", Cause.RULE)]
+    assert 'allow-run = ["exec"]' in (one.blocked[0].blocked or "")
+    assert "file/x" not in one.settles
+
+
+@pytest.mark.parametrize(
+    ("keys", "action", "steps"),
+    [
+        ("**", "signal", ["update"]),
+        ("run/**", "signal", ["update", "signal"]),
+        ("run/memory", "exec", ["update", "exec"]),
+        ("**", "restart", ["update", "restart"]),
+        ("run/**", "recreate", ["recreate"]),
+        ("**", "auto", ["update"]),
+    ],
+)
+def test_the_binding_says_what_a_live_update_is_worth(keys: str, action: str, steps: list[str]) -> None:
+    old, new = rendered(run__memory='"256m"'), rendered(run__memory='"512m"')
+    assert words(plan(new, container(old, facts=EXECUTES), on(action, keys)).due) == steps
+
+
+@pytest.mark.parametrize(("escalate", "steps"), [(False, ["update"]), (True, ["recreate"])])
+def test_a_refused_update_climbs_only_where_the_binding_says_so(escalate: bool, steps: list[str]) -> None:
+    old, new = rendered(run__memory='"512m"'), rendered(run__memory='"64m"')
+    applied = Applied(3, old.spec_digest, dict(old.key_digests), refused=new.spec_digest)
+    observed = container(old, applied=applied)
+    assert words(plan(new, observed, on("update", escalate=escalate)).due) == steps
+    other = rendered(run__memory='"128m"')
+    assert words(plan(other, observed, on("update", escalate=escalate)).due) == ["update"]
