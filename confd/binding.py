@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import zoneinfo
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,8 +12,21 @@ from confd import jsontext
 from confd.errors import ConfdError, Invalid
 from confd.formats import FORMATS
 from confd.jsontext import Value
-from confd.keys import DEFAULT, App, Env
-from confd.model import Binding, BindingFile, KeepLogs, OnChange, Problem, Select, Snapshot, VariablesRule, frozen
+from confd.keys import DEFAULT, App, Env, parse_app
+from confd.model import (
+    REACHES,
+    Binding,
+    BindingFile,
+    KeepLogs,
+    Maintenance,
+    OnChange,
+    Problem,
+    Select,
+    Snapshot,
+    VariablesRule,
+    Window,
+    frozen,
+)
 from confd.schema import check
 
 __all__ = ["ACTIONS", "WORDS", "binding_of", "parse_binding", "seconds"]
@@ -30,7 +45,6 @@ LATER = (
     "on_failure",
     "rollout/strategy",
     "rollout/failure_action",
-    "depends_on",
     "stop/signal",
     "health/timeout",
 )
@@ -65,6 +79,9 @@ def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Bind
         keep_logs=_keep_logs(fields.get("keep_logs", {})),
         select=Select(**fields["select"]) if "select" in fields else None,
         max_parallel=int(fields.get("rollout", {}).get("max_parallel", 1)),
+        splay_s=seconds(fields.get("splay", 0)),
+        maintenance=_maintenance(fields["maintenance"]) if "maintenance" in fields else None,
+        depends_on=tuple(_depends_on(fields.get("depends_on", ()), scope)),
     )
 
 
@@ -84,11 +101,20 @@ def binding_of(snapshot: Snapshot, env: Env, app: App) -> tuple[Binding, Problem
     for place in ((env, app), (Env(DEFAULT), app)):
         entry = snapshot.bindings.get(place)
         if entry is not None:
-            try:
-                return parse_binding(jsontext.parse(entry.text)), None
-            except ConfdError as error:
-                return Binding(), Problem("binding", (), f"the binding of {place[0]}/{app}: {error.detail}")
+            binding, refused = _read(entry.text)
+            if refused:
+                return binding, Problem("binding", (), f"the binding of {place[0]}/{app}: {refused}")
+            return binding, None
     return Binding(), None
+
+
+@functools.lru_cache(maxsize=4096)
+def _read(text: str) -> tuple[Binding, str]:
+    """The binding of a stored document, or the default one and why that is none."""
+    try:
+        return parse_binding(jsontext.parse(text)), ""
+    except ConfdError as error:
+        return Binding(), error.detail
 
 
 def seconds(duration: str | float) -> float:
@@ -114,6 +140,39 @@ def _check_scope(fields: Mapping[str, Any], scope: tuple[Env, App] | None) -> No
 def _keep_logs(fields: Mapping[str, Any]) -> KeepLogs:
     default = KeepLogs()
     return KeepLogs(int(fields.get("lines", default.lines)), seconds(fields.get("age", default.age_s)))
+
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _maintenance(fields: Mapping[str, Any]) -> Maintenance:
+    zone = fields.get("zone", "UTC")
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        detail = f"binding: there is no time zone {zone!r}; use a name like UTC or Europe/Berlin"
+        raise Invalid(detail, pointer="/maintenance/zone") from None
+    windows = tuple(
+        Window(
+            tuple(sorted({_DAYS.index(day) for day in one.get("days", _DAYS)})),
+            *map(_minute, (one["from"], one["to"])),
+        )
+        for one in fields["windows"]
+    )
+    return Maintenance(windows, zone, REACHES[fields.get("reach", "new-process")])
+
+
+def _minute(clock: str) -> int:
+    hours, _, minutes = clock.partition(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def _depends_on(names: Iterable[str], scope: tuple[Env, App] | None) -> Iterable[App]:
+    for index, name in enumerate(names):
+        app = parse_app(name)
+        if scope is not None and app == scope[1]:
+            raise Invalid(f"binding: depends_on: {app} cannot come before itself", pointer=f"/depends_on/{index}")
+        yield app
 
 
 def _variables(fields: Mapping[str, Any]) -> VariablesRule:

@@ -15,6 +15,7 @@ from confd.agent.apply import Applier
 from confd.agent.inventory import Inventory, own_container
 from confd.agent.logs import KeptLogs
 from confd.agent.observe import Labels
+from confd.agent.pace import Splay
 from confd.agent.perform import acts_for, healer_for
 from confd.agent.reconcile import Reconciler
 from confd.agent.sightings import Sightings
@@ -105,7 +106,7 @@ def build_agent(config: AgentConfig) -> Agent:
     acts = acts_for(target, labels, clock, logs)
     applier = Applier(inventory, ledger, reporter, turns, clock, acts, world.check)
     reconciler = Reconciler(
-        config.host, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings
+        config.host, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings, Splay(clock)
     )
     return Agent(
         config.env,

@@ -60,6 +60,13 @@ class LedgerEntry:
     intent: Mapping[str, Any] | None = None
     outcomes: tuple[Mapping[str, Any], ...] = ()
     adopted: bool = True
+    came: bool = False
+    """It was started under the agent's eyes, and did not run before."""
+
+    @property
+    def is_newcomer(self) -> bool:
+        """Whether nothing is in effect yet in one that was started under the agent's eyes."""
+        return self.came and self.applied.revision == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +329,7 @@ def _dump(entry: LedgerEntry) -> str:
             "intent": entry.intent,
             "outcomes": list(entry.outcomes),
             "adopted": entry.adopted,
+            "came": entry.came,
         },
         ensure_ascii=False,
     )
@@ -356,6 +364,7 @@ def _parse(text: str) -> LedgerEntry | None:
             intent=document["intent"],
             outcomes=tuple(document["outcomes"]),
             adopted=bool(document.get("adopted", True)),
+            came=bool(document.get("came", False)),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from confd.errors import Malformed
-from confd.model import Applied, Cause, Observed, Reach, Step, frozen
+from confd.model import REACHES, Applied, Cause, Observed, Step, frozen
 
 __all__ = [
     "STATES",
@@ -32,13 +32,14 @@ LOOPING = "crash looping: its process ends shortly after each start; a new setti
 STOPPED = "it does not run"
 MOVED = "is another one by that name now; a recreate keeps the one it has"
 WAITS = "waits for its turn: "
+"""How the detail of a container begins whose host waits for others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """Of which store revision and when a status tells.
 
-    What failed for good, what will be tried again, what could not be rendered, and whose turn comes first.
+    What failed for good, what will be tried again, what could not be rendered, and what is waited for.
     `in_effect` is the newest revision at which nothing was left to do; 0 where none is known.
     """
 
@@ -82,7 +83,7 @@ def observed_of(document: Mapping[str, Any]) -> Observed:
         return Observed(
             **plain,
             **mappings,
-            max_reach=_REACHES[document["max_reach"]],
+            max_reach=REACHES[document["max_reach"]],
             obstacles=tuple(document["obstacles"]),
             applied=Applied(
                 applied["revision"],
@@ -116,7 +117,7 @@ def state_of(steps: Sequence[Step], told: Told) -> tuple[str, str]:
     if told.again:
         return "pending", f"will be tried again: {told.again}"
     if told.waits:
-        return "pending", WAITS + told.waits
+        return "pending", told.waits
     blocked = next((step for step in steps if step.blocked is not None), None)
     if blocked is not None:
         return block_of(blocked)
@@ -130,7 +131,7 @@ def block_of(step: Step) -> tuple[str, str]:
         return str(cause), why
     if cause is Cause.CONTESTED:
         return "contested", f"blocked: contested: {why}"
-    return "blocked", why if cause is Cause.RULE else f"{cause}: {why}"
+    return "blocked", why if cause in (Cause.RULE, Cause.WINDOW) else f"{cause}: {why}"
 
 
 def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: Told) -> str:
@@ -181,7 +182,7 @@ _PLAIN = (
     "unfinished",
     "looping",
 )
-_SINCE_2 = ("adopted", "contested", "held", "image", "image_moved")
+_SINCE_2 = ("adopted", "contested", "held", "image", "image_moved", "newcomer")
 """What agents of the release before do not tell; it is then as an `Observed` has it by itself."""
 
 _MAPPINGS = (
@@ -194,4 +195,3 @@ _MAPPINGS = (
     "facts",
     "ports",
 )
-_REACHES: Mapping[str, Reach] = {reach.word: reach for reach in Reach}

@@ -89,7 +89,7 @@ def stops_in(snapshot: Snapshot, env: Env, app: App, host: Host | None) -> Itera
             f"{stop.action} of {stop.container} on {stop.host} failed: {stop.detail}; the others keep what they "
             f"run with: change a setting, or `confctl rollback {app} -e {env}`"
         )
-        yield Hold(Cause.STOPPED, why, Reach.NEW_PROCESS, spares=stop.container if stop.host == host else "")
+        yield Hold(Cause.STOPPED, why, Reach.NEW_PROCESS, spares=(stop.container,) if stop.host == host else ())
 
 
 @functools.lru_cache(maxsize=256)

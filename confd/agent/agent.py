@@ -323,17 +323,23 @@ class Agent:
                 return
             name = f"{place[1]}@{place[0]}"
             try:
-                if place[0] not in self._envs:
-                    self._follow({place[0]})
-                    self.mirror.wait_current(AGAIN_S)
-                self.reconciler.reconcile(place)
+                self._reconcile(place)
             except ConfdError as error:
                 self._failed(place, name, error)
             except Exception:  # the edge: one app's fault ends neither the agent nor the work on others
                 log.exception("%s: this is a fault of the agent; it is tried again", name)
                 self.queue.retry(place)
-            else:
-                self.queue.done(place)
+            for one in self.reconciler.waiting.whom(place):
+                self.queue.add(one)
+
+    def _reconcile(self, place: Place) -> None:
+        if place[0] not in self._envs:
+            self._follow({place[0]})
+            self.mirror.wait_current(AGAIN_S)
+        again_s = self.reconciler.reconcile(place)
+        self.queue.done(place)
+        if again_s is not None:
+            self.queue.later(place, again_s)
 
     def _failed(self, place: Place, name: str, error: ConfdError) -> None:
         self._note_conflict(error)

@@ -16,7 +16,7 @@ from confd.agent.locate import locate
 from confd.firststart import variables_of
 from confd.keys import App, Container, Env
 from confd.ledger import LedgerEntry
-from confd.model import EMPTY, Applied, Observed, Reach, RenderedFile, frozen
+from confd.model import EMPTY, REACHES, Applied, Observed, Reach, RenderedFile, frozen
 from confd.options import observed_options
 from confd.ports import Inspect
 from confd.secret import Digest, DigestKey, is_known
@@ -150,5 +150,4 @@ def _label_digest(label: str, applied: Applied) -> Digest | None:
 
 def _max_reach(word: str) -> Reach:
     """The owner's ceiling; a word that is none of ours allows nothing, since it was meant to forbid something."""
-    words = {reach.word: reach for reach in Reach}
-    return words.get(word, Reach.NONE) if word else Reach.NEW_CONTAINER
+    return REACHES.get(word, Reach.NONE) if word else Reach.NEW_CONTAINER

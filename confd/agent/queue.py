@@ -42,6 +42,7 @@ class Queue(Generic[K]):
         self._processing: set[K] = set()
         self._failures: dict[K, int] = {}
         self._not_before: dict[K, float] = {}
+        self._alarms: dict[K, float] = {}
         self._closed = False
 
     def add(self, key: K, *, min_s: float = 0.0, max_s: float = 0.0, fresh: bool = False) -> None:
@@ -57,6 +58,12 @@ class Queue(Generic[K]):
             if known is not None and not fresh:
                 due = known.due  # a hint cuts the quiet time of a change not short
             self._dirty[key] = _Dirty(since, due)
+            self._state.notify()
+
+    def later(self, key: K, after_s: float) -> None:
+        """Have the key worked on again after a time, and not before unless it is added meanwhile."""
+        with self._state:
+            self._alarms[key] = self._clock.now() + after_s
             self._state.notify()
 
     def take(self) -> K | None:
@@ -110,14 +117,24 @@ class Queue(Generic[K]):
         return max(self._dirty[key].due, self._not_before.get(key, 0.0))
 
     def _take(self) -> K | None:
+        self._ring()
         waiting = [key for key in self._dirty if key not in self._processing]
         key = min(waiting, key=self._due, default=None)
         if key is None or self._due(key) > self._clock.now():
             return None
         del self._dirty[key]
+        self._alarms.pop(key, None)
         self._processing.add(key)
         return key
 
+    def _ring(self) -> None:
+        """Keys whose time has come are dirty."""
+        now = self._clock.now()
+        for key in [key for key, at in self._alarms.items() if at <= now]:
+            del self._alarms[key]
+            self._dirty.setdefault(key, _Dirty(now, now))
+
     def _pause_s(self) -> float | None:
         waiting = [self._due(key) for key in self._dirty if key not in self._processing]
+        waiting += self._alarms.values()
         return max(min(waiting) - self._clock.now(), 0.0) if waiting else None

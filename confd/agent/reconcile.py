@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from confd.adoption import Adoption, adoption_of
@@ -16,13 +17,16 @@ from confd.agent.apply import Applier, Work
 from confd.agent.base import base_of, base_on, completed, image_name
 from confd.agent.inventory import Inventory, Place
 from confd.agent.observe import Sight, is_looping, name_of, observe
+from confd.agent.order import Waiting, unsettled
+from confd.agent.pace import Splay
 from confd.agent.restated import restated
 from confd.agent.sightings import Sightings
 from confd.agent.status import Report, Reporter
 from confd.agent.turns import Turns
 from confd.binding import binding_of
+from confd.dependencies import come_before
 from confd.errors import ConfdError, ContainerGone
-from confd.keys import Container, Host
+from confd.keys import App, Container, Host
 from confd.ledger import Ledger, LedgerEntry
 from confd.model import (
     Binding,
@@ -33,12 +37,14 @@ from confd.model import (
     Problem,
     Reach,
     Rendered,
+    Snapshot,
     Step,
 )
 from confd.plan import make_plan
 from confd.ports import Clock, Inspect
 from confd.render import render
 from confd.resolve import resolve
+from confd.windows import opens_at
 
 __all__ = ["Reconciler"]
 
@@ -55,20 +61,25 @@ _UNTOUCHED = Step(
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What one pass brings its containers to, and by which rules; `problem`: the binding is none."""
+    """What one pass brings its containers to, and by which rules; `problem`: the binding is none.
+
+    `first` are the apps whose containers come before.
+    """
 
     place: Place
     rendered: Rendered
     binding: Binding
     sight: Sight
     problem: Problem | None
-    adoption: Adoption = field(default_factory=Adoption)
+    adoption: Adoption
+    snapshot: Snapshot
+    first: tuple[App, ...] = ()
 
 
 class Pass(Protocol):
     """What the world around a pass gives it."""
 
-    def settings(self, place: Place) -> tuple[Any, Sight] | None:
+    def settings(self, place: Place) -> tuple[Snapshot, Sight] | None:
         """The snapshot and what to look with; None while nothing may be concluded. Raises `Unavailable`."""
 
     @property
@@ -105,17 +116,21 @@ class Reconciler:
     reaches: Mapping[str, Reach]
     turns: Turns
     sightings: Sightings
+    splay: Splay
+    waiting: Waiting = field(default_factory=Waiting)
 
-    def reconcile(self, place: Place) -> None:
-        """Bring all containers of the place to what they are due. Raises what the queue may try again."""
+    def reconcile(self, place: Place) -> float | None:
+        """Bring all containers of the place to what they are due. Raises what the queue may try again.
+
+        After how many seconds to look again, where something waits for its time; the places that wait for this
+        one are in `waiting`.
+        """
         given = self.world.settings(place)
         if given is None:
-            return
+            return None
         snapshot, sight = given
-        binding, problem = binding_of(snapshot, *place)
-        rendered = render(resolve(snapshot, *place, self.host), binding, sight.digest_key)
-        adoption = adoption_of(snapshot.adoptions.get(place, {}).get(self.host))
-        scene = Scene(place, rendered, binding, sight, problem, adoption)
+        scene = self._scene(snapshot, sight, place)
+        self.waiting.stop(place)
         later: list[ConfdError] = []
         try:
             reports = [self._bring(inspect, scene, later) for inspect in self._containers(place)]
@@ -127,6 +142,25 @@ class Reconciler:
         self._forget_gone(place)
         if later:
             raise later[0]
+        if not any(one.waits or one.paused for one in reports):
+            self.splay.over(place)
+        return self._again_s(scene, reports)
+
+    def _scene(self, snapshot: Snapshot, sight: Sight, place: Place) -> Scene:
+        binding, problem = binding_of(snapshot, *place)
+        rendered = render(resolve(snapshot, *place, self.host), binding, sight.digest_key)
+        adoption = adoption_of(snapshot.adoptions.get(place, {}).get(self.host))
+        first = come_before(snapshot, *place)
+        return Scene(place, rendered, binding, sight, problem, adoption, snapshot, first)
+
+    def _again_s(self, scene: Scene, reports: Sequence[Report]) -> float | None:
+        """When what waits for its time can go on: seconds from now."""
+        waits = [one.after_s for one in reports if one.after_s is not None]
+        if any(step.cause is Cause.WINDOW for one in reports for step in one.steps):
+            now = self.clock.utc()
+            opens = opens_at(scene.binding.maintenance, now)
+            waits += [(opens - datetime.fromisoformat(now)).total_seconds()] if opens else []
+        return min(waits, default=None)
 
     def _let_go(self, place: Place, waiting: bool) -> None:
         """Give the turn back, unless this host waits for it, or a container may be down until it is healed."""
@@ -138,9 +172,8 @@ class Reconciler:
     def _containers(self, place: Place) -> list[Inspect]:
         """The place's containers, after healing, each with its own spec remembered."""
         inspects = self.inventory.of(place)
-        if not any(hold.reach <= Reach.IN_PLACE for hold in self.world.holds(place)) and self.world.heal(
-            place, inspects
-        ):
+        brakes = [hold for hold in self.world.holds(place) if hold.cause is not Cause.WINDOW]
+        if not any(hold.reach <= Reach.IN_PLACE for hold in brakes) and self.world.heal(place, inspects):
             self.inventory.refresh()
             inspects = self.inventory.of(place)
         if self.world.doubt is not None:
@@ -165,7 +198,9 @@ class Reconciler:
         chosen = self.inventory.is_chosen(inspect)
         newcomer = self.sightings.is_newcomer(inspect, place, chosen=chosen)
         base = base_of(inspect, self._image(inspect))
-        self.ledger.record_base(container, LedgerEntry(name, place[1], place[0], base, adopted=newcomer))
+        self.ledger.record_base(
+            container, LedgerEntry(name, place[1], place[0], base, adopted=newcomer, came=newcomer)
+        )
 
     def _image(self, inspect: Inspect) -> Mapping[str, Any]:
         return self.inventory.image_config(str(inspect.get("Image") or ""))
@@ -178,16 +213,24 @@ class Reconciler:
         if left is not None:
             return Report(seen, scene.rendered, left)
         try:
+            paused, after_s = self._pause(seen, plan, scene)
+            if paused:
+                return Report(seen, scene.rendered, plan.steps, paused=paused, after_s=after_s)
             waits = self._ask(plan, scene)
             if waits:
                 return Report(seen, scene.rendered, plan.steps, waits=waits)
-            ended = self.applier.apply(seen, plan, self._work(inspect, seen, scene))
-            now = self._look(ended.container, scene) if plan.due else self._again(seen)
-            if ended.failed and self._climbs(plan, now, scene):
-                return self._bring(inspect, scene, later)
+            report = self._carry_out(inspect, seen, plan, scene)
         except ConfdError as error:
             later.append(error)
             return Report(seen, scene.rendered, plan.steps, again=error.detail)
+        if report.failed and self._climbs(plan, report.observed, scene):
+            return self._bring(inspect, scene, later)
+        return report
+
+    def _carry_out(self, inspect: Inspect, seen: Observed, plan: ContainerPlan, scene: Scene) -> Report:
+        """Do what the plan says. Raises what may succeed later."""
+        ended = self.applier.apply(seen, plan, self._work(inspect, seen, scene))
+        now = self._look(ended.container, scene) if plan.due else self._again(seen)
         if ended.halted:
             return Report(now, scene.rendered, self._plan(now, scene).steps)
         return Report(now, scene.rendered, plan.steps if ended.failed else plan.blocked, ended.failed)
@@ -224,6 +267,31 @@ class Reconciler:
         (plan,) = make_plan(scene.rendered, scene.binding, [seen], self.reaches, holds).containers
         return plan
 
+    def _pause(self, seen: Observed, plan: ContainerPlan, scene: Scene) -> tuple[str, float | None]:
+        """What comes before the plan, and when to look again where time alone tells; empty: nothing does."""
+        if any(step.reach >= Reach.NEW_PROCESS for step in plan.due):
+            for app in scene.first:
+                why = self._unsettled((scene.place[0], app), scene)
+                if why:
+                    self.waiting.wait(scene.place, (scene.place[0], app))
+                    return f"waits for {app}: {why}", None
+        disturbs = any(step.action not in ("files", "update") for step in plan.due)
+        left_s = 0.0 if seen.newcomer or not disturbs else self.splay.left_s(scene.place, scene.binding.splay_s)
+        return (f"waits {left_s:.0f} s for its splay", left_s) if left_s else ("", None)
+
+    def _unsettled(self, place: Place, scene: Scene) -> str:
+        """Why the containers of a place that comes first are not yet as they are to be; empty: they are."""
+        other = self._scene(scene.snapshot, scene.sight, place)
+        for inspect in self.inventory.of(place):
+            name = name_of(inspect)
+            if self.ledger.entry(Container(str(inspect["Id"]))) is None:
+                return f"{name} is new here"
+            plan = self._plan(self._observe(inspect, other), other)
+            why = unsettled(plan, inspect["State"])
+            if why:
+                return f"{name} {why}"
+        return ""
+
     def _ask(self, plan: ContainerPlan, scene: Scene) -> str:
         """Whose turn comes before that of this host, where the plan interrupts the container; else empty."""
         step = next((step for step in plan.due if step.reach >= Reach.NEW_PROCESS), None)
@@ -251,6 +319,7 @@ class Reconciler:
             looping=is_looping(inspect, self.clock.utc()),
             held=self.world.held(scene.place),
             adopted=entry.adopted,
+            newcomer=entry.is_newcomer,
             contested=self.sightings.contested(inspect, scene.adoption.at),
             image_moved=self._moved(seen),
         )

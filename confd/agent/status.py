@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from confd.keys import Container, Host, Keyspace
 from confd.model import Observed, Rendered, Step
 from confd.ports import Area, Clock, Delete, Expect, Operation, Put, Store
-from confd.published import Told, in_effect_of, status_text
+from confd.published import WAITS, Told, in_effect_of, status_text
 
 __all__ = ["Report", "Reporter"]
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class Report:
     """What there is to tell of one container after a pass: what failed for good, or what will be tried again.
 
-    `waits`: whose turn comes first.
+    `waits`: whose turn comes first. `paused`: what else comes first, and `after_s` when to look again.
     """
 
     observed: Observed
@@ -30,6 +30,8 @@ class Report:
     failed: str = ""
     again: str = ""
     waits: str = ""
+    paused: str = ""
+    after_s: float | None = None
 
     @property
     def digest(self) -> str:
@@ -45,7 +47,8 @@ class Report:
         return not (self.steps or self.failed or self.again)
 
     def told(self, at: str, in_effect: int) -> Told:
-        return Told(self.rendered.revision, at, self.failed, self.again, self.left_out, self.waits, in_effect)
+        waits = WAITS + self.waits if self.waits else self.paused
+        return Told(self.rendered.revision, at, self.failed, self.again, self.left_out, waits, in_effect)
 
 
 class Reporter:

@@ -13,6 +13,7 @@ from typing import Any
 from confd.agent.inventory import Place
 from confd.agent.observe import Labels, Sight
 from confd.agent.trust import RESUME, Doubt, Memory, Sighting, Trust, is_resumed, judge
+from confd.binding import binding_of
 from confd.clock import SystemClock
 from confd.errors import ConfdError, Held, Unavailable
 from confd.holds import holds_of
@@ -25,6 +26,7 @@ from confd.resolve import resolve
 from confd.secret import DigestKey
 from confd.services.meta import Meta
 from confd.shrink import is_shrink, is_vouched, shows_all
+from confd.windows import closed
 
 __all__ = ["World"]
 
@@ -127,12 +129,19 @@ class World:
         env, app = place
         held = self.held(place)
         own = (Hold(Cause.HELD, held),) if held else ()
-        return own + holds_of(self.mirror.snapshot, env, app, self.host)
+        snapshot = self.mirror.snapshot
+        maintenance = binding_of(snapshot, env, app)[0].maintenance
+        new = [one.name for one in self.ledger.entries().values() if one.is_newcomer] if maintenance else []
+        return (
+            *own,
+            *holds_of(snapshot, env, app, self.host),
+            *closed(maintenance, self.trust.clock.utc(), new),
+        )
 
     def check(self, place: Place, reach: Reach, name: str) -> None:
         """Raises `Held` where a step that reaches so far may not be done now to the container of this name."""
         for hold in self.holds(place):
-            if hold.reach <= reach and hold.spares != name:
+            if hold.reach <= reach and name not in hold.spares:
                 raise Held(hold.why)
 
     def heal(self, place: Place, inspects: Sequence[Inspect]) -> bool:

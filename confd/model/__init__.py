@@ -5,7 +5,16 @@
 Values of settings are JSON text (`confd.jsontext`); equality is by text.
 """
 
-from confd.model.bindings import Binding, BindingFile, KeepLogs, OnChange, Select, VariablesRule
+from confd.model.bindings import (
+    Binding,
+    BindingFile,
+    KeepLogs,
+    Maintenance,
+    OnChange,
+    Select,
+    VariablesRule,
+    Window,
+)
 from confd.model.due import Rendered, RenderedFile, Resolved
 from confd.model.mappings import EMPTY, frozen, thawed
 from confd.model.plans import (
@@ -17,15 +26,16 @@ from confd.model.plans import (
     Observed,
     Outcome,
     Plan,
-    Reach,
     Reason,
     Result,
     Step,
 )
+from confd.model.reach import REACHES, Reach
 from confd.model.settings import Brake, Change, ChangeKind, Entry, Head, HostState, Problem, Setting, Snapshot
 
 __all__ = [
     "EMPTY",
+    "REACHES",
     "Applied",
     "Binding",
     "BindingFile",
@@ -40,6 +50,7 @@ __all__ = [
     "Hold",
     "HostState",
     "KeepLogs",
+    "Maintenance",
     "Observed",
     "OnChange",
     "Outcome",
@@ -56,6 +67,7 @@ __all__ = [
     "Snapshot",
     "Step",
     "VariablesRule",
+    "Window",
     "frozen",
     "thawed",
 ]

@@ -6,9 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from confd import jsontext
+from confd.keys import App
 from confd.model.mappings import EMPTY
+from confd.model.reach import Reach
 
-__all__ = ["Binding", "BindingFile", "KeepLogs", "OnChange", "Select", "VariablesRule"]
+__all__ = [
+    "Binding",
+    "BindingFile",
+    "KeepLogs",
+    "Maintenance",
+    "OnChange",
+    "Select",
+    "VariablesRule",
+    "Window",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,24 @@ class KeepLogs:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """When containers may be touched: on which days (0 is Monday), from and to in minutes of the day."""
+
+    days: tuple[int, ...]
+    start_min: int
+    end_min: int
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """The windows in which steps that reach at least so far are done; `zone` is the name of a time zone."""
+
+    windows: tuple[Window, ...]
+    zone: str = "UTC"
+    reach: Reach = Reach.NEW_PROCESS
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
     """Which containers an app's settings reach, how they are rendered, what a change does. Times in seconds."""
 
@@ -90,3 +119,6 @@ class Binding:
     keep_logs: KeepLogs = field(default_factory=KeepLogs)
     max_parallel: int = 1
     select: Select | None = None
+    splay_s: float = 0.0
+    maintenance: Maintenance | None = None
+    depends_on: tuple[App, ...] = ()

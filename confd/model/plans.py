@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import Any
 
 from confd.keys import App, Container, Env, Key
 from confd.model.mappings import EMPTY
+from confd.model.reach import Reach
 from confd.secret import Digest
 
 __all__ = [
@@ -20,24 +21,10 @@ __all__ = [
     "Observed",
     "Outcome",
     "Plan",
-    "Reach",
     "Reason",
     "Result",
     "Step",
 ]
-
-
-class Reach(IntEnum):
-    """How far an action goes."""
-
-    NONE = 0
-    IN_PLACE = 1
-    NEW_PROCESS = 2
-    NEW_CONTAINER = 3
-
-    @property
-    def word(self) -> str:
-        return ("none", "in-place", "new-process", "new-container")[self.value]
 
 
 class Cause(StrEnum):
@@ -55,6 +42,9 @@ class Cause(StrEnum):
     CONTESTED = "contested"
     """Something else recreates the container over and over."""
 
+    WINDOW = "window"
+    """No maintenance window of the binding is open."""
+
     STOPPED = "stopped"
     """Another container of the app failed at the same settings."""
 
@@ -69,8 +59,8 @@ class Hold:
     cause: Cause
     why: str
     reach: Reach = Reach.NONE
-    spares: str = ""
-    """The name of a container that it does not hold."""
+    spares: Collection[str] = ()
+    """The names of containers that it does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +94,7 @@ class Observed:
     `adopted`: what differed when its agent first saw it has been accepted, or nothing did. `contested`: who else
     recreates it over and over, empty for nobody. `held`: why its agent does nothing to it now. `image` is the name
     that it was created from, `image_moved` the id which that name stands for now, where that is another.
+    `newcomer`: it was started under its agent's eyes, and has nothing in effect yet.
     """
 
     id: Container
@@ -134,6 +125,7 @@ class Observed:
     held: str = ""
     image: str = ""
     image_moved: str = ""
+    newcomer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def holds_on(observed: Observed, holds: Iterable[Hold]) -> tuple[Hold, ...]:
     adoption = "" if observed.adopted else ADOPT
     own = ((Cause.HELD, observed.held), (Cause.CONTESTED, observed.contested), (Cause.ADOPTION, adoption))
     return (
-        *(one for one in holds if one.spares != observed.name),
+        *(one for one in holds if observed.name not in one.spares),
         *(Hold(cause, why) for cause, why in own if why),
     )
 

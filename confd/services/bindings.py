@@ -7,10 +7,11 @@ from typing import Any
 
 from confd import jsontext
 from confd.binding import parse_binding
+from confd.dependencies import cycle_at
 from confd.diff import Difference
 from confd.errors import Invalid, Malformed, NotFound
 from confd.jsontext import Value
-from confd.keys import DEFAULT, Env
+from confd.keys import DEFAULT, App, Env
 from confd.model import ChangeKind, Entry, Head, Snapshot, frozen
 from confd.plan import binding_problems
 from confd.services import changes
@@ -69,7 +70,7 @@ def _decide(context: Context, snapshot: Snapshot, scope: Scope, text: str | None
     else:
         bindings[at] = Entry("binding", text, snapshot.revision)
     after = replace(snapshot, bindings=frozen(bindings))
-    _check(context, snapshot, after, places)
+    _check(context, snapshot, after, (scope.app, places))
     differences, reaches = (Difference("binding", before, text),), reached(context, after, places, layer)
     if wanted.dry_run:
         return Written(number, snapshot.revision, differences, reaches, after=after)
@@ -87,8 +88,16 @@ def _decide(context: Context, snapshot: Snapshot, scope: Scope, text: str | None
     return Written(stored.number, revision, differences, reaches, after=after)
 
 
-def _check(context: Context, before: Snapshot, after: Snapshot, places: list[Place]) -> None:
+def _check(context: Context, before: Snapshot, after: Snapshot, at: tuple[App, list[Place]]) -> None:
+    app, places = at
     key = context.digest_key(before)
+    for env in {place.env for place in places}:
+        cycle = cycle_at(after, env, app)
+        if cycle:
+            way = " -> ".join(cycle)
+            raise Invalid(
+                f"depends_on: {way} goes round in a circle (in {env}); leave one of them out", pointer="/depends_on"
+            )
     for place in places:
         was, old = rendered_at(before, place, key)
         now, new = rendered_at(after, place, key)

@@ -10,6 +10,7 @@ from confd.model import Binding, ContainerPlan, Effect, Hold, Observed, Rendered
 from confd.plan import effect_of, make_plan
 from confd.services.context import Context
 from confd.services.places import Place, rendered_at
+from confd.windows import closed
 
 __all__ = ["Planner"]
 
@@ -19,7 +20,7 @@ class Planner:
 
     def __init__(self, context: Context, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._reaches, self._key = context.reaches, context.digest_key(snapshot)
+        self._reaches, self._key, self._at = context.reaches, context.digest_key(snapshot), context.clock.utc()
         self._known: dict[Place, tuple[Rendered, Binding]] = {}
 
     def due(self, place: Place) -> tuple[Rendered, Binding]:
@@ -31,12 +32,14 @@ class Planner:
         """`place` has the container's host. Without `holds`, with those that the snapshot tells of."""
         rendered, binding = self.due(place)
         if holds is None:
-            holds = self._holds(place)
+            holds = self._holds(place, observed)
         return make_plan(rendered, binding, [observed], self._reaches, holds).containers[0]
 
     def effect(self, key: Key, place: Place, observed: Observed) -> Effect:
         """What a change of the key would cause in the container, with the holds that the snapshot tells of."""
-        return effect_of(key, self.due(place), observed, self._reaches, self._holds(place))
+        return effect_of(key, self.due(place), observed, self._reaches, self._holds(place, observed))
 
-    def _holds(self, place: Place) -> Sequence[Hold]:
-        return holds_of(self.snapshot, place.env, place.app, place.host)
+    def _holds(self, place: Place, observed: Observed) -> Sequence[Hold]:
+        spares = (observed.name,) if observed.newcomer else ()
+        closes = closed(self.due(place)[1].maintenance, self._at, spares)
+        return (*holds_of(self.snapshot, place.env, place.app, place.host), *closes)

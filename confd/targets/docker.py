@@ -39,7 +39,20 @@ OUTPUT_BYTES = 64 * 1024
 PAUSE_S = 1.0
 
 _CONTAINER_EVENTS = {"filters": json.dumps({"type": ["container"]})}
-_TOLD = ("create", "start", "die", "stop", "destroy", "rename", "update", "pause", "unpause", "oom", "restart")
+_TOLD = (
+    "create",
+    "start",
+    "die",
+    "stop",
+    "destroy",
+    "rename",
+    "update",
+    "pause",
+    "unpause",
+    "oom",
+    "restart",
+    "health_status",
+)
 """Events that are told: the others change nothing that an inspect shows."""
 
 
@@ -281,7 +294,7 @@ def _lines(stream: CancellableStream[bytes]) -> Iterator[bytes]:
 def _event(line: bytes) -> TargetEvent | None:
     try:
         event = json.loads(line)
-        action = str(event["Action"])
+        action = str(event["Action"]).partition(":")[0]
         actor = event["Actor"]
         container = Container(str(actor["ID"]))
     except (ValueError, KeyError, TypeError):

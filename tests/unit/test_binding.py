@@ -50,6 +50,18 @@ def test_a_whole_binding() -> None:
         ('{"wait": {"min": "soon"}}', "a duration like", "/wait/min"),
         ('{"on_change": [{"keys": "", "action": "auto"}]}', "the rule minLength", "/on_change/0/keys"),
         ('{"select": {}}', "give one of label", "/select"),
+        ('{"maintenance": {"windows": []}}', "minItems", "/maintenance/windows"),
+        (
+            '{"maintenance": {"windows": [{"from": "24:00", "to": "01:00"}]}}',
+            "matches",
+            "/maintenance/windows/0/from",
+        ),
+        (
+            '{"maintenance": {"windows": [{"from": "20:00", "to": "01:00"}], "zone": "Mars/Base"}}',
+            "no time zone 'Mars/Base'",
+            "/maintenance/zone",
+        ),
+        ('{"depends_on": ["web"]}', "before itself", "/depends_on/0"),
         ('{"stop": {"signal": "TERM"}}', "stop.signal is not supported in this release", "/stop/signal"),
         ('{"health": {"timeout": "1s"}}', "health.timeout is not supported", "/health/timeout"),
         ('{"app": "other"}', "'other'", "/app"),

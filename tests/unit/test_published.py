@@ -82,7 +82,7 @@ def test_what_no_agent_of_this_release_wrote_is_malformed(change: dict[str, Any]
         observed_of({**observed_document(SEEN), **change})
 
 
-LATER = {"adopted", "contested", "held", "image", "image_moved"}
+LATER = {"adopted", "contested", "held", "image", "image_moved", "newcomer"}
 
 
 @pytest.mark.parametrize("name", sorted(observed_document(SEEN).keys() - LATER))
@@ -125,7 +125,7 @@ NOW = Told(9, "2026-01-01T00:00:01Z")
         ((DUE,), replace(NOW, failed="the engine refused", again="x"), "failed", "the engine refused"),
         (
             (DUE,),
-            replace(NOW, waits="web is being recreated on h1"),
+            replace(NOW, waits="waits for its turn: web is being recreated on h1"),
             "pending",
             "waits for its turn: web is being recreated on h1",
         ),

@@ -45,6 +45,8 @@ def test_the_defaults_that_the_binding_schema_tells_are_the_defaults() -> None:
 def _defaults(schema: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, one in schema["properties"].items():
+        if "required" in one:
+            continue  # there is none of it by default
         if "properties" in one:
             found |= {name: inner} if (inner := _defaults(one)) else {}
         elif "default" in one:

@@ -100,11 +100,11 @@ def stopped(snapshot: Snapshot, text: str | None = None) -> Snapshot:
 def test_the_first_failure_holds_the_others_and_names_what_to_do_b106() -> None:
     snapshot = stopped(settings(shared={"a": 1}))
     (hold,) = holds_of(snapshot, PROD, WEB, H2)
-    assert (hold.cause, hold.reach, hold.spares) == (Cause.STOPPED, Reach.NEW_PROCESS, "")
+    assert (hold.cause, hold.reach, hold.spares) == (Cause.STOPPED, Reach.NEW_PROCESS, ())
     assert "recreate of web-1 on h1 failed: exited 1" in hold.why
     assert "confctl rollback web -e prod" in hold.why
     (own,) = holds_of(snapshot, PROD, WEB, H1)
-    assert own.spares == "web-1"
+    assert own.spares == ("web-1",)
 
 
 def test_other_settings_end_a_stop() -> None:
@@ -128,4 +128,4 @@ def test_a_stop_of_other_types_stops_nothing() -> None:
 
 
 def test_a_hold_without_an_end_is_for_everybody() -> None:
-    assert Hold(Cause.HELD, "frozen").spares == ""
+    assert Hold(Cause.HELD, "frozen").spares == ()

@@ -13,6 +13,7 @@ from confd.agent.agent import Agent
 from confd.agent.apply import Applier
 from confd.agent.inventory import Inventory
 from confd.agent.observe import Labels
+from confd.agent.pace import Splay
 from confd.agent.reconcile import Reconciler
 from confd.agent.sightings import Sightings
 from confd.agent.status import Reporter
@@ -56,7 +57,9 @@ class Running:
         sightings = Sightings(self.store, KEYS, HOST, clock)
         reporter = Reporter(self.store, KEYS, HOST, clock)
         applier = Applier(inventory, ledger, reporter, turns, clock, acts, world.check)
-        reconciler = Reconciler(HOST, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings)
+        reconciler = Reconciler(
+            HOST, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings, Splay(clock)
+        )
         about = {"engine_id": self.engine_id}
         self.agent = Agent(
             Env("dev"),

@@ -149,3 +149,26 @@ def test_waiting_ends_with_a_key_and_with_close() -> None:
     queue.close()
     thread.join(5)
     assert got == ["web", None]
+
+
+def test_a_key_comes_again_at_its_time_and_earlier_when_it_is_added() -> None:
+    queue, clock = make()
+    queue.later("web", 30)
+    assert queue.take() is None
+    clock.advance(30)
+    assert queue.take() == "web"
+    queue.done("web")
+    clock.advance(60)
+    assert queue.take() is None
+    queue.later("web", 30)
+    queue.add("web")
+    assert queue.take() == "web"
+    queue.done("web")
+    clock.advance(60)
+    assert queue.take() is None
+
+
+def test_who_waits_is_woken_when_a_key_s_time_has_come() -> None:
+    queue: Queue[str] = Queue(SystemClock())
+    queue.later("web", 0.01)
+    assert queue.wait_take() == "web"

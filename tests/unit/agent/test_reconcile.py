@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,11 @@ from confd.adoption import Adoption, adoption_text
 from confd.agent.apply import Applier
 from confd.agent.inventory import Inventory, Place
 from confd.agent.observe import Labels
+from confd.agent.pace import Splay
 from confd.agent.reconcile import Reconciler
 from confd.agent.sightings import Sightings
 from confd.agent.status import Reporter
+from confd.agent.trust import Trust
 from confd.agent.turns import Turns
 from confd.agent.world import World
 from confd.clock import ManualClock
@@ -69,6 +71,7 @@ class Host1:
             Labels(),
             {},
             active=True,
+            trust=Trust(self.clock),
         )
         self.turns = Turns(self.store, KEYS, HOST, self.mirror, self.clock)
         self.sightings = Sightings(self.store, KEYS, HOST, self.clock)
@@ -85,6 +88,7 @@ class Host1:
             REACHES,
             self.turns,
             self.sightings,
+            Splay(self.clock, lambda: 0.5),
         )
         self.mirror.start()
         self.turns.claim(self.store.lease(10.0), None)
@@ -603,3 +607,87 @@ def test_a_container_that_two_apps_choose_is_nobodys(host: Host1) -> None:
     host.inventory.choose({DEV: {App("a"): Select(name="plain"), App("b"): Select(name="pl*")}})
     assert host.inventory.conflicts() == [("plain", DEV, ["a", "b"])]
     assert host.inventory.places() == {PLACE}
+
+
+# --- what waits for its time ----------------------------------------------------------------------------------
+
+
+def test_a_splay_is_waited_for_once_and_not_by_a_newcomer_b105(host: Host1) -> None:
+    host.bind(splay="30s")
+    host.put(A="1")
+    assert host.reconcile() == [("recreate", "/web")]
+    host.put(A="2")
+    assert host.reconciler.reconcile(PLACE) == 15.0
+    assert host.status()[0]["state"] == "pending"
+    assert host.status()[0]["detail"] == "waits 15 s for its splay"
+    host.put(A="3")
+    host.clock.advance(10)
+    assert host.reconciler.reconcile(PLACE) == 5.0
+    host.clock.advance(5)
+    assert host.reconcile() == [("recreate", "/web")]
+    assert host.reconciler.reconcile(PLACE) is None
+
+
+def test_an_update_in_place_does_not_wait_for_a_splay(host: Host1) -> None:
+    host.put(A="1")
+    host.reconcile()
+    host.bind(splay="30s")
+    host.put(run__memory="64m")
+    assert host.reconcile() == [("update", "/web")]
+
+
+def test_outside_its_window_a_container_is_blocked_and_comes_again_when_it_opens(host: Host1) -> None:
+    host.put(A="1")
+    host.bind(maintenance={"windows": [{"from": "01:00", "to": "02:00"}]})
+    assert host.reconcile() == [("recreate", "/web")]  # nothing was in effect in it yet
+    host.put(A="2")
+    assert host.reconciler.reconcile(PLACE) == 3600.0  # the clock begins at midnight
+    (status,) = host.status()
+    assert (status["state"], status["detail"]) == (
+        "blocked",
+        "its maintenance window opens at 2026-01-01T01:00:00Z (Thu 01:00 UTC)",
+    )
+    host.put(run__memory="64m")
+    assert host.reconcile() == [] or host.engine.done[-1][0] == "update"
+    host.clock.advance(3600)
+    assert host.reconcile()[-1] == ("recreate", "/web")
+
+
+def test_what_ran_before_and_is_adopted_waits_for_its_window(host: Host1) -> None:
+    host.bind(maintenance={"windows": [{"from": "01:00", "to": "02:00"}]})
+    host.put(A="1")
+    (entry,) = host.engine.all()
+    host.reconciler.inventory.refresh()
+    host.reconciler._containers(PLACE)
+    known = host.ledger.entry(Container(entry))
+    assert known is not None
+    host.ledger.record_base(Container(entry), replace(known, came=False))
+    assert host.reconcile() == []
+    assert [one["cause"] for one in host.status()[0]["steps"]] == ["window"]  # type: ignore[attr-defined]
+
+
+def test_an_app_waits_for_what_comes_before_it(host: Host1) -> None:
+    db = (DEV, App("db"))
+    host.engine.run("db", {"confd.app": "db"})
+    host.inventory.refresh()
+    host.bind(depends_on=["db"])
+    host.put(A="1")
+    puts = [Put("/confd/envs/dev/settings/db/B", '"1"')]
+    host.see(host.store.commit(puts))
+    assert host.reconcile() == []
+    (status,) = host.status()
+    assert status["detail"] == "waits for db: db is new here"
+    assert host.reconciler.waiting.whom(db) == [PLACE]
+    host.reconciler.reconcile(db)
+    assert host.reconcile() == [("recreate", "/web")]
+    assert host.reconciler.waiting.whom(db) == []
+    host.put(A="2")
+    host.see(host.store.commit([Put("/confd/envs/dev/settings/db/B", '"2"')]))
+    assert host.reconcile() == []
+    assert "waits for db: db is to be recreated first" in [one["detail"] for one in host.status()]
+
+
+def test_an_app_goes_on_where_what_comes_first_is_not_on_this_host(host: Host1) -> None:
+    host.bind(depends_on=["db"])
+    host.put(A="1")
+    assert host.reconcile() == [("recreate", "/web")]
