@@ -132,13 +132,14 @@ def _decide_live_option(need: Need, rule: OnChange, case: Case, draft: Draft) ->
 def _combine(draft: Draft, case: Case) -> None:
     """In-place actions add up, a restart replaces signals and commands, a new container all but the files.
 
-    What takes another's place has its reasons too. What a rule keeps from being done takes nobody's place.
+    What takes another's place has its reasons too. What a rule or a closed window keeps from being done takes
+    nobody's place.
     """
     told = ("signal", "exec")
     for strongest, replaced in (("recreate", ("update", *told, "restart")), ("restart", told)):
         if (strongest, ()) in draft.due:
             bar = case.bar(strongest, draft.due[strongest, ()])
-            if bar is not None and bar.cause in (Cause.RULE, Cause.STOPPED):
+            if bar is not None and bar.cause in (Cause.RULE, Cause.STOPPED, Cause.WINDOW):
                 continue
             for call in [call for call in draft.due if call[0] in replaced]:
                 draft.due[strongest, ()] |= draft.due.pop(call)

@@ -25,3 +25,4 @@ def test_a_failed_start_carries_the_last_words_of_the_container() -> None:
     failed = errors.StartFailed("it exited with 3", log="no such setting\n")
     assert (failed.detail, failed.log) == ("it exited with 3", "no such setting\n")
     assert errors.StartFailed("it exited with 3").log == ""
+    assert errors.CommandFailed("nginx ended with 1", log="no such file\n").log == "no such file\n"

@@ -506,3 +506,14 @@ def test_a_refused_update_climbs_only_where_the_binding_says_so(escalate: bool, 
     assert words(plan(new, observed, on("update", escalate=escalate)).due) == steps
     other = rendered(run__memory='"128m"')
     assert words(plan(other, observed, on("update", escalate=escalate)).due) == ["update"]
+
+
+def test_what_is_live_does_not_wait_for_the_window_of_what_is_not() -> None:
+    old, new = rendered(A="1", run__memory='"256m"'), rendered(A="2", run__memory='"512m"')
+    closed = Hold(Cause.WINDOW, "opens at ten", Reach.NEW_PROCESS)
+    (one,) = make_plan(new, Binding(), [container(old)], REACHES, [closed]).containers
+    assert (words(one.due), [(step.action, step.cause) for step in one.blocked]) == (
+        ["update"],
+        [("recreate", Cause.WINDOW)],
+    )
+    assert ("run/memory" in one.settles, "A" in one.settles, one.spec) == (True, False, None)
