@@ -25,7 +25,7 @@ __all__ = ["Inventory", "Place", "own_container"]
 Place = tuple[Env, App]
 """What is reconciled as one: an app in an env."""
 
-_QUIET = ("exec_", "attach", "detach", "resize", "top", "kill", "copy", "export", "health_status")
+_QUIET = ("exec_", "attach", "detach", "resize", "top", "kill", "copy", "export")
 """Events that change nothing of what is observed."""
 
 _REMEMBERED = 256
