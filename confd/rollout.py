@@ -1,7 +1,8 @@
 """Turns and stops: in which order hosts interrupt an app's containers, and what a failure does to the others.
 
-Pure. A ticket is a host's place in the queue of an app in an env; the first few have the turn, by the revision at
-which they came. A stop names the container that failed and the settings it failed at; others make it void.
+Pure. A ticket is a host's place in the queue of an app in an env, for so many of its containers at once; the first
+few have the turn, by the revision at which they came. A stop names the container that failed and the settings it
+failed at; others make it void.
 """
 
 from __future__ import annotations
@@ -9,20 +10,21 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from confd.keys import DEFAULT, App, Env, Host, layers_of
 from confd.model import Cause, Entry, Hold, Reach, Snapshot
 
-__all__ = ["Stop", "Ticket", "settings_id", "stop_in", "stop_text", "stops_in", "ticket_text", "waits_for"]
+__all__ = ["Stop", "Ticket", "Turn", "settings_id", "stop_in", "stop_text", "stops_in", "ticket_text", "turn_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a host wants its turn for: its first container and what is done to that."""
+    """What a host wants its turn for: its first container, what is done to that, and how many it has at once."""
 
     container: str
     action: str
+    width: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +43,46 @@ def ticket_text(ticket: Ticket) -> str:
     return json.dumps(asdict(ticket))
 
 
-def waits_for(tickets: Mapping[Host, Entry], host: Host, max_parallel: int) -> str | None:
-    """Whom a host waits for, in words; empty: it has the turn, None: it has no ticket."""
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How many containers a host may interrupt at once, and whom it waits for, in words, where it is none."""
+
+    share: int
+    waits: str = ""
+
+
+def turn_of(tickets: Mapping[Host, Entry], host: Host, max_parallel: int) -> Turn | None:
+    """A host's turn; None: it has no ticket. All shares together are never more than `max_parallel`."""
     queue = sorted(tickets, key=lambda one: tickets[one].create_revision)
     if host not in queue:
         return None
     ahead = queue[: queue.index(host)]
-    if len(ahead) < max_parallel:
-        return ""
-    return ", ".join(_doing(one, tickets[one].text) for one in ahead[:max_parallel])
+    free = max_parallel - sum(_width(tickets[one].text) for one in ahead)
+    if free > 0:
+        return Turn(min(_width(tickets[host].text), free))
+    return Turn(0, ", ".join(_doing(one, tickets[one].text) for one in ahead[:max_parallel]))
+
+
+def _width(text: str) -> int:
+    ticket = _ticket_of(text)
+    return max(ticket.width, 1) if ticket is not None else 1
 
 
 def _doing(host: Host, text: str) -> str:
-    try:
-        ticket = Ticket(**json.loads(text))
-    except (ValueError, TypeError):
+    ticket = _ticket_of(text)
+    if ticket is None:
         return f"it is the turn of {host}"
     word = {"recreate": "recreated", "restart": "restarted"}.get(ticket.action, ticket.action)
     return f"{ticket.container} is being {word} on {host}"
+
+
+def _ticket_of(text: str) -> Ticket | None:
+    """One that cannot be read is for one container, whatever it is."""
+    try:
+        ticket = Ticket(**json.loads(text))
+        return replace(ticket, width=int(ticket.width))
+    except (ValueError, TypeError):
+        return None
 
 
 def settings_id(snapshot: Snapshot, env: Env, app: App) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
-from confd.adoption import Adoption, adoption_of
+from confd.adoption import adoption_of
 from confd.agent.apply import Applier, Work
 from confd.agent.base import base_of, base_on, completed, image_name
 from confd.agent.inventory import Inventory, Place
@@ -20,23 +21,20 @@ from confd.agent.observe import Sight, is_looping, name_of, observe
 from confd.agent.order import Waiting, unsettled
 from confd.agent.pace import Splay
 from confd.agent.restated import restated
+from confd.agent.scene import Pass, Scene
 from confd.agent.sightings import Sightings
 from confd.agent.status import Report, Reporter
 from confd.agent.turns import Turns
 from confd.binding import binding_of
 from confd.dependencies import come_before
 from confd.errors import ConfdError, ContainerGone
-from confd.keys import App, Container, Host
+from confd.keys import Container, Host
 from confd.ledger import Ledger, LedgerEntry
 from confd.model import (
-    Binding,
     Cause,
     ContainerPlan,
-    Hold,
     Observed,
-    Problem,
     Reach,
-    Rendered,
     Snapshot,
     Step,
 )
@@ -44,11 +42,15 @@ from confd.plan import make_plan
 from confd.ports import Clock, Inspect
 from confd.render import render
 from confd.resolve import resolve
+from confd.rollout import Ticket
 from confd.windows import opens_at
 
 __all__ = ["Reconciler"]
 
 log = logging.getLogger(__name__)
+
+LANES = 32
+"""More containers at once than these keep an engine no busier."""
 
 _UNTOUCHED = Step(
     "none",
@@ -57,49 +59,6 @@ _UNTOUCHED = Step(
     blocked="this agent runs in it and never acts upon itself; replace it by hand, or take its label app away",
     cause=Cause.RULE,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What one pass brings its containers to, and by which rules; `problem`: the binding is none.
-
-    `first` are the apps whose containers come before.
-    """
-
-    place: Place
-    rendered: Rendered
-    binding: Binding
-    sight: Sight
-    problem: Problem | None
-    adoption: Adoption
-    snapshot: Snapshot
-    first: tuple[App, ...] = ()
-
-
-class Pass(Protocol):
-    """What the world around a pass gives it."""
-
-    def settings(self, place: Place) -> tuple[Snapshot, Sight] | None:
-        """The snapshot and what to look with; None while nothing may be concluded. Raises `Unavailable`."""
-
-    @property
-    def doubt(self) -> object | None:
-        """Why the store is in doubt: nothing may be written down then."""
-
-    def held(self, place: Place) -> str:
-        """Why this agent does nothing to the place's containers now, whatever the store says; empty: it may."""
-
-    def holds(self, place: Place) -> tuple[Hold, ...]:
-        """All that holds the place's containers at this moment."""
-
-    def check(self, place: Place, reach: Reach, name: str) -> None:
-        """Raises `Held` where a step that reaches so far may not be done now to the container of this name."""
-
-    def heal(self, place: Place, inspects: Sequence[Inspect]) -> bool:
-        """Finish or take back what a crash left behind; True when something was done."""
-
-    def obstacles(self, inspect: Inspect, others: Sequence[Inspect]) -> tuple[str, ...]:
-        """Why the container cannot be recreated without loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +92,7 @@ class Reconciler:
         self.waiting.stop(place)
         later: list[ConfdError] = []
         try:
-            reports = [self._bring(inspect, scene, later) for inspect in self._containers(place)]
+            reports = self._bring_all(self._containers(place), scene, later)
             self._let_go(place, waiting=not later and any(one.waits for one in reports))
         except ConfdError:
             self._let_go(place, waiting=False)
@@ -205,6 +164,27 @@ class Reconciler:
     def _image(self, inspect: Inspect) -> Mapping[str, Any]:
         return self.inventory.image_config(str(inspect.get("Image") or ""))
 
+    def _bring_all(self, inspects: Sequence[Inspect], scene: Scene, later: list[ConfdError]) -> list[Report]:
+        """One container after the other, or as many at once as the binding and the other hosts leave."""
+        lanes = self._lanes(inspects, scene)
+        if lanes <= 1:
+            return [self._bring(inspect, scene, later) for inspect in inspects]
+        with ThreadPoolExecutor(lanes, thread_name_prefix="lane") as pool:
+            return list(pool.map(lambda inspect: self._bring(inspect, scene, later), inspects))
+
+    def _lanes(self, inspects: Sequence[Inspect], scene: Scene) -> int:
+        """How many containers may be worked on at once. Raises `Unavailable`, and `Conflict` when fenced off."""
+        most = min(scene.binding.max_parallel, len(inspects), LANES)
+        if most <= 1 or scene.problem is not None or self.world.doubt is not None:
+            return 1
+        plans = [self._plan(self._observe(inspect, scene), scene) for inspect in inspects]
+        due = [(plan, step) for plan in plans if (step := _interrupting(plan)) is not None]
+        if len(due) <= 1:
+            return 1
+        plan, step = due[0]
+        ticket = Ticket(plan.name, step.action, min(most, len(due)))
+        return self.turns.ask(scene.place, ticket, scene.binding.max_parallel).share
+
     def _bring(self, inspect: Inspect, scene: Scene, later: list[ConfdError]) -> Report:
         """Bring one container to what it is due. What may succeed later is added to `later`."""
         seen = self._adopt(self._observe(inspect, scene), scene)
@@ -269,7 +249,7 @@ class Reconciler:
 
     def _pause(self, seen: Observed, plan: ContainerPlan, scene: Scene) -> tuple[str, float | None]:
         """What comes before the plan, and when to look again where time alone tells; empty: nothing does."""
-        if any(step.reach >= Reach.NEW_PROCESS for step in plan.due):
+        if _interrupting(plan) is not None:
             for app in scene.first:
                 why = self._unsettled((scene.place[0], app), scene)
                 if why:
@@ -294,10 +274,10 @@ class Reconciler:
 
     def _ask(self, plan: ContainerPlan, scene: Scene) -> str:
         """Whose turn comes before that of this host, where the plan interrupts the container; else empty."""
-        step = next((step for step in plan.due if step.reach >= Reach.NEW_PROCESS), None)
+        step = _interrupting(plan)
         if step is None:
             return ""
-        return self.turns.ask(scene.place, plan.name, step.action, scene.binding.max_parallel)
+        return self.turns.ask(scene.place, Ticket(plan.name, step.action), scene.binding.max_parallel).waits
 
     def _work(self, inspect: Inspect, seen: Observed, scene: Scene) -> Work:
         def check() -> None:
@@ -371,3 +351,8 @@ class Reconciler:
                 self.reporter.forget(container)
             else:
                 self.reporter.withdraw(container)
+
+
+def _interrupting(plan: ContainerPlan) -> Step | None:
+    """The first step that is due and ends the container's process."""
+    return next((step for step in plan.due if step.reach >= Reach.NEW_PROCESS), None)

@@ -17,7 +17,7 @@ from confd.keys import Host, Keyspace
 from confd.mirror import Mirror
 from confd.model import Snapshot, Step
 from confd.ports import Clock, Delete, Expect, Lease, Operation, Put, Store
-from confd.rollout import Stop, Ticket, settings_id, stop_in, stop_text, ticket_text, waits_for
+from confd.rollout import Stop, Ticket, Turn, settings_id, stop_in, stop_text, ticket_text, turn_of
 
 __all__ = ["Turns"]
 
@@ -49,26 +49,26 @@ class Turns:
             self._tickets.clear()
             self._waiting.clear()
 
-    def ask(self, place: Place, container: str, action: str, max_parallel: int) -> str:
-        """Whom this host waits for before it may interrupt the place's containers; empty: it has the turn.
+    def ask(self, place: Place, ticket: Ticket, max_parallel: int) -> Turn:
+        """How many of the place's containers this host may interrupt at once, or whom it waits for.
 
-        Raises `Unavailable`, and `Conflict` when fenced off.
+        A ticket that it has already is kept. Raises `Unavailable`, and `Conflict` when fenced off.
         """
-        revision = self._tickets.get(place) or self._put(place, Ticket(container, action))
+        revision = self._tickets.get(place) or self._put(place, ticket)
         with self._lock:
             self._waiting.add(place)  # before the look: what comes after it wakes the place
         self._mirror.wait(revision, NEWS_S)
         snapshot = self._mirror.snapshot
         if snapshot.revision < revision:
             raise Unavailable("the store's news is late; nothing is interrupted until it is here")
-        waits = waits_for(snapshot.turns.get(place, {}), self._host, max_parallel)
-        if waits is None:
+        turn = turn_of(snapshot.turns.get(place, {}), self._host, max_parallel)
+        if turn is None:
             self._forget(place)
             raise Unavailable("this host's place in the queue was lost; queueing again")
-        if not waits:
+        if turn.share:
             with self._lock:
                 self._waiting.discard(place)
-        return waits
+        return turn
 
     def is_next(self, snapshot: Snapshot, place: Place, max_parallel: int) -> bool:
         """Whether the queue's news is that a place which waits has its turn, or has lost its place in the queue."""
@@ -78,7 +78,8 @@ class Turns:
             waiting = place in self._waiting
         if not waiting or (own is not None and own.mod_revision == snapshot.revision):
             return False
-        return not waits_for(tickets, self._host, max_parallel)
+        turn = turn_of(tickets, self._host, max_parallel)
+        return turn is None or turn.share > 0
 
     def check(self, place: Place) -> None:
         """Ask the store itself whether the turn is still ours. Raises `Held` where it is not, and `Unavailable`."""
@@ -121,7 +122,7 @@ class Turns:
         known = self._mirror.snapshot.stops.get(place)
         seen = Expect(self._keyspace.stop(*place), known.mod_revision if known else 0)
         try:
-            self._commit([operation], seen)
+            self._mirror.wait(self._commit([operation], seen), NEWS_S)  # before the next container is planned
         except Conflict:
             # Somebody else was quicker, or we are fenced off: the ledger's next write tells which.
             log.debug("the stop of %s@%s was written by another", place[1], place[0])

@@ -15,7 +15,7 @@ from confd.keys import DEFAULT, Env, Host, Key, Layer, layers_of, show
 from confd.model import ContainerPlan, Head, Observed, Snapshot
 from confd.published import WAITS, step_document
 from confd.resolve import normal_text, resolve
-from confd.rollout import waits_for
+from confd.rollout import turn_of
 from confd.secret import MASK
 from confd.services import changes
 from confd.services.context import Context
@@ -120,8 +120,8 @@ def _whose_turn(snapshot: Snapshot, scope: Scope, told: Told) -> dict[str, str]:
         return {}
     binding, _ = binding_of(snapshot, scope.env, scope.app)
     tickets = snapshot.turns.get((scope.env, scope.app), {})
-    waits = waits_for(tickets, told.host, binding.max_parallel)
-    return {"detail": WAITS + waits} if waits else {}
+    turn = turn_of(tickets, told.host, binding.max_parallel)
+    return {"detail": WAITS + turn.waits} if turn is not None and turn.waits else {}
 
 
 def _as_of(containers: Sequence[dict[str, Any]]) -> Any:

@@ -99,3 +99,26 @@ def _first_to_begin(fleet: Fleet) -> list[str]:
 
     until(seen, 30)
     return begun
+
+
+def test_several_containers_of_one_host_are_recreated_at_once_where_the_binding_says_so_b106(
+    start_fleet: StartFleet, tmp_path: Path
+) -> None:
+    fleet = start_fleet("h1")
+    engine = fleet.engines["h1"]
+    (tmp_path / "binding.json").write_text(json.dumps({"rollout": {"max_parallel": 3}}))
+    fleet.ctl("binding", "set", "pool", str(tmp_path / "binding.json"), "-e", "dev")
+    names = [f"pool-{number}" for number in range(6)]
+    for name in names:
+        engine.run(name, SERVE, labels={"confd.app": "pool"})
+    began = time.time()
+    fleet.ctl("set", "pool", "A=1", "-e", "dev", "--wait", "90s")
+    assert sorted(engine.names()) == names
+    assert all(engine.has(name, "A", "1") for name in names)
+    found = engine.client.events(since=int(began), until=int(time.time()) + 1, decode=True)
+    down, most = 0, 0
+    for one in found:  # a name goes with each stop, and comes back with each start
+        if one["Type"] == "container" and one["Action"] in ("die", "start") and one["timeNano"] >= began * 1e9:
+            down += 1 if one["Action"] == "die" else -1
+            most = max(most, down)
+    assert 1 < most <= 3

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from confd.holds import holds_of
 from confd.keys import App, Env, Host, Layer
 from confd.model import Cause, Entry, Hold, Reach, Snapshot
-from confd.rollout import Stop, Ticket, settings_id, stop_in, stop_text, ticket_text, waits_for
+from confd.rollout import Stop, Ticket, settings_id, stop_in, stop_text, ticket_text, turn_of
 
 PROD, EVERY, WEB = Env("prod"), Env("_default"), App("web")
 H1, H2, H3 = Host("h1"), Host("h2"), Host("h3")
@@ -37,14 +37,28 @@ def queue(**came: int) -> dict[Host, Entry]:
     ],
 )
 def test_who_came_first_has_the_turn_b106(host: Host, max_parallel: int, waits: str | None) -> None:
-    assert waits_for(queue(h2=6, h1=5, h3=7), host, max_parallel) == waits
+    turn = turn_of(queue(h2=6, h1=5, h3=7), host, max_parallel)
+    assert (turn.waits if turn else None) == waits
+    assert turn is None or bool(turn.waits) == (turn.share == 0)
 
 
 @given(st.permutations(["h1", "h2", "h3", "h4"]), st.integers(1, 5))
 def test_never_more_than_so_many_have_the_turn_b106(order: list[str], max_parallel: int) -> None:
     tickets = queue(**{host: at for at, host in enumerate(order, 1)})
-    having = [host for host in order if waits_for(tickets, Host(host), max_parallel) == ""]
-    assert having == order[:max_parallel]
+    turns = [turn_of(tickets, Host(host), max_parallel) for host in order]
+    assert [turn.share for turn in turns if turn] == [1 if at < max_parallel else 0 for at in range(4)]
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.integers(1, 8))
+def test_hosts_that_want_several_at_once_share_what_there_is(widths: list[int], max_parallel: int) -> None:
+    tickets = {
+        Host(f"h{at}"): Entry(f"h{at}", ticket_text(Ticket("web", "recreate", width)), 9, create_revision=at)
+        for at, width in enumerate(widths, 1)
+    }
+    turns = [turn_of(tickets, host, max_parallel) for host in tickets]
+    shares = [turn.share for turn in turns if turn is not None]
+    assert sum(shares) == min(max_parallel, sum(widths))
+    assert all(share <= width for share, width in zip(shares, widths, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -53,12 +67,15 @@ def test_never_more_than_so_many_have_the_turn_b106(order: list[str], max_parall
         ("{", "it is the turn of h1"),
         ('{"container": "web"}', "it is the turn of h1"),
         ('{"container": "web", "action": "restart"}', "web is being restarted on h1"),
+        ('{"container": "web", "action": "other", "width": "x"}', "it is the turn of h1"),
         ('{"container": "web", "action": "other"}', "web is being other on h1"),
     ],
 )
 def test_what_a_ticket_says(text: str, word: str) -> None:
     tickets = {H1: Entry("a", text, 5, create_revision=5), **queue(h2=6)}
-    assert waits_for(tickets, H2, 1) == word
+    turn = turn_of(tickets, H2, 1)
+    assert turn is not None
+    assert turn.waits == word
 
 
 def settings(*, shared: dict[str, int], own: dict[str, int] | None = None, binding: int = 0) -> Snapshot:

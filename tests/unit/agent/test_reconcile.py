@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -691,3 +692,44 @@ def test_an_app_goes_on_where_what_comes_first_is_not_on_this_host(host: Host1) 
     host.bind(depends_on=["db"])
     host.put(A="1")
     assert host.reconcile() == [("recreate", "/web")]
+
+
+def test_as_many_containers_as_the_binding_says_are_recreated_at_once(host: Host1) -> None:
+    for number in range(1, 5):
+        host.engine.run(f"web{number}", {"confd.app": "web"})
+    host.inventory.refresh()
+    host.bind(rollout={"max_parallel": 3}, health={"monitor": 0})
+    busy, most, lock = [0], [0], threading.Lock()
+    met = threading.Barrier(3)
+
+    def begins() -> None:
+        with lock:
+            busy[0] += 1
+            most[0] = max(most[0], busy[0])
+        with suppress(threading.BrokenBarrierError):
+            met.wait(2)  # three at a time get here; the last two do not make three
+
+    def ends() -> None:
+        with lock:
+            busy[0] -= 1
+
+    host.engine.before, host.engine.after = {"recreate": begins}, {"recreate": ends}
+    host.put(A="1")
+    done = host.reconcile()
+    assert sorted(done) == [("recreate", f"/web{number}") for number in ("", 1, 2, 3, 4)]
+    assert most == [3]
+    assert {one["state"] for one in host.status()} == {"in-sync"}
+    assert host.reconcile() == []
+
+
+def test_the_first_failure_stops_the_lanes_too_b106(host: Host1) -> None:
+    for number in range(1, 6):
+        host.engine.run(f"web{number}", {"confd.app": "web"})
+    host.inventory.refresh()
+    host.bind(rollout={"max_parallel": 2}, health={"monitor": 0})
+    host.engine.fault = EngineRefused("no such option")
+    host.put(A="1")
+    assert host.reconcile() == []
+    states = sorted(str(one["state"]) for one in host.status())
+    assert states.count("failed") in (1, 2)
+    assert states.count("blocked") == 6 - states.count("failed")

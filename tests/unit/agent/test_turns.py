@@ -14,7 +14,7 @@ from confd.keys import App, Env, Host, Keyspace
 from confd.mirror import Mirror
 from confd.model import Reach, Step
 from confd.ports import Lease, Put
-from confd.rollout import stop_in
+from confd.rollout import Ticket, stop_in
 from confd.snapshot import env_area
 from confd.stores.memory import MemoryStore
 from tests.support.wait import until
@@ -43,7 +43,7 @@ class Member:
         return lease
 
     def ask(self, max_parallel: int = 1) -> str:
-        return self.turns.ask(PLACE, "web", "recreate", max_parallel)
+        return self.turns.ask(PLACE, Ticket("web", "recreate"), max_parallel).waits
 
     def sees(self, what: Callable[[], bool]) -> None:
         until(what, 5)
