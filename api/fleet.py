@@ -83,10 +83,10 @@ def plan(app: str, env: str) -> Response:
 
 
 @routes.get(f"{SCOPE}/status")
-@takes(*READ)
+@takes(*READ, "keys")
 def status(app: str, env: str) -> Response:
     """Where every container of the app stands.
 
-    Query: `host`, `min_revision`.
+    Query: `host`, `min_revision`, `keys` (`true`: where each key stands in each container, too).
     """
-    return answer(fleet.status(context(), snapshot(), scope_of(app, env)))
+    return answer(fleet.status(context(), snapshot(), scope_of(app, env), keys=switch("keys")))

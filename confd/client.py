@@ -300,8 +300,9 @@ class Client:
     def plan(self, scope: Scope) -> Document:
         return self.get(f"{scope.path}/plan", scope.query)
 
-    def status(self, scope: Scope, min_revision: int = 0) -> Document:
+    def status(self, scope: Scope, min_revision: int = 0, *, keys: bool = False) -> Document:
         query = scope.query | ({"min_revision": str(min_revision)} if min_revision else {})
+        query |= {"keys": "true"} if keys else {}
         return self.get(f"{scope.path}/status", query)
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Document:

@@ -131,7 +131,7 @@ def block_of(step: Step) -> tuple[str, str]:
         return str(cause), why
     if cause is Cause.CONTESTED:
         return "contested", f"blocked: contested: {why}"
-    return "blocked", why if cause in (Cause.RULE, Cause.WINDOW) else f"{cause}: {why}"
+    return "blocked", why if cause in _PLAIN_CAUSES else f"{cause}: {why}"
 
 
 def status_text(observed: Observed, steps: Sequence[Step], digest: str, told: Told) -> str:
@@ -167,6 +167,9 @@ def in_effect_of(text: str) -> int:
     except (ValueError, KeyError, TypeError):
         return 0
 
+
+_PLAIN_CAUSES = (Cause.CEILING, Cause.RULE, Cause.WINDOW)
+"""Whose words need no name before them."""
 
 _PLAIN = (
     "id",

@@ -36,22 +36,25 @@ def plan_command(common: Common, app: str) -> None:
 
 @click.command("status")
 @click.argument("app")
+@click.option("--keys", is_flag=True, help="Show where each key stands in each container.")
 @click.option("--watch", is_flag=True, help="Go on, and print again at each change.")
 @common_options
-def status_command(common: Common, app: str, watch: bool) -> None:
+def status_command(common: Common, app: str, keys: bool, watch: bool) -> None:
     """Show where every container of APP stands.
 
     \b
     Examples:
       confctl status web -e dev
+      confctl status web -e dev --keys
       confctl status web -e dev --watch
     """
     client, scope, shown = common.client(), common.scope(app), None
+    show = _show_keys if keys else _show_status
     while True:
-        document = client.status(scope)
+        document = client.status(scope, keys=keys)
         containers = document.get("containers", [])
         if containers != shown:
-            emit(common.output, document, lambda now=containers: _show_status(now))  # type: ignore[misc]
+            emit(common.output, document, lambda now=containers: show(now))  # type: ignore[misc]
         if not containers and shown is None:
             say(f"no container of {scope.app} has been seen in env {scope.env}; is it labelled confd.app?")
         if not watch:
@@ -72,6 +75,15 @@ def _show_status(containers: list[Document]) -> None:
         for c in containers
     ]
     table(["CONTAINER", "HOST", "STATE", "PUBLISHED", "RENDERED", "RUNNING", "DETAIL"], rows)
+
+
+def _show_keys(containers: list[Document]) -> None:
+    rows = [
+        [c.get("name"), c.get("host"), key, one.get("state"), one.get("why") or ""]
+        for c in containers
+        for key, one in c.get("keys", {}).items()
+    ]
+    table(["CONTAINER", "HOST", "KEY", "STATE", "WHY"], rows)
 
 
 @click.command("watch")

@@ -30,8 +30,11 @@ __all__ = [
 class Cause(StrEnum):
     """Why a step is not done."""
 
+    CEILING = "ceiling"
+    """The binding or the container's label allows no action that reaches far enough."""
+
     RULE = "rule"
-    """The binding, the container's label or its host does not let it be done."""
+    """The host does not let it be done, or the container cannot take it."""
 
     FAILED = "failed"
     """It was tried, and failed for good."""

@@ -61,7 +61,7 @@ def _obstacle(
 ) -> Hold | None:
     """Why this host or container does not let the action be done, or None."""
     if reach > observed.max_reach:
-        return _ruled_out(f"the container's label max-reach allows no more than {observed.max_reach.word}")
+        return Hold(Cause.CEILING, f"the container's label max-reach allows no more than {observed.max_reach.word}")
     if action == "exec":
         return _ruled_out(not_executed(observed.facts))
     if action not in ("update", "recreate"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from confd.keys import Key, is_run_option, matches, option_of, specificity
 from confd.model import (
@@ -35,18 +35,18 @@ AFTERWARDS = ("signal", "exec", "restart")
 
 @dataclass(slots=True)
 class Draft:
-    """The choices made so far: calls to their reasons; blocked ones by action and text."""
+    """The choices made so far: calls to their reasons; blocked ones by action, text and cause."""
 
     due: dict[Call, dict[Reason, None]] = field(default_factory=dict)
-    blocked: dict[tuple[str, str], dict[Reason, None]] = field(default_factory=dict)
+    blocked: dict[tuple[str, str, Cause], dict[Reason, None]] = field(default_factory=dict)
     behind: set[Key] = field(default_factory=set)
     spec_behind: bool = False
 
     def choose(self, action: str, reason: Reason, parameters: Mapping[str, str] = EMPTY) -> None:
         self.due.setdefault((action, tuple(parameters.items())), {})[reason] = None
 
-    def block(self, action: str, why: str, need: Need) -> None:
-        self.blocked.setdefault((action, why), {})[need.reason] = None
+    def block(self, action: str, need: Need, why: str, cause: Cause = Cause.RULE) -> None:
+        self.blocked.setdefault((action, why, cause), {})[need.reason] = None
         self.leave(need)
 
     def leave(self, need: Need) -> None:
@@ -73,7 +73,7 @@ def steps_of(needs: Iterable[Need], binding: Binding, case: Case, draft: Draft) 
 def steps_blocked(needs: Iterable[Need], problem: Problem, case: Case, draft: Draft) -> tuple[Step, ...]:
     """All differences as blocked, since what is due is not whole; `draft` as above."""
     for need in needs:
-        draft.block("recreate", f"invalid: {problem.detail}", need)
+        draft.block("recreate", need, f"invalid: {problem.detail}")
     return _steps(draft, case)
 
 
@@ -91,7 +91,7 @@ def _decide(need: Need, rule: OnChange, case: Case, draft: Draft) -> None:
 def _decide_file(need: Need, rule: OnChange, observed: Observed, draft: Draft) -> None:
     why = observed.unreachable_files.get(need.name)
     if why is not None:
-        draft.block("files", f"{need.name}: {why}", need)
+        draft.block("files", need, f"{need.name}: {why}")
         return
     draft.choose("files", need.reason)
     action = "restart" if rule.action == "auto" else rule.action
@@ -112,7 +112,7 @@ def _decide_new_container(need: Need, rule: OnChange, rendered: Rendered, draft:
         f"{need.key} needs a new container and the binding allows no more than {rule.action}; "
         "set its action to recreate or auto, or escalate: true"
     )
-    draft.block("recreate", why, need)
+    draft.block("recreate", need, why, Cause.CEILING)
 
 
 def _decide_live_option(need: Need, rule: OnChange, case: Case, draft: Draft) -> None:
@@ -129,6 +129,9 @@ def _decide_live_option(need: Need, rule: OnChange, case: Case, draft: Draft) ->
         draft.choose(rule.action, need.reason, rule.parameters)
 
 
+_PASSED_BY = (Cause.CEILING, Cause.RULE, Cause.STOPPED, Cause.WINDOW)
+
+
 def _combine(draft: Draft, case: Case) -> None:
     """In-place actions add up, a restart replaces signals and commands, a new container all but the files.
 
@@ -139,7 +142,7 @@ def _combine(draft: Draft, case: Case) -> None:
     for strongest, replaced in (("recreate", ("update", *told, "restart")), ("restart", told)):
         if (strongest, ()) in draft.due:
             bar = case.bar(strongest, draft.due[strongest, ()])
-            if bar is not None and bar.cause in (Cause.RULE, Cause.STOPPED, Cause.WINDOW):
+            if bar is not None and bar.cause in _PASSED_BY:
                 continue
             for call in [call for call in draft.due if call[0] in replaced]:
                 draft.due[strongest, ()] |= draft.due.pop(call)
@@ -157,10 +160,10 @@ def _steps(draft: Draft, case: Case) -> tuple[Step, ...]:
         hold = case.bar(action, reasons)
         if hold is not None:
             _stay_behind(action, reasons, draft)
-        why, cause = (hold.why, hold.cause) if hold is not None else (None, None)
-        steps.append(Step(action, case.reach(action), tuple(reasons), frozen(parameters), why, cause))
-    for (action, told), reasons in draft.blocked.items():
-        steps.append(Step(action, case.reach(action), tuple(reasons), blocked=told, cause=Cause.RULE))
+        step = Step(action, case.reach(action), tuple(reasons), frozen(parameters))
+        steps.append(replace(step, blocked=hold.why, cause=hold.cause) if hold is not None else step)
+    for (action, told, cause), reasons in draft.blocked.items():
+        steps.append(Step(action, case.reach(action), tuple(reasons), blocked=told, cause=cause))
     return tuple(steps)
 
 

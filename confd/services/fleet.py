@@ -12,6 +12,7 @@ from confd.binding import binding_of
 from confd.errors import ConfdError, NotFound, Unavailable
 from confd.holds import holds_of
 from confd.keys import DEFAULT, Env, Host, Key, Layer, layers_of, show
+from confd.keystates import states_of
 from confd.model import ContainerPlan, Head, Observed, Snapshot
 from confd.published import WAITS, step_document
 from confd.resolve import normal_text, resolve
@@ -39,13 +40,14 @@ def apps(snapshot: Snapshot) -> dict[str, Any]:
     return {"revision": snapshot.revision, "apps": [{"app": app, "envs": envs} for app, envs in found.items()]}
 
 
-def status(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
-    """Where every container of an app in an env stands.
+def status(context: Context, snapshot: Snapshot, scope: Scope, *, keys: bool = False) -> dict[str, Any]:
+    """Where every container of an app in an env stands; with `keys`, where each key does, too.
 
     `published` is the revision of the newest change that concerns the app, `rendered` of the newest that its agent
     has told of, `running` of the newest up to which all are in effect in it; 0 where none is known to be.
     """
     revisions = _revisions(context, snapshot, scope)
+    planner = Planner(context, snapshot) if keys else None
     containers = [
         {
             "container": told.container,
@@ -63,10 +65,21 @@ def status(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]
             "adopted": told.observed.adopted if told.observed else None,
             "ports": dict(told.observed.ports) if told.observed else {},
             **_braked(snapshot, told),
+            **(_keys(planner, scope, told) if planner is not None else {}),
         }
         for told in _told(snapshot, scope)
     ]
     return {"revision": snapshot.revision, "as_of": _as_of(containers), "containers": containers}
+
+
+def _keys(planner: Planner, scope: Scope, told: Told) -> dict[str, Any]:
+    """Each key that the container is due: in effect, or what is in its way."""
+    if told.observed is None:
+        return {"keys": {}}
+    place = Place(scope.env, scope.app, told.host)
+    rendered, _ = planner.due(place)
+    states = states_of(rendered, told.observed, planner.plan(place, told.observed))
+    return {"keys": {key: {"state": one.state, "why": one.why} for key, one in states.items()}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,11 @@ def test_outside_its_window_a_change_is_blocked_and_what_is_live_is_not(
     assert (status["state"], engine.inspect("nightly")["Id"]) == ("blocked", container)
     (plan,) = confd.json("plan", "nightly", "-e", "dev")["containers"]
     assert [(step["action"], step["cause"]) for step in plan["steps"]] == [("recreate", "window")]
+    keys = confd.json("status", "nightly", "-e", "dev", "--keys")["containers"][0]["keys"]
+    assert {key: one["state"] for key, one in keys.items()} == {"A": "waits-for-window", "run/memory": "in-effect"}
+    assert "waits-for-window  its maintenance window opens at" in confd.ctl(
+        "status", "nightly", "-e", "dev", "--keys"
+    )
     _bind(confd, "nightly", tmp_path, _window(-0.5))
     until(lambda: engine.has("nightly", "A", "2"), 20)
 
