@@ -86,6 +86,20 @@ def test_changes_without_a_pause_act_as_often_as_the_longest_wait_says_b103(
     assert len(starts) <= over / 5 + 1
 
 
+def test_a_storm_of_changes_is_as_many_recreates_as_the_waits_allow_and_the_last_state_wins(
+    confd: Confd, engine: EngineProcess, tmp_path: Path
+) -> None:
+    _bind(confd, "storm", tmp_path, {"wait": {"min": "1s", "max": "4s"}, "health": {"monitor": "0s"}})
+    engine.run("storm", SERVE, labels={"confd.app": "storm"})
+    with _starts(engine, "storm") as starts:
+        began = time.monotonic()
+        _paced(confd, "storm", 1000, 0.01)
+        took_s = time.monotonic() - began
+        until(lambda: engine.has("storm", "N", "999"), 30)
+        confd.pass_over("storm", "N", '"999"')
+    assert 1 <= len(starts) <= took_s / 4 + 1
+
+
 def test_a_change_in_another_env_is_applied_once_and_then_all_is_quiet_b108(
     confd: Confd, engine: EngineProcess
 ) -> None:
