@@ -62,6 +62,7 @@ def observed_document(observed: Observed) -> dict[str, Any]:
         **mappings,
         "max_reach": observed.max_reach.word,
         "obstacles": list(observed.obstacles),
+        "found": dict(observed.found),
         "applied": {
             "revision": applied.revision,
             "spec": applied.spec,
@@ -85,6 +86,7 @@ def observed_of(document: Mapping[str, Any]) -> Observed:
             **mappings,
             max_reach=REACHES[document["max_reach"]],
             obstacles=tuple(document["obstacles"]),
+            found=frozen(dict(document.get("found", {}))),
             applied=Applied(
                 applied["revision"],
                 applied["spec"],

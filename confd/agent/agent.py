@@ -256,6 +256,8 @@ class Agent:
                 else:
                     self._relist.set()
                 continue
+            for mentioning in self.reconciler.mentions.of(event.labels.get("name", "")):
+                self.queue.add(mentioning)
             try:
                 place = self.inventory.saw(event)
             except ConfdError as error:

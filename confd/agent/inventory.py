@@ -120,6 +120,12 @@ class Inventory:
                 place = self.place(self._inspects[container]) if container in self._inspects else None
         return place
 
+    def named(self, name: str) -> Inspect | None:
+        """The container of this name as it is now; None where there is none."""
+        self._look_again()
+        with self._lock:
+            return next((one for one in self._inspects.values() if name_of(one) == name), None)
+
     def touched(self, container: str) -> None:
         """Something was done to the container: look again before the next plan, and at what names mean by now."""
         with self._lock:

@@ -1,4 +1,4 @@
-"""Which place waits for which other one on this host, and what a container has to be before others follow it."""
+"""Which places wait for which others on this host, or refer to its containers, and what those have to be first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from confd.agent.inventory import Place
 from confd.model import Cause, ContainerPlan, Reach
 
-__all__ = ["Waiting", "unsettled"]
+__all__ = ["Mentions", "Waiting", "unsettled"]
 
 _ENDS = (Cause.HELD, Cause.STOPPED, Cause.FAILED, Cause.WINDOW)
 """Causes that pass: what a rule bars, nobody waits for."""
@@ -36,6 +36,25 @@ class Waiting:
         """The places that wait for this one."""
         with self._lock:
             return sorted(place for place, one in self._for.items() if one == other)
+
+
+class Mentions:
+    """Which places' settings refer to which containers, by name. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._names: dict[Place, set[str]] = {}
+
+    def note(self, place: Place, names: set[str]) -> None:
+        with self._lock:
+            if names:
+                self._names[place] = names
+            else:
+                self._names.pop(place, None)
+
+    def of(self, name: str) -> list[Place]:
+        with self._lock:
+            return sorted(place for place, names in self._names.items() if name in names)
 
 
 def unsettled(plan: ContainerPlan, state: Mapping[str, Any]) -> str:

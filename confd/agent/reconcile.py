@@ -18,7 +18,7 @@ from confd.agent.apply import Applier, Work
 from confd.agent.base import base_of, base_on, completed, image_name
 from confd.agent.inventory import Inventory, Place
 from confd.agent.observe import Sight, is_looping, name_of, observe
-from confd.agent.order import Waiting, unsettled
+from confd.agent.order import Mentions, Waiting, unsettled
 from confd.agent.pace import Splay
 from confd.agent.restated import restated
 from confd.agent.scene import Pass, Scene
@@ -27,6 +27,7 @@ from confd.agent.status import Report, Reporter
 from confd.agent.turns import Turns
 from confd.binding import binding_of
 from confd.dependencies import come_before
+from confd.discovery import Reference, discovered, find, references_in
 from confd.errors import ConfdError, ContainerGone
 from confd.keys import Container, Host
 from confd.ledger import Ledger, LedgerEntry
@@ -77,6 +78,7 @@ class Reconciler:
     sightings: Sightings
     splay: Splay
     waiting: Waiting = field(default_factory=Waiting)
+    mentions: Mentions = field(default_factory=Mentions)
 
     def reconcile(self, place: Place) -> float | None:
         """Bring all containers of the place to what they are due. Raises what the queue may try again.
@@ -107,10 +109,18 @@ class Reconciler:
 
     def _scene(self, snapshot: Snapshot, sight: Sight, place: Place) -> Scene:
         binding, problem = binding_of(snapshot, *place)
-        rendered = render(resolve(snapshot, *place, self.host), binding, sight.digest_key)
+        resolved = resolve(snapshot, *place, self.host)
+        references = references_in(resolved)
+        self.mentions.note(place, {one.name for one in references.values()})
+        found = {word: text for word, one in references.items() if (text := self._find(one)) is not None}
+        rendered = render(discovered(resolved, found, here=True), binding, sight.digest_key)
         adoption = adoption_of(snapshot.adoptions.get(place, {}).get(self.host))
         first = come_before(snapshot, *place)
-        return Scene(place, rendered, binding, sight, problem, adoption, snapshot, first)
+        return Scene(place, rendered, binding, sight, problem, adoption, snapshot, first, found)
+
+    def _find(self, reference: Reference) -> str | None:
+        inspect = self.inventory.named(reference.name)
+        return find(reference, inspect) if inspect is not None else None
 
     def _again_s(self, scene: Scene, reports: Sequence[Report]) -> float | None:
         """When what waits for its time can go on: seconds from now."""
@@ -300,6 +310,7 @@ class Reconciler:
             held=self.world.held(scene.place),
             adopted=entry.adopted,
             newcomer=entry.is_newcomer,
+            found=scene.found,
             contested=self.sightings.contested(inspect, scene.adoption.at),
             image_moved=self._moved(seen),
         )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from confd.adoption import Adoption
 from confd.agent.inventory import Place
 from confd.agent.observe import Sight
 from confd.keys import App
-from confd.model import Binding, Hold, Problem, Reach, Rendered, Snapshot
+from confd.model import EMPTY, Binding, Hold, Problem, Reach, Rendered, Snapshot
 from confd.ports import Inspect
 
 __all__ = ["Pass", "Scene"]
@@ -20,7 +20,7 @@ __all__ = ["Pass", "Scene"]
 class Scene:
     """What one pass brings its containers to, and by which rules; `problem`: the binding is none.
 
-    `first` are the apps whose containers come before.
+    `first` are the apps whose containers come before; `found` what references to containers stand for.
     """
 
     place: Place
@@ -31,6 +31,7 @@ class Scene:
     adoption: Adoption
     snapshot: Snapshot
     first: tuple[App, ...] = ()
+    found: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 
 class Pass(Protocol):

@@ -97,7 +97,8 @@ class Observed:
     `adopted`: what differed when its agent first saw it has been accepted, or nothing did. `contested`: who else
     recreates it over and over, empty for nobody. `held`: why its agent does nothing to it now. `image` is the name
     that it was created from, `image_moved` the id which that name stands for now, where that is another.
-    `newcomer`: it was started under its agent's eyes, and has nothing in effect yet.
+    `newcomer`: it was started under its agent's eyes, and has nothing in effect yet. `found`: what its settings'
+    references to other containers stand for, by their text.
     """
 
     id: Container
@@ -129,6 +130,7 @@ class Observed:
     image: str = ""
     image_moved: str = ""
     newcomer: bool = False
+    found: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True)

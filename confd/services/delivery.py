@@ -12,7 +12,7 @@ from confd.keys import layers_of
 from confd.model import Snapshot
 from confd.secret import Digest
 from confd.services.context import Context
-from confd.services.places import rendered_at
+from confd.services.places import found_at, rendered_at
 from confd.services.settings import Scope
 from confd.shrink import is_vouched
 
@@ -28,7 +28,8 @@ def config(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]
     `allow_shrink`: changes have left what there is, so that fewer keys than before are meant.
     """
     key = context.digest_key(snapshot)
-    rendered, binding = rendered_at(snapshot, scope.place, key)
+    found = found_at(snapshot, scope.place)
+    rendered, binding = rendered_at(snapshot, scope.place, key, found, here=True)
     changes = {
         str(layer): head.number
         for layer, head in snapshot.heads.items()

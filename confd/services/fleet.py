@@ -77,7 +77,7 @@ def _keys(planner: Planner, scope: Scope, told: Told) -> dict[str, Any]:
     if told.observed is None:
         return {"keys": {}}
     place = Place(scope.env, scope.app, told.host)
-    rendered, _ = planner.due(place)
+    rendered, _ = planner.due(place, told.observed.found)
     states = states_of(rendered, told.observed, planner.plan(place, told.observed))
     return {"keys": {key: {"state": one.state, "why": one.why} for key, one in states.items()}}
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from confd import jsontext
 from confd.binding import binding_of
+from confd.discovery import discovered
 from confd.errors import ConfdError
 from confd.keys import DEFAULT, App, Container, Env, Host, Layer
-from confd.model import Binding, Observed, Rendered, Snapshot
+from confd.model import EMPTY, Binding, Observed, Rendered, Snapshot
 from confd.published import observed_of
 from confd.render import render
 from confd.resolve import resolve
 from confd.secret import DigestKey
 
-__all__ = ["Place", "Told", "places_of", "rendered_at", "told_of"]
+__all__ = ["Place", "Told", "found_at", "places_of", "rendered_at", "told_of"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,7 +97,25 @@ def _parse(text: str) -> tuple[Any, Observed | None]:
         return {}, None
 
 
-def rendered_at(snapshot: Snapshot, place: Place, key: DigestKey) -> tuple[Rendered, Binding]:
-    """What a place's containers are due, and by which binding."""
+def rendered_at(
+    snapshot: Snapshot, place: Place, key: DigestKey, found: Mapping[str, str] = EMPTY, *, here: bool = False
+) -> tuple[Rendered, Binding]:
+    """What a place's containers are due, and by which binding.
+
+    `found` and `here`: what references to containers stand for, and whether that is all there is
+    (`confd.discovery`).
+    """
     binding, _ = binding_of(snapshot, place.env, place.app)
-    return render(resolve(snapshot, place.env, place.app, place.host), binding, key), binding
+    resolved = discovered(resolve(snapshot, place.env, place.app, place.host), found, here=here)
+    return render(resolved, binding, key), binding
+
+
+def found_at(snapshot: Snapshot, place: Place) -> Mapping[str, str]:
+    """What the references of a place's settings stand for on its host, as its agent has told."""
+    told = told_of(snapshot, [(place.env, place.app)]) if place.host is not None else []
+    return {
+        word: text
+        for one in told
+        if one.host == place.host and one.observed is not None
+        for word, text in one.observed.found.items()
+    }

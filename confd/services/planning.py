@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from confd.holds import holds_of
 from confd.keys import Key
-from confd.model import Binding, ContainerPlan, Effect, Hold, Observed, Rendered, Snapshot
+from confd.model import EMPTY, Binding, ContainerPlan, Effect, Hold, Observed, Rendered, Snapshot
 from confd.plan import effect_of, make_plan
 from confd.services.context import Context
 from confd.services.places import Place, rendered_at
@@ -21,23 +21,27 @@ class Planner:
     def __init__(self, context: Context, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._reaches, self._key, self._at = context.reaches, context.digest_key(snapshot), context.clock.utc()
-        self._known: dict[Place, tuple[Rendered, Binding]] = {}
+        self._known: dict[tuple[Place, tuple[tuple[str, str], ...]], tuple[Rendered, Binding]] = {}
 
-    def due(self, place: Place) -> tuple[Rendered, Binding]:
-        if place not in self._known:
-            self._known[place] = rendered_at(self.snapshot, place, self._key)
-        return self._known[place]
+    def due(self, place: Place, found: Mapping[str, str] = EMPTY) -> tuple[Rendered, Binding]:
+        """`found`: what references to containers stand for, as the agent of one has told."""
+        at = (place, tuple(sorted(found.items())))
+        if at not in self._known:
+            self._known[at] = rendered_at(self.snapshot, place, self._key, found)
+        return self._known[at]
 
     def plan(self, place: Place, observed: Observed, holds: Sequence[Hold] | None = None) -> ContainerPlan:
         """`place` has the container's host. Without `holds`, with those that the snapshot tells of."""
-        rendered, binding = self.due(place)
+        rendered, binding = self.due(place, observed.found)
         if holds is None:
             holds = self._holds(place, observed)
         return make_plan(rendered, binding, [observed], self._reaches, holds).containers[0]
 
     def effect(self, key: Key, place: Place, observed: Observed) -> Effect:
         """What a change of the key would cause in the container, with the holds that the snapshot tells of."""
-        return effect_of(key, self.due(place), observed, self._reaches, self._holds(place, observed))
+        return effect_of(
+            key, self.due(place, observed.found), observed, self._reaches, self._holds(place, observed)
+        )
 
     def _holds(self, place: Place, observed: Observed) -> Sequence[Hold]:
         spares = (observed.name,) if observed.newcomer else ()
