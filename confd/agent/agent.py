@@ -23,7 +23,7 @@ from confd.errors import ConfdError, Conflict
 from confd.keys import DEFAULT, Env, Host, Keyspace, layers_of
 from confd.mirror import Mirror
 from confd.model import Snapshot
-from confd.ports import Area, Clock, Expect, Lease, Put, Store, Target
+from confd.ports import Area, Clock, Expect, Lease, Put, Store, Target, TargetEvent
 from confd.selection import selects_in
 from confd.snapshot import Touched, env_area, meta_area
 
@@ -256,16 +256,19 @@ class Agent:
                 else:
                     self._relist.set()
                 continue
-            for mentioning in self.reconciler.mentions.of(event.labels.get("name", "")):
-                self.queue.add(mentioning)
-            try:
-                place = self.inventory.saw(event)
-            except ConfdError as error:
-                log.debug("%s is looked at with the next listing: %s", event.container[:12], error.detail)
-                self._relist.set()
-                continue
-            if place is not None:
-                self.queue.add(place)
+            self._saw(event)
+
+    def _saw(self, event: TargetEvent) -> None:
+        """The place of a container to which something happened, and those whose settings refer to it."""
+        try:
+            place = self.inventory.saw(event)
+        except ConfdError as error:
+            log.debug("%s is looked at with the next listing: %s", event.container[:12], error.detail)
+            self._relist.set()
+            return
+        mentioning = self.reconciler.mentions.of(event.labels.get("name", ""))
+        for one in [*mentioning, *([place] if place is not None else [])]:
+            self.queue.add(one)
 
     def _add_all(self) -> None:
         known = {(entry.env, entry.app) for entry in self.reconciler.ledger.entries().values()}

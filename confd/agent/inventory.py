@@ -61,6 +61,7 @@ class Inventory:
         self._labels = labels
         self.own = own
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
         self._inspects: dict[str, Inspect] = {}
         self._gone: dict[str, Inspect] = {}
         self._stale: set[str] = set()
@@ -224,23 +225,26 @@ class Inventory:
         return None if DEFAULT in (env, app) else (env, app)
 
     def _look_again(self) -> None:
-        while True:
-            with self._lock:
-                if not self._stale:
-                    return
-                container = self._stale.pop()  # before the look: what happens meanwhile marks it again
-            try:
-                found: Inspect | None = self._target.inspect(container)
-            except ContainerGone:
-                found = None
-            except ConfdError:
-                self.touched(container)
-                raise
-            with self._lock:
-                if found is None:
-                    self._drop(container)
-                else:
-                    self._inspects[container] = found
+        """Look at all that has changed. Whoever comes while another looks waits: it would see what was before."""
+        with self._looking:
+            while (container := self._take_stale()) is not None:
+                try:
+                    found: Inspect | None = self._target.inspect(container)
+                except ContainerGone:
+                    found = None
+                except ConfdError:
+                    self.touched(container)
+                    raise
+                with self._lock:
+                    if found is None:
+                        self._drop(container)
+                    else:
+                        self._inspects[container] = found
+
+    def _take_stale(self) -> str | None:
+        """One that has changed; what happens to it during the look marks it again."""
+        with self._lock:
+            return self._stale.pop() if self._stale else None
 
     def _drop(self, container: str) -> None:
         """It is gone or being removed, and its destroy event is still to come: that tells whom it kept waiting."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from confd.agent.inventory import Inventory
 from confd.agent.observe import Labels
 from confd.keys import App, Container, Env
-from confd.ports import TargetEvent
+from confd.ports import Inspect, TargetEvent
 from tests.unit.agent.engine import Engine
 
 DEV = Env("dev")
@@ -51,3 +52,33 @@ def test_containers_whose_end_the_engine_never_tells_are_not_remembered_for_ever
     inventory.refresh()
     assert inventory.saw(TargetEvent(first, "destroy", {})) is None
     assert inventory.saw(TargetEvent(follower, "destroy", {})) == (DEV, App("web"))
+
+
+def test_who_comes_while_another_looks_sees_what_that_one_finds() -> None:
+    """Two places share a container; the look of the one is still under way when the other asks."""
+    engine, looks, goes_on = Engine(), threading.Event(), threading.Event()
+    container = engine.run("db", {"confd.app": "db"})
+    inventory = Inventory(engine.target, DEV, Labels())
+    inventory.refresh()
+    inspect = engine.target.inspect
+
+    def slow(name: str) -> Inspect:
+        found = inspect(name)
+        looks.set()
+        goes_on.wait(5)
+        return found
+
+    engine.target.stop(container, None)
+    inventory.saw(TargetEvent(container, "die", {}))
+    engine.target.inspect = slow  # type: ignore[method-assign]
+    found: list[bool] = []
+    first = threading.Thread(target=inventory.of, args=((DEV, App("db")),))
+    first.start()
+    looks.wait(5)
+    second = threading.Thread(target=lambda: found.append((inventory.named("db") or {})["State"]["Running"]))
+    second.start()
+    second.join(0.1)
+    goes_on.set()
+    first.join(5)
+    second.join(5)
+    assert found == [False]
