@@ -54,7 +54,7 @@ def test_containers_whose_end_the_engine_never_tells_are_not_remembered_for_ever
     assert inventory.saw(TargetEvent(follower, "destroy", {})) == (DEV, App("web"))
 
 
-def test_who_comes_while_another_looks_sees_what_that_one_finds() -> None:
+def test_who_comes_while_another_looks_sees_what_that_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two places share a container; the look of the one is still under way when the other asks."""
     engine, looks, goes_on = Engine(), threading.Event(), threading.Event()
     container = engine.run("db", {"confd.app": "db"})
@@ -70,7 +70,7 @@ def test_who_comes_while_another_looks_sees_what_that_one_finds() -> None:
 
     engine.target.stop(container, None)
     inventory.saw(TargetEvent(container, "die", {}))
-    engine.target.inspect = slow  # type: ignore[method-assign]
+    monkeypatch.setattr(engine.target, "inspect", slow)
     found: list[bool] = []
     first = threading.Thread(target=inventory.of, args=((DEV, App("db")),))
     first.start()
