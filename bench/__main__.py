@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from bench import agent, commands, delivery, safety
+from bench import agent, commands, delivery, planning, safety
 from bench.rig import ROOT, Rig, rig
 from bench.rows import Row, table, write
 
@@ -19,6 +19,7 @@ MEASURES: Mapping[str, Callable[[Rig], list[Row]]] = {
     "restarts": safety.restarts,
     "freezes": safety.freezes,
     "agent": agent.many_apps,
+    "plans": planning.plans,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from confd.keys import Container, Host, Keyspace
@@ -51,8 +51,12 @@ class Report:
         return Told(self.rendered.revision, at, self.failed, self.again, self.left_out, waits, in_effect)
 
 
+PART_BYTES = 512 * 1024
+"""What the statuses of one commit take at most, more or less: a store has a limit."""
+
+
 class Reporter:
-    """Statuses of all containers of an app go in one commit, fenced by the claim on the host."""
+    """Statuses of an app's containers go together, fenced by the claim on the host."""
 
     def __init__(self, store: Store, keyspace: Keyspace, host: Host, clock: Clock) -> None:
         self._store = store
@@ -75,7 +79,7 @@ class Reporter:
     def tell(self, reports: Sequence[Report]) -> None:
         """Publish the reports that say something new. Raises `Unavailable`, or `Conflict` when fenced off."""
         fresh: dict[Container, str] = {}
-        operations: list[Operation] = []
+        operations: list[Put] = []
         for report in reports:
             container = report.observed.id
             timeless = self._text(report, "", container)
@@ -86,8 +90,9 @@ class Reporter:
             operations.append(
                 Put(self._keyspace.status(self._host, container), self._text(report, self._clock.utc(), container))
             )
+        for some in _parts(operations):
+            self._store.commit(some, [self._fence] if self._fence else [])
         if operations:
-            self._store.commit(operations, [self._fence] if self._fence else [])
             with self._lock:
                 self._last.update(fresh)
 
@@ -147,3 +152,16 @@ class Reporter:
             self._left_out.pop(container, None)
             if self._in_effect is not None:
                 self._in_effect.pop(container, None)
+
+
+def _parts(puts: Sequence[Put]) -> Iterator[list[Operation]]:
+    """The puts in commits of a size that a store takes."""
+    part, size = list[Operation](), 0
+    for put in puts:
+        if part and size + len(put.text) > PART_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(put)
+        size += len(put.text)
+    if part:
+        yield part

@@ -733,3 +733,13 @@ def test_the_first_failure_stops_the_lanes_too_b106(host: Host1) -> None:
     states = sorted(str(one["state"]) for one in host.status())
     assert states.count("failed") in (1, 2)
     assert states.count("blocked") == 6 - states.count("failed")
+
+
+def test_the_statuses_of_very_many_containers_are_told_in_parts_that_the_store_takes(host: Host1) -> None:
+    for number in range(400):
+        host.engine.run(f"web{number}", {"confd.app": "web"})
+    host.inventory.refresh()
+    host.world.observe_only = True
+    host.put(**{f"KEY{number}": "x" for number in range(50)})
+    assert host.reconcile() == []
+    assert len(host.status()) == 401
