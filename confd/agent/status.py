@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from confd.keys import Container, Host, Keyspace
-from confd.model import Observed, Rendered, Step
+from confd.keys import App, Container, Env, Host, Keyspace
+from confd.model import Cause, Observed, Rendered, Step
 from confd.ports import Area, Clock, Delete, Expect, Operation, Put, Store
-from confd.published import Told, in_effect_of, status_text
+from confd.published import Told, in_effect_of, state_of, status_text
 
-__all__ = ["Report", "Reporter"]
+__all__ = ["Report", "Reporter", "Standing"]
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,16 @@ class Report:
         return Told(self.rendered.revision, at, self.failed, self.again, self.left_out, self.waits, in_effect)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a container stands, in words, and what keeps steps of it from being done."""
+
+    app: App
+    env: Env
+    state: str
+    causes: frozenset[str]
+
+
 class Reporter:
     """Statuses of all containers of an app go in one commit, fenced by the claim on the host."""
 
@@ -61,6 +71,7 @@ class Reporter:
         self._last: dict[Container, str] = {}
         self._left_out: dict[Container, str] = {}
         self._in_effect: dict[Container, int] | None = None
+        self._stands: dict[Container, Standing] = {}
 
     def refence(self, fence: Expect) -> None:
         """Write under another claim from now on; everything is told anew."""
@@ -75,6 +86,8 @@ class Reporter:
         operations: list[Operation] = []
         for report in reports:
             container = report.observed.id
+            with self._lock:
+                self._stands[container] = _standing(report)
             timeless = self._text(report, "", container)
             if self._last.get(container) == timeless:
                 continue
@@ -122,9 +135,15 @@ class Reporter:
         if news and report.left_out:
             log.warning("%s: %s", report.observed.name, report.left_out)
 
+    def stands(self) -> Mapping[Container, Standing]:
+        """Where each container stood after the last pass over it."""
+        with self._lock:
+            return dict(self._stands)
+
     def withdraw(self, container: Container) -> None:
         """Tell no more of a container that is none of ours any longer. Raises as `tell` does."""
         with self._lock:
+            self._stands.pop(container, None)
             told = self._last.pop(container, None) is not None
         if told:
             fence = [self._fence] if self._fence else []
@@ -140,7 +159,14 @@ class Reporter:
 
     def forget(self, container: Container) -> None:
         with self._lock:
+            self._stands.pop(container, None)
             self._last.pop(container, None)
             self._left_out.pop(container, None)
             if self._in_effect is not None:
                 self._in_effect.pop(container, None)
+
+
+def _standing(report: Report) -> Standing:
+    state, _ = state_of(report.steps, report.told("", 0))
+    causes = {str(step.cause or Cause.RULE) for step in report.steps if step.blocked is not None}
+    return Standing(report.rendered.app, report.rendered.env, state, frozenset(causes))

@@ -16,7 +16,7 @@ from docker.types.daemon import CancellableStream
 
 from confd.errors import ContainerGone, EngineRefused, EngineUnavailable, TargetError
 from confd.keys import Container
-from confd.ports import Inspect, Replacement, TargetEvent
+from confd.ports import Heard, Inspect, Replacement, TargetEvent
 from confd.targets.output import end_of, text_of
 from confd.targets.wire import ENDLESS, Call, Wire, named
 
@@ -32,6 +32,9 @@ LOGS_S = 3.0
 LOGS_BYTES = 8 * 1024 * 1024
 """Reading logs takes no longer and gives no more: they are read between two steps of an action."""
 
+STATS_S = 1.0
+"""Somebody waits for the figures of many containers."""
+
 PAUSE_S = 1.0
 
 _CONTAINER_EVENTS = {"filters": json.dumps({"type": ["container"]})}
@@ -45,8 +48,10 @@ class DockerTarget:
     See `confd.ports.Engine`. Connects at the first call; safe for several threads.
     """
 
-    def __init__(self, docker_host: str | None = None, timeout_s: float = 10.0) -> None:
-        self._wire = Wire(docker_host, timeout_s)
+    def __init__(
+        self, docker_host: str | None = None, timeout_s: float = 10.0, heard: Heard = lambda about, result: None
+    ) -> None:
+        self._wire = Wire(docker_host, timeout_s, heard)
 
     # --- Target -----------------------------------------------------------------------------------------
 
@@ -205,6 +210,14 @@ class DockerTarget:
             raise
         code = self._get(f"/exec/{made}/json").get("ExitCode")
         return (126 if code is None else int(code)), output
+
+    # --- Measures ---------------------------------------------------------------------------------------
+
+    def stats(self, container: str) -> Mapping[str, Any]:
+        query = {"stream": "false", "one-shot": "true"}
+        call = Call("GET", named("/containers/{}/stats", container), query, wait_s=STATS_S)
+        found: Mapping[str, Any] = self._wire.json(call)
+        return found if (found.get("pids_stats") or {}).get("current") else {}
 
     def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         return self._wire.json(Call("GET", path, query or {}))

@@ -18,6 +18,7 @@ import requests
 import urllib3.exceptions
 
 from confd.errors import ContainerGone, EngineRefused, EngineUnavailable, TargetError
+from confd.ports import Heard
 
 __all__ = ["ENDLESS", "Call", "Wire", "named"]
 
@@ -45,16 +46,27 @@ def named(path: str, name: str) -> str:
 
 
 class Wire:
-    """Connects at the first call; safe for several threads."""
+    """Connects at the first call; safe for several threads. `heard` is told of each call."""
 
-    def __init__(self, docker_host: str | None, timeout_s: float) -> None:
+    def __init__(self, docker_host: str | None, timeout_s: float, heard: Heard) -> None:
         self._docker_host = docker_host or None
         self._timeout_s = timeout_s
+        self._heard = heard
         self._lock = threading.Lock()
         self._client: docker.APIClient | None = None
 
     def send(self, call: Call) -> requests.Response:
         """Raises `EngineUnavailable`, `EngineRefused`, `ContainerGone`."""
+        about = call.path.split("/")[1]
+        try:
+            response = self._send(call)
+        except TargetError as error:
+            self._heard(about, error.code)
+            raise
+        self._heard(about, "ok")
+        return response
+
+    def _send(self, call: Call) -> requests.Response:
         wait_s = None if call.wait_s == ENDLESS else call.wait_s or self._timeout_s
         try:
             client = self._connect()

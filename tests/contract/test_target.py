@@ -21,6 +21,7 @@ from tests.support.targets import (
     QUITS,
     SERVES,
     Rig,
+    unheard,
 )
 from tests.support.wait import until
 
@@ -32,7 +33,7 @@ pytestmark = EACH_TARGET
 
 def test_the_contract_runs_on_what_is_registered(rig: Rig, request: pytest.FixtureRequest) -> None:
     name = request.node.callspec.params["rig"]
-    registered = TARGETS[name](NOBODY, 1.0)
+    registered = TARGETS[name](NOBODY, 1.0, unheard)
     assert type(registered) is type(rig.target)
 
 
