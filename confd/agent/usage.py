@@ -24,7 +24,7 @@ from confd.agent.cgroup import (
     usage_v1,
     usage_v2,
 )
-from confd.errors import ConfdError
+from confd.errors import ConfdError, EngineUnavailable
 from confd.options import shares_network
 from confd.ports import Inspect
 
@@ -59,6 +59,7 @@ class Meter:
     _last: dict[str, Usage] = field(default_factory=dict)
     _first: int = 0
     """Where in the row of containers the next look begins."""
+    _away: bool = False
 
     def look(self, inspects: Sequence[Inspect]) -> Mapping[str, Usage]:
         """By container id; one that does not run, or of which nothing can be had, is not in it."""
@@ -67,6 +68,7 @@ class Meter:
         ids = sorted(running)
         at = self._first % len(ids) if ids else 0
         row, read = ids[at:] + ids[:at], 0
+        self._away = False
         mounts = mounts_of(_text(f"{self.proc}/self/mountinfo") or "")
         self._last = {one: usage for one, usage in self._last.items() if one in running}
         for container in row:
@@ -88,13 +90,26 @@ class Meter:
         ours = any(container in path for path in groups.paths.values())
         found = self._of_kernel(groups, mounts) if ours else None
         if found is None:
-            try:
-                return _without_network(inspect, stats_usage(self.stats(container)))
-            except ConfdError:
-                return None  # gone, or the engine is away: that is told elsewhere
+            return self._of_engine(inspect)
         device = None if shares_network(inspect) else _text(f"{self.proc}/{pid}/net/dev")
         received, sent = (None, None) if device is None else network_of(device)
         return replace(found, received_bytes=received, sent_bytes=sent)
+
+    def _of_engine(self, inspect: Inspect) -> Usage | None:
+        """One in the network of the host or of another container has no figures of its own."""
+        if self._away:
+            return None
+        try:
+            stats = self.stats(str(inspect["Id"]))
+        except EngineUnavailable:
+            self._away = True  # the others of this look need not wait for it too
+            return None
+        except ConfdError:
+            return None
+        usage = stats_usage(stats) if stats else None
+        if usage is not None and shares_network(inspect):
+            return replace(usage, received_bytes=None, sent_bytes=None)
+        return usage
 
     def _of_kernel(self, groups: Groups, mounts: Mapping[str, tuple[str, str]]) -> Usage | None:
         if groups.is_v1:
@@ -116,11 +131,6 @@ class Meter:
             return sum(_count(f"{self.proc}/{pid}/fd") for pid in _processes(group))
         except OSError:
             return None
-
-
-def _without_network(inspect: Inspect, usage: Usage) -> Usage:
-    """One in the network of the host or of another container has no figures of its own."""
-    return replace(usage, received_bytes=None, sent_bytes=None) if shares_network(inspect) else usage
 
 
 def _processes(group: str) -> list[str]:
