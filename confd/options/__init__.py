@@ -23,9 +23,11 @@ from confd.options.option import Option, Place
 from confd.options.registry import OPTIONS
 from confd.options.spelled import composed, spelled
 from confd.options.texts import load
+from confd.options.told import TOLD, limits_told, told_in
 
 __all__ = [
     "OPTIONS",
+    "TOLD",
     "UNSUPPORTED",
     "Option",
     "Place",
@@ -35,6 +37,7 @@ __all__ = [
     "conflicts",
     "differing",
     "excluded_by",
+    "limits_told",
     "load",
     "not_allowed",
     "observed_options",
@@ -42,6 +45,7 @@ __all__ = [
     "read_back",
     "shares_network",
     "spelled",
+    "told_in",
     "update_fields",
     "write_options",
 ]
