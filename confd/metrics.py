@@ -132,7 +132,7 @@ def _family(metric: Metric, reading: Reading) -> _Family:
 
 def _histogram(metric: Metric, spreads: Mapping[tuple[str, ...], _Spread]) -> HistogramMetricFamily:
     family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
-    bounds = [*(f"{one:g}" for one in metric.buckets), "+Inf"]
+    bounds = [*map(str, metric.buckets), "+Inf"]
     for labels, spread in spreads.items():
         sums = [sum(spread.counts[: at + 1]) for at in range(len(bounds))]
         family.add_metric(labels, list(zip(bounds, sums, strict=True)), spread.total)

@@ -361,3 +361,16 @@ def test_a_command_needs_words_and_a_process_to_run_beside(rig: Rig) -> None:
     rig.target.stop(container, 0)
     with pytest.raises(EngineRefused):
         rig.target.execute(container, ["echo", "hi"], 10)
+
+
+# --- stats --------------------------------------------------------------------------------------------------
+
+
+def test_what_uses_something_tells_it_and_what_does_not_run_tells_nothing(rig: Rig) -> None:
+    container = rig.run("web")
+    assert rig.target.stats(container)["pids_stats"]["current"] >= 1
+    rig.target.stop(container, 0)
+    assert rig.target.stats(container) == {}
+    rig.target.remove(container)
+    with pytest.raises(ContainerGone):
+        rig.target.stats(container)

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from confd import __version__
+from confd.agent.usage import Meter
 from confd.client import Client, HttpTransport
 from confd.jsontext import Value
+from confd.targets.docker import DockerTarget
 from tests.support.engine import EngineProcess
 from tests.support.etcd import EtcdProcess, free_port
 from tests.support.fleet import Fleet, StartFleet
@@ -173,6 +175,17 @@ def test_an_agent_whose_port_is_taken_goes_on_without(start_fleet: StartFleet) -
         until(lambda: fleet.status("web"), 20)
         fleet.ctl("set", "web", "A=1", "-e", "dev", "--wait", "60s")
         assert f"port {taken.getsockname()[1]} is taken by" in fleet.log
+
+
+def test_the_engine_tells_where_the_kernel_is_another_host_s(engine: EngineProcess, tmp_path: Path) -> None:
+    engine.run("web", BUSY, host={"Memory": 64 * MIB})
+    target = DockerTarget(engine.docker_host)
+    meter = Meter(target.stats, tmp_path)
+    (usage,) = meter.look([engine.inspect("web")]).values()
+    assert (usage.pids, usage.memory_limit_bytes, usage.open_files) == (1, 64 * MIB, None)
+    before = usage.cpu_s or 0
+    until(lambda: (next(iter(meter.look([engine.inspect("web")]).values())).cpu_s or 0) > before, 20)
+    target.close()
 
 
 def test_up_shows_the_figures_of_both_its_programs(engine: EngineProcess, tmp_path: Path) -> None:
