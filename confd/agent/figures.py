@@ -64,8 +64,11 @@ APP_PUBLISHED = Metric(
 APP_PUBLISHED_REVISION = Metric(
     "confd_app_published_revision", _GAUGE, "store revision of the newest of these changes", _APP
 )
-APP_APPLIED_REVISION = Metric(
-    "confd_app_applied_revision", _GAUGE, "oldest store revision that a container of the app is at", _APP
+APP_IN_EFFECT = Metric(
+    "confd_app_in_effect_revision",
+    _GAUGE,
+    "store revision up to which every container of the app has all that it is due",
+    _APP,
 )
 APP_ACTIONS = Metric("confd_app_actions_total", _COUNTER, "actions by how they ended", (*_APP, "action", "result"))
 APP_EFFECT = Metric(
@@ -116,7 +119,7 @@ AGENT_METRICS = (
     APP_BLOCKED,
     APP_PUBLISHED,
     APP_PUBLISHED_REVISION,
-    APP_APPLIED_REVISION,
+    APP_IN_EFFECT,
     APP_ACTIONS,
     APP_EFFECT,
     APP_ERRORS,

@@ -129,7 +129,6 @@ class Readings:
             **self._standings(),
             figures.APP_PUBLISHED: published,
             figures.APP_PUBLISHED_REVISION: newest,
-            figures.APP_APPLIED_REVISION: self._applied(),
             figures.APP_WAITING: {labels: one.age_s for labels, one in waiting.items()},
             figures.APP_RETRIES: {labels: one.failures for labels, one in waiting.items()},
             figures.QUEUE_DEPTH: {(): len(waiting)},
@@ -139,19 +138,14 @@ class Readings:
     def _standings(self) -> Samples:
         here = self.agent.inventory.ids()
         states, causes = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
+        in_effect: dict[tuple[str, ...], float] = {}
         for container, standing in self.agent.reconciler.reporter.stands().items():
             if container in here:
                 states[standing.app, standing.env, standing.state] += 1
                 causes.update((standing.app, standing.env, cause) for cause in standing.causes)
-        return {figures.APP_CONTAINERS: states, figures.APP_BLOCKED: causes}
-
-    def _applied(self) -> Mapping[tuple[str, ...], float]:
-        here, oldest = self.agent.inventory.ids(), dict[tuple[str, ...], float]()
-        for container, entry in self.agent.reconciler.ledger.entries().items():
-            if container in here:
-                labels, revision = (entry.app, entry.env), entry.applied.revision
-                oldest[labels] = min(oldest.get(labels, revision), revision)
-        return oldest
+                app = (standing.app, standing.env)
+                in_effect[app] = min(in_effect.get(app, standing.in_effect), standing.in_effect)
+        return {figures.APP_CONTAINERS: states, figures.APP_BLOCKED: causes, figures.APP_IN_EFFECT: in_effect}
 
     def _agent(self) -> Samples:
         agent = self.agent

@@ -50,12 +50,16 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a container stands, in words, and what keeps steps of it from being done."""
+    """Where a container stands, in words, what keeps steps of it from being done, and what it has for certain.
+
+    `in_effect` is the newest revision at which nothing was left to do.
+    """
 
     app: App
     env: Env
     state: str
     causes: frozenset[str]
+    in_effect: int
 
 
 class Reporter:
@@ -86,9 +90,8 @@ class Reporter:
         operations: list[Operation] = []
         for report in reports:
             container = report.observed.id
-            with self._lock:
-                self._stands[container] = _standing(report)
             timeless = self._text(report, "", container)
+            self._stand(report)
             if self._last.get(container) == timeless:
                 continue
             self._note(report)
@@ -125,6 +128,14 @@ class Reporter:
             told = self._store.snapshot([Area(prefix)]).entries
             self._in_effect = {Container(key.removeprefix(prefix)): in_effect_of(e.text) for key, e in told.items()}
         return self._in_effect
+
+    def _stand(self, report: Report) -> None:
+        container, rendered = report.observed.id, report.rendered
+        state, _ = state_of(report.steps, report.told("", 0))
+        causes = frozenset(str(step.cause or Cause.RULE) for step in report.steps if step.blocked is not None)
+        with self._lock:
+            in_effect = self._known().get(container, 0)
+            self._stands[container] = Standing(rendered.app, rendered.env, state, causes, in_effect)
 
     def _note(self, report: Report) -> None:
         """Log what a container has to do without, when that is news."""
@@ -164,9 +175,3 @@ class Reporter:
             self._left_out.pop(container, None)
             if self._in_effect is not None:
                 self._in_effect.pop(container, None)
-
-
-def _standing(report: Report) -> Standing:
-    state, _ = state_of(report.steps, report.told("", 0))
-    causes = {str(step.cause or Cause.RULE) for step in report.steps if step.blocked is not None}
-    return Standing(report.rendered.app, report.rendered.env, state, frozenset(causes))

@@ -93,7 +93,11 @@ def test_what_becomes_of_changes_is_counted(watched: Watched) -> None:
     assert page.number("confd_app_effect_seconds_count", **app) == 2
     assert 0 < page.number("confd_app_effect_seconds_sum", **app) < 60
     assert page.number("confd_app_containers", **app, state="in-sync") == 1
-    assert page.number("confd_app_applied_revision", **app) >= page.number("confd_app_published_revision", **app)
+    assert page.number("confd_app_in_effect_revision", **app) >= page.number("confd_app_published_revision", **app)
+    watched.fleet.ctl("set", "_default", "A=0", "-e", "dev", "--yes")  # hidden by the app's own: nothing to do
+    until(lambda: watched.value("confd_app_changes_published_total", **app) == 3, 20)
+    newest = watched.page().number("confd_app_published_revision", **app)
+    until(lambda: (watched.value("confd_app_in_effect_revision", **app) or 0) >= newest, 20)
     assert page.number("confd_container_memory_limit_bytes", **WEB) == 64 * MIB
 
     watched.fleet.ctl("freeze", "web", "-e", "dev", "-m", "hands off")
