@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from confd.agent.asker import Asker, Stats
 from confd.agent.cgroup import (
     Groups,
     Usage,
@@ -20,18 +20,16 @@ from confd.agent.cgroup import (
     groups_of,
     mounts_of,
     network_of,
-    stats_usage,
     usage_v1,
     usage_v2,
 )
-from confd.errors import ConfdError, EngineUnavailable
 from confd.options import shares_network
 from confd.ports import Inspect
 
 __all__ = ["BUDGET_S", "Meter"]
 
 BUDGET_S = 1.5
-"""How long one look takes at most, and the one call of the engine or listing that it is in."""
+"""How long one look takes at most, and the one container that it is at."""
 
 _V1: Mapping[str, tuple[str, ...]] = {
     "cpuacct": ("cpuacct.usage",),
@@ -41,9 +39,6 @@ _V1: Mapping[str, tuple[str, ...]] = {
 }
 _V2 = ("cpu.stat", "memory.current", "memory.stat", "memory.max", "memory.events", "io.stat", "pids.current")
 _PROCESSES = "cgroup.procs"
-
-Stats = Callable[[str], Mapping[str, Any]]
-"""What the engine tells of a container by its id. Raises `ConfdError`."""
 
 
 @dataclass(slots=True)
@@ -59,7 +54,10 @@ class Meter:
     _last: dict[str, Usage] = field(default_factory=dict)
     _first: int = 0
     """Where in the row of containers the next look begins."""
-    _away: bool = False
+    _engine: Asker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._engine = Asker(self.stats)
 
     def look(self, inspects: Sequence[Inspect]) -> Mapping[str, Usage]:
         """By container id; one that does not run, or of which nothing can be had, is not in it."""
@@ -67,49 +65,37 @@ class Meter:
         running = {str(one["Id"]): one for one in inspects if (one.get("State") or {}).get("Running")}
         ids = sorted(running)
         at = self._first % len(ids) if ids else 0
-        row, read = ids[at:] + ids[:at], 0
-        self._away = False
+        row, read, elsewhere = ids[at:] + ids[:at], 0, list[str]()
         mounts = mounts_of(_text(f"{self.proc}/self/mountinfo") or "")
-        self._last = {one: usage for one, usage in self._last.items() if one in running}
+        found: dict[str, Usage | None] = {}
         for container in row:
             if self.now() > deadline:
                 break
-            usage = self._read(running[container], mounts)
             read += 1
+            usage = self._read(running[container], mounts)
             if usage is None:
-                self._last.pop(container, None)
+                elsewhere.append(container)
             else:
-                self._last[container] = usage
-        self.late = len(row) - read
-        self._first = at + read if self.late else 0
-        return dict(self._last)
+                found[container] = usage
+        found |= self._engine.ask(elsewhere, max(deadline - self.now(), 0.0))
+        self.late = len(row) - read + len(set(elsewhere) - found.keys())
+        self._first = at + read if read < len(row) else 0
+        known = {**self._last, **found}
+        self._last = {one: usage for one, usage in known.items() if one in running and usage is not None}
+        return {one: _own_network(running[one], usage) for one, usage in self._last.items()}
 
     def _read(self, inspect: Inspect, mounts: Mapping[str, tuple[str, str]]) -> Usage | None:
+        """From the kernel; None where it does not show the container here."""
         container, pid = str(inspect["Id"]), int(inspect["State"].get("Pid") or 0)
         groups = groups_of(_text(f"{self.proc}/{pid}/cgroup") or "") if pid else Groups({})
-        ours = any(container in path for path in groups.paths.values())
-        found = self._of_kernel(groups, mounts) if ours else None
-        if found is None:
-            return self._of_engine(inspect)
-        device = None if shares_network(inspect) else _text(f"{self.proc}/{pid}/net/dev")
-        received, sent = (None, None) if device is None else network_of(device)
+        if not any(container in path for path in groups.paths.values()):
+            return None
+        found = self._of_kernel(groups, mounts)
+        device = _text(f"{self.proc}/{pid}/net/dev")
+        if found is None or device is None:
+            return found
+        received, sent = network_of(device)
         return replace(found, received_bytes=received, sent_bytes=sent)
-
-    def _of_engine(self, inspect: Inspect) -> Usage | None:
-        """One in the network of the host or of another container has no figures of its own."""
-        if self._away:
-            return None
-        try:
-            stats = self.stats(str(inspect["Id"]))
-        except EngineUnavailable:
-            self._away = True  # the others of this look need not wait for it too
-            return None
-        except ConfdError:
-            return None
-        usage = stats_usage(stats) if stats else None
-        if usage is not None and shares_network(inspect):
-            return replace(usage, received_bytes=None, sent_bytes=None)
-        return usage
 
     def _of_kernel(self, groups: Groups, mounts: Mapping[str, tuple[str, str]]) -> Usage | None:
         if groups.is_v1:
@@ -131,6 +117,11 @@ class Meter:
             return sum(_count(f"{self.proc}/{pid}/fd") for pid in _processes(group))
         except OSError:
             return None
+
+
+def _own_network(inspect: Inspect, usage: Usage) -> Usage:
+    """One in the network of the host or of another container has no figures of its own."""
+    return replace(usage, received_bytes=None, sent_bytes=None) if shares_network(inspect) else usage
 
 
 def _processes(group: str) -> list[str]:

@@ -32,8 +32,8 @@ LOGS_S = 3.0
 LOGS_BYTES = 8 * 1024 * 1024
 """Reading logs takes no longer and gives no more: they are read between two steps of an action."""
 
-STATS_S = 1.0
-"""Somebody waits for the figures of many containers."""
+STATS_S = 5.0
+"""An engine answers with its next sample, once a second."""
 
 PAUSE_S = 1.0
 

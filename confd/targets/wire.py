@@ -27,6 +27,9 @@ NEWEST_API = "1.44"
 
 ENDLESS = -1.0
 
+AT_ONCE = 40
+"""So many connections are kept: one for each worker, the events, and all that asks for figures at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -105,7 +108,12 @@ class Wire:
             return self._client
 
     def _open(self, version: str) -> docker.APIClient:
-        return docker.APIClient(base_url=self._docker_host, version=version, timeout=round(self._timeout_s) or 1)
+        return docker.APIClient(
+            base_url=self._docker_host,
+            version=version,
+            timeout=round(self._timeout_s) or 1,
+            max_pool_size=AT_ONCE,
+        )
 
 
 def _number(version: str) -> tuple[int, ...]:

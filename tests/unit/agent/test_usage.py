@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from confd.agent.usage import Meter
 from confd.errors import ContainerGone, EngineUnavailable
+from tests.support.wait import until
 
 SAMPLES = Path(__file__).parents[2] / "data" / "cgroup"
 MIB = 1024 * 1024
@@ -26,19 +29,31 @@ class Host:
 
     root: Path
     asked: list[str] = field(default_factory=list)
-    time_s: float = 0.0
-    cost_s: float = 0.0
     away: Exception | None = None
+    answers: threading.Event = field(default_factory=threading.Event)
 
-    def meter(self) -> Meter:
-        return Meter(self.stats, self.root / "proc", 1.0, lambda: self.time_s)
+    def __post_init__(self) -> None:
+        self.answers.set()
+
+    def meter(self, step_s: float = 0.0) -> Meter:
+        """Each time that it looks at the clock so much has passed."""
+        clock = itertools.count()
+        return Meter(self.stats, self.root / "proc", 1.0, lambda: next(clock) * step_s)
 
     def stats(self, container: str) -> Mapping[str, Any]:
         self.asked.append(container)
-        self.time_s += self.cost_s
+        self.answers.wait(10)
         if self.away is not None:
             raise self.away
-        return {"pids_stats": {"current": len(self.asked)}}
+        return {"pids_stats": {"current": 5}} if container != "c-empty" else {}
+
+    def kernel(self, *containers: str) -> list[dict[str, Any]]:
+        """Their files, and their inspects."""
+        self.mount()
+        for pid, container in enumerate(containers, 100):
+            self.write(f"cgroup/docker/{container}/pids.current", "5")
+            self.process(pid, f"0::/docker/{container}\n", 1)
+        return [inspect(container, pid) for pid, container in enumerate(containers, 100)]
 
     def mount(self, *controllers: str) -> None:
         kind = "cgroup" if controllers else "cgroup2"
@@ -96,31 +111,36 @@ def test_the_engine_is_asked_where_the_pid_is_another_namespace_s(host: Host) ->
     host.mount()
     host.process(7, "0::/user.slice\n", 1)
     (usage,) = host.meter().look([inspect("c1", 7)]).values()
-    assert (usage.pids, host.asked) == (1, ["c1"])
+    assert (usage.pids, host.asked) == (5, ["c1"])
 
 
 @pytest.mark.parametrize("error", [ContainerGone("gone"), EngineUnavailable("away")])
 def test_one_of_which_nothing_can_be_had_is_left_out(host: Host, error: Exception) -> None:
-    host.away = error
-    assert host.meter().look([inspect("c1"), inspect("c2", running=False)]) == {}
+    host.away, meter = error, host.meter()
+    assert meter.look([inspect("c1"), inspect("c2", running=False), inspect("c3")]) == {}
+    assert meter.late == 0
+    host.away = None
+    assert meter.look([inspect("c1")]).keys() == {"c1"}
+    assert meter.look([inspect("c-empty")]) == {}
 
 
-def test_an_engine_that_is_away_is_asked_once_a_look(host: Host) -> None:
-    host.away = EngineUnavailable("away")
-    assert host.meter().look([inspect("c1"), inspect("c2"), inspect("c3")]) == {}
-    assert len(host.asked) == 1
+def test_an_answer_that_comes_late_is_shown_by_the_next_look_and_not_asked_for_twice(host: Host) -> None:
+    host.answers.clear()
+    meter = Meter(host.stats, host.root / "proc", 0.05)
+    assert meter.look([inspect("c1")]) == {}
+    assert meter.look([inspect("c1")]) == {}
+    assert (meter.late, host.asked) == (1, ["c1"])
+    host.answers.set()
+    until(lambda: meter.look([inspect("c1")]), 10)
 
 
 def test_a_look_ends_in_time_and_the_next_one_goes_on_where_it_was(host: Host) -> None:
-    host.cost_s, meter = 0.6, host.meter()
-    row = [inspect(f"c{number}") for number in range(5)]
+    row, meter = host.kernel("c0", "c1", "c2", "c3", "c4"), host.meter(0.3)
     first = meter.look(row)
-    assert (sorted(first), meter.late) == (["c0", "c1"], 3)
+    assert (sorted(first), meter.late) == (["c0", "c1", "c2"], 2)
     second = meter.look(row)
-    assert (sorted(second), meter.late) == (["c0", "c1", "c2", "c3"], 3)
-    assert second["c0"] == first["c0"]
-    meter.look(row)
-    assert host.asked == ["c0", "c1", "c2", "c3", "c4", "c0"]
+    assert (sorted(second), meter.late) == (["c0", "c1", "c2", "c3", "c4"], 2)
+    assert not host.asked
 
 
 def test_what_is_gone_is_forgotten(host: Host) -> None:
