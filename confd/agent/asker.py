@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from confd.agent.cgroup import Usage, stats_usage
+from confd.cgroup import Usage, stats_usage
 from confd.errors import ConfdError
 
 __all__ = ["Asker", "Stats"]

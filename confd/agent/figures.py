@@ -40,7 +40,7 @@ CONTAINER_USE = {
         "confd_container_open_files", _GAUGE, "open file descriptors of all its processes", _CONTAINER
     ),
 }
-"""By the members of `confd.agent.cgroup.Usage`."""
+"""By the members of `confd.cgroup.Usage`."""
 
 CONTAINER_RUNNING = Metric("confd_container_running", _GAUGE, "1 while it runs", _CONTAINER)
 CONTAINER_RESTARTS = Metric(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from confd.agent.asker import Asker, Stats
-from confd.agent.cgroup import (
+from confd.cgroup import (
     Groups,
     Usage,
     folder_of,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from confd.agent.cgroup import (
+from confd.cgroup import (
     Groups,
     Usage,
     folder_of,
@@ -19,7 +19,7 @@ from confd.agent.cgroup import (
     usage_v2,
 )
 
-SAMPLES = Path(__file__).parents[2] / "data" / "cgroup"
+SAMPLES = Path(__file__).parents[1] / "data" / "cgroup"
 
 
 def files(version: str) -> dict[str, str]:
