@@ -16,6 +16,7 @@ from confd.api import (
     fleet,
     health,
     history,
+    metrics,
     resume,
     settings,
     upgrade,
@@ -42,8 +43,9 @@ def create_app(context: Context, tokens: Mapping[str, str]) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = web.MAX_BODY_BYTES
     app.extensions["confd"] = context
     errors.install(app)
+    metrics.install(app, context)
     auth.install(app, tokens)
-    for module in (settings, history, bindings, brakes, adoption, resume, upgrade, fleet, health):
+    for module in (settings, history, bindings, brakes, adoption, resume, upgrade, fleet, health, metrics):
         app.register_blueprint(module.routes)
 
     def revision(response: Response) -> Response:

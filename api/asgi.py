@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from confd import jsontext
 from confd.api.app import create_app
 from confd.api.auth import name_of
 from confd.api.errors import MEDIA_TYPE, problem_text
+from confd.api.metrics import requests_of, template
 from confd.api.query import READ, check, number
 from confd.api.web import etag_of
 from confd.binding import seconds
@@ -95,7 +97,9 @@ class _Application:
     def __init__(self, context: Context, tokens: Mapping[str, str]) -> None:
         self._context = context
         self._tokens = tokens
-        self._rest = WSGIMiddleware(_whole(create_app(context, tokens)), workers=WORKERS)
+        rest = create_app(context, tokens)
+        self._requests = requests_of(rest)
+        self._rest = WSGIMiddleware(_whole(rest), workers=WORKERS)
         self._pulse = _Pulse()
         self._digests: OrderedDict[tuple[Scope, int], str] = OrderedDict()
         context.mirror.subscribe(self._pulse.beat)
@@ -119,6 +123,7 @@ class _Application:
         304 when the digest is that of `index` or of `If-None-Match`.
         """
         headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in scope["headers"]}
+        began, held_back = time.monotonic(), b"wait=" in scope["query_string"]
         try:
             name_of(self._tokens, headers.get("authorization", ""))
             asked = _asked(path, scope["query_string"].decode("latin-1"), headers)
@@ -129,6 +134,8 @@ class _Application:
             log.exception("an error of our own on GET %s", scope["path"])
             answer = self._problem(500, "internal", "an error of the server's own; its log says more")
         if answer is not None:
+            took_s = None if held_back else time.monotonic() - began
+            self._requests.count("GET", template(CONFIG), answer.status, took_s)
             await _send(send, answer)
 
     async def _wait(self, asked: _Asked, receive: Receive) -> _Answer | None:

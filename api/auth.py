@@ -1,4 +1,4 @@
-"""Who asks: a bearer token, always, but for the health of the process."""
+"""Who asks: a bearer token, always, but for the health and the figures of the process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from confd.errors import Unauthenticated
 
 __all__ = ["OPEN", "install", "name_of"]
 
-OPEN = ("/livez", "/readyz")
+OPEN = ("/livez", "/readyz", "/metrics")
 
 
 def name_of(tokens: Mapping[str, str], header: str) -> str:

@@ -182,6 +182,7 @@ def _variables(fields: Mapping[str, Any]) -> VariablesRule:
         prefix=fields.get("prefix", ""),
         rename=frozen(dict(fields.get("rename", {}))),
         allow_reserved=tuple(fields.get("allow_reserved", ())),
+        limits=bool(fields.get("limits", True)),
     )
 
 

@@ -14,6 +14,7 @@ from confd.agent.agent import Agent
 from confd.agent.apply import Applier
 from confd.agent.inventory import Inventory, own_container
 from confd.agent.logs import KeptLogs
+from confd.agent.metrics import Effects, Readings, count_calls, count_errors
 from confd.agent.observe import Labels
 from confd.agent.pace import Splay
 from confd.agent.perform import acts_for, healer_for
@@ -22,6 +23,7 @@ from confd.agent.sightings import Sightings
 from confd.agent.status import Reporter
 from confd.agent.trust import Trust
 from confd.agent.turns import Turns
+from confd.agent.usage import Meter
 from confd.agent.world import World
 from confd.clock import SystemClock
 from confd.config import AgentConfig, EtcdConfig
@@ -29,8 +31,9 @@ from confd.durable import Folder
 from confd.errors import Configuration
 from confd.keys import Keyspace
 from confd.ledger import Ledger
+from confd.metrics import Tally
 from confd.mirror import Mirror
-from confd.ports import Engine
+from confd.ports import Engine, Heard
 from confd.services.context import Context
 from confd.services.meta import SERVED, read_meta
 from confd.services.preparing import Preparing
@@ -72,17 +75,19 @@ def build_api(config: EtcdConfig, token: str, stop: threading.Event) -> Api:
     return Api(application(context, {token: "admin"}), close)
 
 
-def build_agent(config: AgentConfig) -> Agent:
-    """An agent with all its parts. Raises `Configuration`, `EngineUnavailable`."""
-    target = _target(config)
+def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:
+    """An agent with all its parts, and what it shows of itself. Raises `Configuration`, `EngineUnavailable`."""
+    tally = Tally()
+    target = _target(config, count_calls(tally))
     facts = dict(target.engine())
     keyspace, clock = Keyspace(config.etcd.prefix), SystemClock()
     store = EtcdStore(config.etcd)
     labels = Labels(config.label_prefix)
     kept = config.data / config.host  # several agents of one machine may have one folder
-    ledger = Ledger(store, keyspace, config.host, copies=Folder(kept / "ledger"))
-    inventory = Inventory(target, config.env, labels, own_container())
     mirror = Mirror(store, keyspace, (), resync_s=config.resync_s)
+    ledger = Ledger(store, keyspace, config.host, copies=Folder(kept / "ledger"))
+    ledger.tell(Effects(tally, config.host, clock, lambda: mirror.snapshot.heads))
+    inventory = Inventory(target, config.env, labels, own_container())
     facts["allow_run"] = list(config.allow_run)
     logs = KeptLogs(target, clock, config.data.absolute() / "logs" if config.data else None)
     logs.clear()
@@ -108,7 +113,7 @@ def build_agent(config: AgentConfig) -> Agent:
     reconciler = Reconciler(
         config.host, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings, Splay(clock)
     )
-    return Agent(
+    agent = Agent(
         config.env,
         config.host,
         keyspace,
@@ -121,7 +126,9 @@ def build_agent(config: AgentConfig) -> Agent:
         reconciler,
         _about(config, facts),
         config.resync_s,
+        failed=count_errors(tally),
     )
+    return agent, Readings(agent, Meter(target.stats), tally)
 
 
 def _about(config: AgentConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,9 +144,9 @@ def _about(config: AgentConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _target(config: AgentConfig) -> Engine:
+def _target(config: AgentConfig, heard: Heard) -> Engine:
     make = TARGETS.get(config.target)
     if make is None:
         raise Configuration(f"target {config.target!r} is unknown; known are: {', '.join(sorted(TARGETS))}")
-    made: Engine = make(config.docker_host, config.docker_timeout_s)
+    made: Engine = make(config.docker_host, config.docker_timeout_s, heard)
     return made

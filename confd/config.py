@@ -76,6 +76,7 @@ class AgentConfig:
     label_prefix: str = "confd."
     resync_s: float = 300.0
     data: Path = Path("/var/lib/confd-agent")
+    metrics_listen: str | None = "127.0.0.1:8701"
     log: LogConfig = field(default_factory=LogConfig)
 
 
@@ -137,6 +138,11 @@ _HOST = (
     Flag("allow-run", "run options beyond limits that the store may set on this host; repeatable", many=True),
     Flag("label-prefix", "prefix of the labels on containers (default confd.)"),
     Flag("observe", "look and tell, and change nothing", switch=True),
+    Flag(
+        "metrics-listen",
+        "HOST:PORT or unix:PATH of the agent's /metrics, /livez and /readyz, or none (default 127.0.0.1:8701; "
+        "where that is taken the agent goes on without)",
+    ),
     Flag("resync", "seconds between two full passes (default 300)"),
 )
 AGENT_FLAGS = (
@@ -197,6 +203,7 @@ def agent_config(arguments: Sequence[str], environ: Mapping[str, str] | None = N
         label_prefix=_label_prefix(given.text("label-prefix")),
         resync_s=given.number("resync", 300.0),
         data=_path(given.text("data")) or _agent_folder(),
+        metrics_listen=_metrics_listen(given.text("metrics-listen") or "127.0.0.1:8701"),
         log=_log(given),
     )
 
@@ -210,8 +217,7 @@ def server_config(arguments: Sequence[str], environ: Mapping[str, str] | None = 
     data = _path(given.text("data")) or Path.home() / ".local" / "share" / "confd"
     listen = given.many("listen") or ("127.0.0.1:8700",)
     for address in listen:
-        if not re.fullmatch(r"unix:.+|\[[0-9a-fA-F:]+\]:\d{1,5}|[^:]+:\d{1,5}", address):
-            raise Configuration(f"--listen {address!r} is no address; use HOST:PORT or unix:PATH")
+        _check_address("--listen", address)
     return ServerConfig(
         mode=namespace.mode,
         env=_env(given.text("env") or "dev"),
@@ -348,6 +354,18 @@ def _label_prefix(given: str | None) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.-]*[.]", prefix):
         raise Configuration(f"--label-prefix {prefix!r} is not allowed; it ends with a dot, like confd.")
     return prefix
+
+
+def _check_address(flag: str, address: str) -> None:
+    if not re.fullmatch(r"unix:.+|\[[0-9a-fA-F:]+\]:\d{1,5}|[^:]+:\d{1,5}", address):
+        raise Configuration(f"{flag} {address!r} is no address; use HOST:PORT or unix:PATH")
+
+
+def _metrics_listen(address: str) -> str | None:
+    if address == "none":
+        return None
+    _check_address("--metrics-listen", address)
+    return address
 
 
 def _path(given: str | None) -> Path | None:

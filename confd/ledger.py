@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from confd.durable import Folder
 from confd.keys import App, Container, Env, Host, Key, Keyspace
@@ -22,7 +22,7 @@ from confd.outcomes import kept
 from confd.ports import Area, Delete, Expect, Operation, Put, Store
 from confd.secret import Digest, unknown
 
-__all__ = ["Base", "Ledger", "LedgerEntry", "Standing", "Successor"]
+__all__ = ["Base", "Ended", "Ledger", "LedgerEntry", "Standing", "Successor"]
 
 AT_ONCE = 50
 """How many entries are written back in one commit."""
@@ -77,6 +77,10 @@ class Successor:
     status: str = ""
 
 
+Ended: TypeAlias = Callable[[LedgerEntry, Applied, Sequence[Outcome]], None]
+"""Told what became of actions, once that is written down: the entry before, what is applied now, the outcomes."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Copy:
     """An entry as this host keeps it: of which store it is, and the revision at which it was written there."""
@@ -120,6 +124,7 @@ class Ledger:
         self._keyspace = keyspace
         self._host = host
         self._fence = fence
+        self._ended: Ended = lambda entry, applied, outcomes: None
         self._folder = copies or Folder()
         self._lock = threading.Lock()
         self._copies = _read_copies(self._folder)
@@ -128,6 +133,10 @@ class Ledger:
         self._apart = False
         self.claims = 0
         """How often the host was claimed: another agent may have written in between."""
+
+    def tell(self, ended: Ended) -> None:
+        """Whom to tell from now on of what became of actions."""
+        self._ended = ended
 
     def refence(self, fence: Expect) -> None:
         """Write under another claim from now on, after the host was claimed again."""
@@ -220,11 +229,13 @@ class Ledger:
         )
         if successor is None or successor.container == container:
             self._write({container: entry})
+            self._ended(old, applied, outcomes)
             return
         told: list[Operation] = [Delete(self._keyspace.status(self._host, container))]
         if successor.status:
             told.append(Put(self._keyspace.status(self._host, successor.container), successor.status))
         self._commit(told, {successor.container: entry, container: None})
+        self._ended(old, applied, outcomes)
 
     def failed(self, container: Container, spec: Digest, outcomes: Sequence[Outcome]) -> None:
         """The last of the outcomes failed: that of a recreate is not tried again until the spec changes."""
@@ -234,11 +245,13 @@ class Ledger:
         elif last.action == "update":
             applied = replace(applied, refused=spec)
         self._write({container: replace(old, applied=applied, intent=None, outcomes=kept(old.outcomes, outcomes))})
+        self._ended(old, applied, outcomes)
 
     def halted(self, container: Container, outcomes: Sequence[Outcome]) -> None:
         """A brake came on in the middle: what is left is planned anew once that is off."""
         old = self._known(container)
         self._write({container: replace(old, intent=None, outcomes=kept(old.outcomes, outcomes))})
+        self._ended(old, old.applied, outcomes)
 
     def forget(self, container: Container) -> None:
         """The container is gone: so are its ledger entry and its status."""

@@ -25,9 +25,11 @@ def listen_all(addresses: Sequence[str]) -> list[socket.socket]:
         return sockets
 
 
-def listen(address: str) -> socket.socket:
-    """Listen on HOST:PORT or unix:PATH. Raises `Configuration`."""
-    return _unix(Path(address.removeprefix("unix:"))) if address.startswith("unix:") else _tcp(address)
+def listen(address: str, flag: str = "--listen") -> socket.socket:
+    """Listen on HOST:PORT or unix:PATH, as the flag says. Raises `Configuration`."""
+    if address.startswith("unix:"):
+        return _unix(Path(address.removeprefix("unix:")), flag)
+    return _tcp(address, flag)
 
 
 def holder_of(port: int) -> str:
@@ -44,11 +46,11 @@ def holder_of(port: int) -> str:
     return "a process of another user"
 
 
-def _tcp(address: str) -> socket.socket:
+def _tcp(address: str, flag: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     number = int(port)
     if number > 65535:
-        raise Configuration(f"--listen {address}: a port is at most 65535")
+        raise Configuration(f"{flag} {address}: a port is at most 65535")
     host = host.strip("[]")
     made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -58,21 +60,21 @@ def _tcp(address: str) -> socket.socket:
     except OSError as exc:
         made.close()
         if exc.errno in (98, 48):  # address in use, on Linux and elsewhere
-            raise Configuration(f"port {number} is taken by {holder_of(number)}; stop it, or use --listen") from exc
+            raise Configuration(f"port {number} is taken by {holder_of(number)}; stop it, or use {flag}") from exc
         raise Configuration(f"cannot listen on {address}: {exc.strerror or exc}") from exc
     return made
 
 
-def _unix(path: Path) -> socket.socket:
+def _unix(path: Path, flag: str) -> socket.socket:
     """Open to every user of the machine, as a port is: a shim may run as any user, and always needs a token."""
     if len(str(path).encode()) > MAX_SOCKET_PATH:
-        raise Configuration(f"the path {path} is too long for a socket; use a shorter --data or --listen")
+        raise Configuration(f"the path {path} is too long for a socket; use a shorter --data or {flag}")
     made = socket.socket(socket.AF_UNIX)
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
             if _answers(path):
-                raise Configuration(f"{path} is taken by a server that runs; stop it, or use --listen")
+                raise Configuration(f"{path} is taken by a server that runs; stop it, or use {flag}")
             path.unlink()
         made.bind(str(path))
         path.chmod(0o666)
@@ -80,7 +82,7 @@ def _unix(path: Path) -> socket.socket:
     except OSError as exc:
         made.close()
         raise Configuration(
-            f"cannot listen on unix:{path}: {exc.strerror or exc}; use another --data or --listen"
+            f"cannot listen on unix:{path}: {exc.strerror or exc}; use another --data or {flag}"
         ) from exc
     except Configuration:
         made.close()

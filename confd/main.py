@@ -13,11 +13,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from confd.config import EtcdConfig, LogConfig, ServerConfig, agent_config, server_config
+from confd.config import AgentConfig, EtcdConfig, LogConfig, ServerConfig, agent_config, server_config
 from confd.errors import ConfdError, Configuration, EngineUnavailable
 from confd.telemetry import setup
+
+if TYPE_CHECKING:
+    from confd.agent.front import Front
 
 __all__ = ["agent", "server"]
 
@@ -45,24 +48,49 @@ def _agent(arguments: Sequence[str]) -> int:
     _check_allowed(config.allow_run)
     _make_folder(config.data)
     stop = _stop_on_signals()
+    with contextlib.ExitStack() as until_the_end:
+        front = _front(config.metrics_listen)
+        if front is not None:
+            until_the_end.callback(front.close)
+        _run_agent(config, stop, front)
+    return 0
+
+
+def _run_agent(config: AgentConfig, stop: threading.Event, front: Front | None) -> None:
+    """Until the end; what the agent has to show is shown on `front`."""
     from confd.bootstrap import build_agent
 
     told = False
     while not stop.is_set():
         try:
-            made = build_agent(config)
+            made, readings = build_agent(config)
         except EngineUnavailable as error:
             log.log(logging.DEBUG if told else logging.WARNING, "the engine is out of reach: %s", error.detail)
             told = True
             stop.wait(AGAIN_S)
             continue
         gc.freeze()  # what imports have made stays: the collector need not go through it over and over
+        if front is not None:
+            front.show(readings)
         try:
             made.run(stop)
         finally:
             made.target.close()
             made.store.close()
-    return 0
+
+
+def _front(address: str | None) -> Front | None:
+    """The agent's own server; None where none is wanted, or its address is taken: the agent's work goes before."""
+    if address is None:
+        return None
+    from confd.agent.front import Front
+    from confd.listening import listen
+
+    try:
+        return Front(listen(address, "--metrics-listen"))
+    except Configuration as error:
+        log.warning("no metrics are served: %s", error.detail)
+        return None
 
 
 def _check_allowed(names: Sequence[str]) -> None:

@@ -36,6 +36,11 @@ class Mirror:
         self.repairs = 0
         self.openings = 0
         """How often the stream came up: whoever trusts the store looks again after each."""
+        self.relists = 0
+        """How often the full state was taken anew, since history was compacted or the store is another."""
+        self.heard_at = time.monotonic()
+        """When the stream last showed that it lives."""
+        self._alive_at = 0
         self.era = 0
         """How often the store turned out to have left the line of history that was followed."""
         self._store = store
@@ -59,6 +64,11 @@ class Mirror:
     def current(self) -> bool:
         """Whether the stream is up, so that the snapshot follows the store."""
         return self._current
+
+    @property
+    def reached(self) -> int:
+        """The store's revision at the last sign of life, or that of the snapshot where that is newer."""
+        return max(self._alive_at, self._snapshot.revision)
 
     @property
     def listed(self) -> bool:
@@ -134,10 +144,15 @@ class Mirror:
             log.warning("the watch ended, opening it again: %s", item.reason)
             self._set_current(False)
         elif isinstance(item, Resync):
+            self.relists += 1
+            self._alive_at = 0
+            self.heard_at = time.monotonic()
             if item.restored:
                 log.warning("the store went back to an older state, revision %d", item.listing.revision)
             self._take(from_listing(self._keyspace, item.listing), None, restored=item.restored)
         elif isinstance(item, Batch):
+            self.heard_at = time.monotonic()
+            self._alive_at = max(self._alive_at, item.alive_at)
             snapshot, touched = advance(self._keyspace, self._snapshot, item)
             if snapshot is not self._snapshot:
                 self._take(snapshot, touched)

@@ -7,7 +7,7 @@ both. Errors that cross a port are `ConfdError` subclasses only.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -23,10 +23,12 @@ __all__ = [
     "Event",
     "Execs",
     "Expect",
+    "Heard",
     "Inspect",
     "Lease",
     "Listing",
     "Lost",
+    "Measures",
     "Operation",
     "Put",
     "Replacement",
@@ -88,10 +90,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All events of one revision under one area's prefix; may be empty when only other keys changed."""
+    """All events of one revision under one area's prefix; may be empty when only other keys changed.
+
+    `alive_at`: the store's revision when it gave this sign of life, 0 where it did not tell; never to go on from.
+    """
 
     revision: int
     events: tuple[Event, ...]
+    alive_at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +228,10 @@ class Replacement:
     networks: Mapping[str, Mapping[str, Any]]
 
 
+Heard: TypeAlias = Callable[[str, str], None]
+"""Told of each call of an engine: what it was about (`containers`, `images` ...), and `ok` or the error's code."""
+
+
 class Target(Protocol):
     """Where containers live. Raises `EngineUnavailable`, `EngineRefused`, `ContainerGone`."""
 
@@ -298,7 +308,14 @@ class Execs(Protocol):
         """
 
 
-class Engine(Target, Signals, Restarts, Updates, Replaces, Execs, Protocol):
+class Measures(Protocol):
+    """It can tell what a container uses."""
+
+    def stats(self, container: str) -> Mapping[str, Any]:
+        """What it uses now, as the engine's statistics call gives it; empty for one that does not run."""
+
+
+class Engine(Target, Signals, Restarts, Updates, Replaces, Execs, Measures, Protocol):
     """A target that can do all of it, as Docker can."""
 
 

@@ -242,7 +242,8 @@ def _head(entry: Entry) -> Head:
         value = None
     if not isinstance(value, dict) or not isinstance(value.get("number"), int):
         return Head(0, "", entry.mod_revision)
-    return Head(value["number"], str(value.get("id", "")), entry.mod_revision, str(value.get("names", "")))
+    texts = (str(value.get(name, "")) for name in ("id", "names", "at"))
+    return Head(value["number"], next(texts), entry.mod_revision, *texts)
 
 
 def _apply_host(draft: _Draft, event: Event, rest: str) -> None:

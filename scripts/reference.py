@@ -18,12 +18,15 @@ import click
 
 from confd import config, errors, ports
 from confd.actions import ACTIONS
+from confd.agent.figures import AGENT_METRICS
 from confd.api.app import create_app
 from confd.api.asgi import NATIVE
+from confd.api.metrics import API_METRICS
 from confd.binding import WORDS
 from confd.cli.program import confctl
 from confd.formats import FORMATS
 from confd.jsontext import Value
+from confd.metrics import Metric
 from confd.options import OPTIONS
 from confd.services.context import Context
 from confd.shim.options import USAGE_TEXT
@@ -307,6 +310,16 @@ def _module(name: str) -> Any:
     return sys.modules[name]
 
 
+def metrics() -> str:
+    def rows(metrics: Sequence[Metric]) -> str:
+        listed = ([code(one.name), one.kind, codes(one.labels), one.help] for one in metrics)
+        return table(["name", "kind", "labels", "what"], listed)
+
+    parts = ("## Agent", rows(AGENT_METRICS), "## API", rows(API_METRICS))
+    process = "Both also have `process_...`: processor time, memory and open files of the program itself."
+    return page("Metrics", words_of(_module("confd.metrics")).split("\n\n")[1], *parts, process)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "actions.md": actions,
     "api.md": api,
@@ -315,6 +328,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "configuration.md": configuration,
     "errors.md": error_classes,
     "formats.md": formats,
+    "metrics.md": metrics,
     "run-options.md": run_options,
     "targets.md": targets,
 }

@@ -9,7 +9,7 @@ import json
 import logging
 import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +55,12 @@ class Agent:
     queue: Queue[Place] = field(init=False)
     _stop: threading.Event = field(default_factory=threading.Event)
     _relist: threading.Event = field(default_factory=threading.Event)
-    _away_since: str | None = None
+    failed: Callable[[Place, str], None] = lambda place, code: None
+    """Told of each pass that ended with an error, by its code."""
+    engine_away_since: str | None = None
+    engine_resyncs: int = 0
+    newest_revision: int = 0
+    """The store's revision that a read last told."""
     _told: dict[str, Any] = field(default_factory=dict)
     _fenced_off: threading.Event = field(default_factory=threading.Event)
     _looked_s: float = 0.0
@@ -136,7 +141,7 @@ class Agent:
             for name, env, apps in self.inventory.conflicts()
         ]
         return {
-            "engine_away_since": self._away_since,
+            "engine_away_since": self.engine_away_since,
             "held": self.world.stands_still(),
             "doubts": self.world.doubts(),
             "conflicts": conflicts,
@@ -200,9 +205,10 @@ class Agent:
         if (due or self._fenced_off.is_set()) and self._fence is not None:
             key, self._looked_s = self._fence.key, self.clock.now()
             try:
-                entry = self.store.read([key]).entries.get(key)
+                listing = self.store.read([key])
             except ConfdError:
                 return True  # the store is away: that is no news of the claim
+            self.newest_revision, entry = listing.revision, listing.entries.get(key)
             if entry is None or entry.mod_revision != self._fence.mod_revision:
                 log.warning("the claim on %s is gone from the store; claiming it again", self.host)
                 self._fenced_off.set()  # until it is claimed again
@@ -247,10 +253,11 @@ class Agent:
     def _listen(self) -> None:
         for event in self.target.events(self._stop):
             if event.action == "away":
-                self._away_since = self._away_since or self.clock.utc()
+                self.engine_away_since = self.engine_away_since or self.clock.utc()
                 continue
             if event.action == "resync":
-                self._away_since = None
+                self.engine_away_since = None
+                self.engine_resyncs += 1
                 if self._refresh():
                     self._add_all()
                 else:
@@ -333,6 +340,7 @@ class Agent:
                 self._failed(place, name, error)
             except Exception:  # the edge: one app's fault ends neither the agent nor the work on others
                 log.exception("%s: this is a fault of the agent; it is tried again", name)
+                self.failed(place, "fault")
                 self.queue.retry(place)
             for one in self.reconciler.waiting.whom(place):
                 self.queue.add(one)
@@ -348,6 +356,7 @@ class Agent:
 
     def _failed(self, place: Place, name: str, error: ConfdError) -> None:
         self._note_conflict(error)
+        self.failed(place, error.code)
         if not error.retryable:
             log.error("%s: %s", name, error.detail)
             self.queue.done(place)

@@ -14,7 +14,7 @@ from confd import jsontext
 from confd.firststart import variables_of
 from confd.ledger import Base
 from confd.model import frozen
-from confd.options import observed_options
+from confd.options import observed_options, told_in
 from confd.ports import Inspect
 
 __all__ = ["base_of", "base_on", "completed", "image_name", "own_of"]
@@ -31,9 +31,9 @@ def image_name(inspect: Inspect, label: str) -> str:
 
 def base_of(inspect: Inspect, image: Mapping[str, Any]) -> Base:
     """A container's own spec, taken at first sight of one that no setting has reached. `image` is its Config."""
-    command = inspect["Config"].get("Cmd")
+    command, told = inspect["Config"].get("Cmd"), told_in(inspect)
     base = Base(
-        frozen(variables_of(inspect)),
+        frozen({name: text for name, text in variables_of(inspect).items() if name not in told}),
         frozen(observed_options(inspect)),
         None if command is None else tuple(command),
         str(inspect.get("Image") or ""),

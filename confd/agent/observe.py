@@ -17,7 +17,7 @@ from confd.firststart import variables_of
 from confd.keys import App, Container, Env
 from confd.ledger import LedgerEntry
 from confd.model import EMPTY, REACHES, Applied, Observed, Reach, RenderedFile, frozen
-from confd.options import observed_options
+from confd.options import observed_options, told_in
 from confd.ports import Inspect
 from confd.secret import Digest, DigestKey, is_known
 
@@ -75,7 +75,7 @@ def observe(
         started_at=str(state.get("StartedAt") or ""),
         shim=sight.labels.get(inspect, "shim"),
         max_reach=_max_reach(sight.labels.get(inspect, "max-reach")),
-        variables=_digests(variables_of(inspect), sight.digest_key),
+        variables=_digests(_variables(inspect), sight.digest_key),
         base_variables=_digests(entry.base.variables, sight.digest_key),
         image=image,
         options=frozen({**_options(inspect, entry.arguments, sight.digest_key), "image": jsontext.dump(image)}),
@@ -90,6 +90,12 @@ def observe(
         unfinished=entry.intent is not None,
         ports=frozen(_ports(inspect)),
     )
+
+
+def _variables(inspect: Inspect) -> dict[str, str]:
+    """Without the limits that it was told of: one that is another by now is no reason for anything."""
+    told = told_in(inspect)
+    return {name: text for name, text in variables_of(inspect).items() if name not in told}
 
 
 def _ports(inspect: Inspect) -> dict[str, str]:

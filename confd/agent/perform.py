@@ -22,7 +22,7 @@ from confd.errors import CommandFailed, EngineRefused
 from confd.keys import Container, Key
 from confd.ledger import Base, Ledger, LedgerEntry, Successor
 from confd.model import EMPTY, Applied, KeepLogs, Outcome, Reason, Result, Step
-from confd.options import load, overlay
+from confd.options import limits_told, load, overlay
 from confd.ports import Clock, Engine, Inspect
 
 __all__ = ["acts_for", "healer_for"]
@@ -109,10 +109,13 @@ class _Acts:
             "replaces": _id(inspect),
             "image": chosen.name,
         }
+        told = {} if shim else _told(work, base)
+        labels |= {"limits": ",".join(told)} if told else {}
         ours = {name: text for name, text in labels_of(inspect).items() if name.startswith(self.labels.prefix)}
+        ours.pop(f"{self.labels.prefix}limits", None)
         return Wanted(
             image=chosen.name if self.target.image_id(chosen.name) == chosen.id else chosen.id,
-            variables=base.variables if shim else {**base.variables, **rendered.variables},
+            variables=base.variables if shim else {**base.variables, **rendered.variables, **told},
             options=overlay(base.options, rendered.options),
             arguments=rendered.arguments,
             labels={**ours, **{self.labels.prefix + name: text for name, text in labels.items()}},
@@ -228,6 +231,18 @@ def _word(now: Container | None, old: Container) -> str:
     if now is None:
         return "given up: both containers are gone"
     return "taken back" if now == old else "finished"
+
+
+def _told(work: Work, base: Base) -> Mapping[str, str]:
+    """The limits that the new container's program is told of: all in force, once a setting is one of them.
+
+    One that no setting limits stays as it was started; a variable of its own, or of a setting, stays what it is.
+    """
+    rendered = work.rendered
+    if not work.binding.variables.limits or not limits_told(rendered.options):
+        return {}
+    told = limits_told(overlay(base.options, rendered.options))
+    return {name: text for name, text in told.items() if name not in {*base.variables, *rendered.variables}}
 
 
 def _id(inspect: Inspect) -> Container:

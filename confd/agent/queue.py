@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from confd.ports import Clock
 
-__all__ = ["FIRST_PAUSE_S", "LONGEST_PAUSE_S", "Queue"]
+__all__ = ["FIRST_PAUSE_S", "LONGEST_PAUSE_S", "Queue", "Waiting"]
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
@@ -29,6 +29,14 @@ class _Dirty:
 
     since: float
     due: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """For how long a key has waited, and how often in a row its work failed."""
+
+    age_s: float
+    failures: int
 
 
 class Queue(Generic[K]):
@@ -106,6 +114,14 @@ class Queue(Generic[K]):
         """How often in a row the key failed."""
         with self._state:
             return self._failures.get(key, 0)
+
+    def waiting(self) -> dict[K, Waiting]:
+        """All that is to be worked on, also where somebody works on it already."""
+        with self._state:
+            now = self._clock.now()
+            return {
+                key: Waiting(now - dirty.since, self._failures.get(key, 0)) for key, dirty in self._dirty.items()
+            }
 
     def close(self) -> None:
         """Let all who wait go."""

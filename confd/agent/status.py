@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from confd.keys import Container, Host, Keyspace
-from confd.model import Observed, Rendered, Step
+from confd.keys import App, Container, Env, Host, Keyspace
+from confd.model import Cause, Observed, Rendered, Step
 from confd.ports import Area, Clock, Delete, Expect, Operation, Put, Store
-from confd.published import WAITS, Told, in_effect_of, status_text
+from confd.published import WAITS, Told, in_effect_of, state_of, status_text
 
-__all__ = ["Report", "Reporter"]
+__all__ = ["Report", "Reporter", "Standing"]
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,20 @@ PART_BYTES = 512 * 1024
 """What the statuses of one commit take at most, more or less: a store has a limit."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a container stands, in words, what keeps steps of it from being done, and what it has for certain.
+
+    `in_effect` is the newest revision at which nothing was left to do.
+    """
+
+    app: App
+    env: Env
+    state: str
+    causes: frozenset[str]
+    in_effect: int
+
+
 class Reporter:
     """Statuses of an app's containers go together, fenced by the claim on the host."""
 
@@ -68,6 +82,7 @@ class Reporter:
         self._last: dict[Container, str] = {}
         self._left_out: dict[Container, str] = {}
         self._in_effect: dict[Container, int] | None = None
+        self._stands: dict[Container, Standing] = {}
 
     def refence(self, fence: Expect) -> None:
         """Write under another claim from now on; everything is told anew."""
@@ -83,6 +98,7 @@ class Reporter:
         for report in reports:
             container = report.observed.id
             timeless = self._text(report, "", container)
+            self._stand(report)
             if self._last.get(container) == timeless:
                 continue
             self._note(report)
@@ -121,6 +137,14 @@ class Reporter:
             self._in_effect = {Container(key.removeprefix(prefix)): in_effect_of(e.text) for key, e in told.items()}
         return self._in_effect
 
+    def _stand(self, report: Report) -> None:
+        container, rendered = report.observed.id, report.rendered
+        state, _ = state_of(report.steps, report.told("", 0))
+        causes = frozenset(str(step.cause or Cause.RULE) for step in report.steps if step.blocked is not None)
+        with self._lock:
+            in_effect = self._known().get(container, 0)
+            self._stands[container] = Standing(rendered.app, rendered.env, state, causes, in_effect)
+
     def _note(self, report: Report) -> None:
         """Log what a container has to do without, when that is news."""
         container = report.observed.id
@@ -130,9 +154,15 @@ class Reporter:
         if news and report.left_out:
             log.warning("%s: %s", report.observed.name, report.left_out)
 
+    def stands(self) -> Mapping[Container, Standing]:
+        """Where each container stood after the last pass over it."""
+        with self._lock:
+            return dict(self._stands)
+
     def withdraw(self, container: Container) -> None:
         """Tell no more of a container that is none of ours any longer. Raises as `tell` does."""
         with self._lock:
+            self._stands.pop(container, None)
             told = self._last.pop(container, None) is not None
         if told:
             fence = [self._fence] if self._fence else []
@@ -148,6 +178,7 @@ class Reporter:
 
     def forget(self, container: Container) -> None:
         with self._lock:
+            self._stands.pop(container, None)
             self._last.pop(container, None)
             self._left_out.pop(container, None)
             if self._in_effect is not None:

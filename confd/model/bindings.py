@@ -24,11 +24,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class VariablesRule:
+    """Which keys become variables. `limits`: whether a new container is told of its limits in variables too."""
+
     include: tuple[str, ...] = ("**",)
     exclude: tuple[str, ...] = ()
     prefix: str = ""
     rename: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     allow_reserved: tuple[str, ...] = ()
+    limits: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,13 +43,15 @@ class Setting:
 class Head:
     """The newest change of a layer. `revision` is the head entry's mod revision, 0 while there is none.
 
-    `names` is the digest of the keys that its changes left in the layer (`confd.shrink`); empty: not told.
+    `names` is the digest of the keys that its changes left in the layer (`confd.shrink`), `at` when it was made,
+    RFC 3339 UTC by the clock of whoever wrote it; empty: not told.
     """
 
     number: int = 0
     id: str = ""
     revision: int = 0
     names: str = ""
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

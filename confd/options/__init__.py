@@ -23,10 +23,12 @@ from confd.options.option import Option, Place
 from confd.options.registry import OPTIONS
 from confd.options.spelled import composed, spelled
 from confd.options.texts import load
+from confd.options.told import TOLD, limits_told, told_in
 
 __all__ = [
     "EXEC",
     "OPTIONS",
+    "TOLD",
     "UNSUPPORTED",
     "Option",
     "Place",
@@ -36,6 +38,7 @@ __all__ = [
     "conflicts",
     "differing",
     "excluded_by",
+    "limits_told",
     "load",
     "not_allowed",
     "not_executed",
@@ -44,6 +47,7 @@ __all__ = [
     "read_back",
     "shares_network",
     "spelled",
+    "told_in",
     "update_fields",
     "write_options",
 ]

@@ -66,7 +66,7 @@ def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change
     head = snapshot.heads.get(change.layer, Head())
     change = replace(change, number=head.number + 1, at=context.clock.utc())
     check_size(change.after)
-    new_head: dict[str, Any] = {"number": change.number, "id": change.id}
+    new_head: dict[str, Any] = {"number": change.number, "id": change.id, "at": change.at}
     new_head["names"] = names_digest(_names_after(context, snapshot, change))
     keyspace, text = context.keyspace, _record_text(change)
     edits = list(_edits(keyspace, change))

@@ -147,7 +147,7 @@ def _stream(connection: Connection, areas: Sequence[Area], reached: int, stop: t
             _check(response, connection, token)
             awaited -= response.created
             if not response.events and not awaited:  # all watchers stand, or answer that they still do
-                yield Batch(reached, ())
+                yield Batch(reached, (), 0 if response.created else response.header.revision)
             for batch in _batches(response, areas):
                 if batch.revision <= reached:
                     raise _OutOfOrder(f"revision {batch.revision} came after {reached}")

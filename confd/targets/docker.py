@@ -17,7 +17,7 @@ from docker.types.daemon import CancellableStream
 from confd.errors import CommandFailed, ContainerGone, EngineRefused, EngineUnavailable, TargetError
 from confd.hostprocess import end_tree
 from confd.keys import Container
-from confd.ports import Inspect, Replacement, TargetEvent
+from confd.ports import Heard, Inspect, Replacement, TargetEvent
 from confd.targets.output import end_of
 from confd.targets.wire import ENDLESS, Call, Wire, named
 
@@ -35,6 +35,9 @@ LOGS_BYTES = 8 * 1024 * 1024
 
 OUTPUT_BYTES = 64 * 1024
 """What is kept of a command's output."""
+
+STATS_S = 5.0
+"""An engine answers with its next sample, once a second."""
 
 PAUSE_S = 1.0
 
@@ -62,8 +65,10 @@ class DockerTarget:
     See `confd.ports.Engine`. Connects at the first call; safe for several threads.
     """
 
-    def __init__(self, docker_host: str | None = None, timeout_s: float = 10.0) -> None:
-        self._wire = Wire(docker_host, timeout_s)
+    def __init__(
+        self, docker_host: str | None = None, timeout_s: float = 10.0, heard: Heard = lambda about, result: None
+    ) -> None:
+        self._wire = Wire(docker_host, timeout_s, heard)
 
     # --- Target -----------------------------------------------------------------------------------------
 
@@ -228,6 +233,14 @@ class DockerTarget:
             raise CommandFailed(f"{command[0]} took longer than {timeout_s:g} s", log=output)
         code = made_of.get("ExitCode")
         return (126 if code is None else int(code)), output
+
+    # --- Measures ---------------------------------------------------------------------------------------
+
+    def stats(self, container: str) -> Mapping[str, Any]:
+        query = {"stream": "false", "one-shot": "true"}
+        call = Call("GET", named("/containers/{}/stats", container), query, wait_s=STATS_S)
+        found: Mapping[str, Any] = self._wire.json(call)
+        return found if (found.get("pids_stats") or {}).get("current") else {}
 
     def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         return self._wire.json(Call("GET", path, query or {}))

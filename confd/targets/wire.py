@@ -18,6 +18,7 @@ import requests
 import urllib3.exceptions
 
 from confd.errors import ContainerGone, EngineRefused, EngineUnavailable, TargetError
+from confd.ports import Heard
 
 __all__ = ["ENDLESS", "Call", "Wire", "named"]
 
@@ -25,6 +26,9 @@ NEWEST_API = "1.44"
 """A newer engine is spoken to in this version: its documents are the ones we know."""
 
 ENDLESS = -1.0
+
+AT_ONCE = 40
+"""So many connections are kept: one for each worker, the events, and all that asks for figures at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +49,27 @@ def named(path: str, name: str) -> str:
 
 
 class Wire:
-    """Connects at the first call; safe for several threads."""
+    """Connects at the first call; safe for several threads. `heard` is told of each call."""
 
-    def __init__(self, docker_host: str | None, timeout_s: float) -> None:
+    def __init__(self, docker_host: str | None, timeout_s: float, heard: Heard) -> None:
         self._docker_host = docker_host or None
         self._timeout_s = timeout_s
+        self._heard = heard
         self._lock = threading.Lock()
         self._client: docker.APIClient | None = None
 
     def send(self, call: Call) -> requests.Response:
         """Raises `EngineUnavailable`, `EngineRefused`, `ContainerGone`."""
+        about = call.path.split("/")[1]
+        try:
+            response = self._send(call)
+        except TargetError as error:
+            self._heard(about, error.code)
+            raise
+        self._heard(about, "ok")
+        return response
+
+    def _send(self, call: Call) -> requests.Response:
         wait_s = None if call.wait_s == ENDLESS else call.wait_s or self._timeout_s
         try:
             client = self._connect()
@@ -93,7 +108,12 @@ class Wire:
             return self._client
 
     def _open(self, version: str) -> docker.APIClient:
-        return docker.APIClient(base_url=self._docker_host, version=version, timeout=round(self._timeout_s) or 1)
+        return docker.APIClient(
+            base_url=self._docker_host,
+            version=version,
+            timeout=round(self._timeout_s) or 1,
+            max_pool_size=AT_ONCE,
+        )
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ from confd.ports import Engine, Target
 from confd.targets import TARGETS
 from confd.targets.memory import MemoryTarget
 from tests.contract import test_action, test_target, test_target_events
-from tests.support.targets import NOBODY, RIGS
+from tests.support.targets import NOBODY, RIGS, unheard
 from tests.unit import test_formats
 
 TARGET_TESTS = (test_target, test_target_events)
@@ -106,7 +106,7 @@ def test_actions_have_names_of_their_own_and_the_agent_does_each() -> None:
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
 def test_a_target_is_documented_and_keeps_to_the_contract(name: str) -> None:
-    target = TARGETS[name](NOBODY, 1.0)
+    target = TARGETS[name](NOBODY, 1.0, unheard)
     assert _documented(inspect.getmodule(type(target)))
     assert name in RIGS
     assert all(name in _cases(module, "rig") for module in TARGET_TESTS)
@@ -125,4 +125,4 @@ def test_a_target_s_module_is_registered(module: types.ModuleType) -> None:
     calls = {name for one in Engine.__mro__ for name in vars(one) if not name.startswith("_")}
     classes = {one for one in vars(module).values() if inspect.isclass(one) and one.__module__ == module.__name__}
     engines = {one for one in classes if calls <= set(dir(one))}
-    assert engines <= {type(make(NOBODY, 1.0)) for make in TARGETS.values()}
+    assert engines <= {type(make(NOBODY, 1.0, unheard)) for make in TARGETS.values()}

@@ -21,6 +21,7 @@ from tests.support.targets import (
     QUITS,
     SERVES,
     Rig,
+    unheard,
 )
 from tests.support.wait import until
 
@@ -32,7 +33,7 @@ pytestmark = EACH_TARGET
 
 def test_the_contract_runs_on_what_is_registered(rig: Rig, request: pytest.FixtureRequest) -> None:
     name = request.node.callspec.params["rig"]
-    registered = TARGETS[name](NOBODY, 1.0)
+    registered = TARGETS[name](NOBODY, 1.0, unheard)
     assert type(registered) is type(rig.target)
 
 
@@ -367,3 +368,16 @@ def test_a_command_needs_words_and_a_process_to_run_beside(rig: Rig) -> None:
     rig.target.stop(container, 0)
     with pytest.raises(EngineRefused):
         rig.target.execute(container, ["echo", "hi"], 10)
+
+
+# --- stats --------------------------------------------------------------------------------------------------
+
+
+def test_what_uses_something_tells_it_and_what_does_not_run_tells_nothing(rig: Rig) -> None:
+    container = rig.run("web")
+    assert rig.target.stats(container)["pids_stats"]["current"] >= 1
+    rig.target.stop(container, 0)
+    assert rig.target.stats(container) == {}
+    rig.target.remove(container)
+    with pytest.raises(ContainerGone):
+        rig.target.stats(container)

@@ -28,7 +28,8 @@ def test_unset_brings_back_what_it_was_started_with_also_after_restarts(
     apart.ctl(
         "set", "web", "LEVEL=debug", "NEW=1", "run/memory=96m", "run/restart=always", "-e", "dev", "--wait", "60s"
     )
-    assert _own(engine) == (96 * MIB, "always", {"LEVEL": "debug", "KEPT": "1", "NEW": "1"})
+    told = {"CONFD_LIMIT_MEMORY_BYTES": str(96 * MIB)}
+    assert _own(engine) == (96 * MIB, "always", {"LEVEL": "debug", "KEPT": "1", "NEW": "1", **told})
     apart.kill_agent()
     engine.halt()
     engine.start()

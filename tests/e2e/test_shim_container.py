@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -168,3 +169,18 @@ def test_keys_that_went_from_etcd_are_not_taken_from_the_child_until_resumed(
     _says(engine, made, "has good day")
     confd.ctl("unset", "robbed", "A", "B", "GREETING", "-e", "dev", "--force", "--wait", "30s")
     _says(engine, made, "has  within")
+
+
+@pytest.mark.usefixtures("image")
+def test_a_live_update_that_is_worth_a_restart_tells_the_new_limit(
+    confd: Confd, engine: EngineProcess, tmp_path: Path
+) -> None:
+    rules = [{"keys": "run/memory", "action": "restart"}, {"keys": "**", "action": "auto"}]
+    (tmp_path / "binding.json").write_text(json.dumps({"on_change": rules}))
+    confd.ctl("binding", "set", "retold", str(tmp_path / "binding.json"), "-e", "dev")
+    confd.ctl("set", "retold", "GREETING=hello", "run/memory=64m", "-e", "dev")
+    made = _start(engine, confd, "retold")
+    _says(engine, made, f"within {64 * 2**20}")
+    confd.ctl("set", "retold", "run/memory=96m", "-e", "dev", "--wait", "60s")
+    _says(engine, made, f"within {96 * 2**20}")
+    assert engine.inspect("retold")["Id"] == made

@@ -32,6 +32,7 @@ __all__ = [
     "UNLESS_STOPPED",
     "Rig",
     "rig",
+    "unheard",
 ]
 
 EACH_TARGET = pytest.mark.parametrize("rig", sorted(TARGETS), indirect=True)
@@ -94,6 +95,10 @@ def _memory(_: pytest.FixtureRequest) -> Made:
 
 RIGS: Mapping[str, Callable[[pytest.FixtureRequest], Made]] = {"docker": _docker, "memory": _memory}
 """How each registered target is made for these tests. A new target takes one more."""
+
+
+def unheard(about: str, result: str) -> None:
+    """Hears of an engine's calls, and does nothing with that."""
 
 
 @dataclass(frozen=True)

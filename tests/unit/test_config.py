@@ -42,6 +42,7 @@ def test_lists_repeat_take_commas_and_come_from_files(tmp_path: Path) -> None:
         (("--env", "dev", "--prefix", "confd/"), "--prefix"),
         (("--env", "dev", "--label-prefix", "x"), "--label-prefix"),
         (("--env", "dev", "--resync", "0"), "resync"),
+        (("--env", "dev", "--metrics-listen", "8701"), "--metrics-listen"),
         (("--env", "dev", "--etcd-user", "root"), "password file"),
         (("--env", "dev", "--config", "/does/not/exist"), "cannot read"),
     ],
@@ -91,3 +92,15 @@ def test_a_flag_that_does_not_exist_is_a_usage_error(capsys: pytest.CaptureFixtu
         agent("--no-such-flag")
     assert end.value.code == 2
     assert "--no-such-flag" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "address"), [((), "127.0.0.1:8701"), (("none",), None), (("unix:/run/m",), "unix:/run/m")]
+)
+def test_metrics_are_served_on_the_loopback_unless_told_otherwise(
+    given: tuple[str, ...], address: str | None
+) -> None:
+    flags = [word for one in given for word in ("--metrics-listen", one)]
+    assert agent("--env", "dev", *flags).metrics_listen == address
+    passed = server_config(["up", *flags], {}).agent_arguments
+    assert agent("--env", "dev", *passed).metrics_listen == address

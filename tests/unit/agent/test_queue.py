@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from confd.agent.queue import LONGEST_PAUSE_S, Queue
+from confd.agent.queue import LONGEST_PAUSE_S, Queue, Waiting
 from confd.clock import ManualClock, SystemClock
 
 
@@ -172,3 +172,16 @@ def test_who_waits_is_woken_when_a_key_s_time_has_come() -> None:
     queue: Queue[str] = Queue(SystemClock())
     queue.later("web", 0.01)
     assert queue.wait_take() == "web"
+
+
+def test_what_waits_is_told_with_its_age_and_failures() -> None:
+    queue, clock = make()
+    queue.add("web", min_s=5.0, max_s=5.0, fresh=True)
+    queue.add("api", fresh=True)
+    clock.advance(2.0)
+    assert queue.waiting() == {"web": Waiting(2.0, 0), "api": Waiting(2.0, 0)}
+    assert queue.take() == "api"
+    assert queue.waiting().keys() == {"web"}
+    queue.retry("api")
+    clock.advance(1.0)
+    assert queue.waiting()["api"] == Waiting(1.0, 1)
