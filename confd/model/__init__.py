@@ -5,7 +5,7 @@
 Values of settings are JSON text (`confd.jsontext`); equality is by text.
 """
 
-from confd.model.bindings import Binding, BindingFile, KeepLogs, OnChange, Select, VariablesRule
+from confd.model.bindings import Binding, BindingFile, FileCheck, KeepLogs, OnChange, Select, VariablesRule
 from confd.model.due import Rendered, RenderedFile, Resolved
 from confd.model.mappings import EMPTY, frozen, thawed
 from confd.model.plans import (
@@ -36,6 +36,7 @@ __all__ = [
     "ContainerPlan",
     "Effect",
     "Entry",
+    "FileCheck",
     "Head",
     "Hold",
     "HostState",

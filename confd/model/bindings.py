@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from confd import jsontext
 from confd.model.mappings import EMPTY
 
-__all__ = ["Binding", "BindingFile", "KeepLogs", "OnChange", "Select", "VariablesRule"]
+__all__ = ["Binding", "BindingFile", "FileCheck", "KeepLogs", "OnChange", "Select", "VariablesRule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,23 @@ class VariablesRule:
 
 
 @dataclass(frozen=True, slots=True)
+class FileCheck:
+    """A command that has to agree to a file before that takes its place; `{file}` in it is where that stands.
+
+    It runs in the container, or with `in_image` in one of its image that is thrown away, for `timeout_s` at most.
+    """
+
+    command: tuple[str, ...]
+    in_image: bool = False
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class BindingFile:
-    """A file inside the container. `path` is absolute, `mode` octal text, `owner` `uid:gid` or empty."""
+    """A file inside the container. `path` is absolute, `mode` octal text, `owner` `uid:gid` or empty.
+
+    It is in a format, or what a template makes; `template` is empty for one in a format.
+    """
 
     path: str
     format: str
@@ -30,6 +45,8 @@ class BindingFile:
     exclude: tuple[str, ...] = ()
     mode: str = "0644"
     owner: str = ""
+    template: str = ""
+    check: FileCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from confd.model import ChangeKind, Entry, Head, Snapshot, frozen
 from confd.plan import binding_problems
 from confd.services import changes
 from confd.services.context import Context
-from confd.services.places import Place, places_of, rendered_at
+from confd.services.places import Place, fresh_problems, places_of, rendered_at
 from confd.services.reach import check_reach, reached
 from confd.services.settings import Edit, Scope, Written
 
@@ -93,6 +93,7 @@ def _check(context: Context, before: Snapshot, after: Snapshot, places: list[Pla
         was, old = rendered_at(before, place, key)
         now, new = rendered_at(after, place, key)
         known = [*was.problems, *binding_problems(old, was)]
-        fresh = [p for p in (*now.problems, *binding_problems(new, now)) if p not in known]
+        fresh = fresh_problems(known, (*now.problems, *binding_problems(new, now)), after, place)
         if fresh:
-            raise Invalid(f"{fresh[0].detail} (in {place.env}/{place.app})", pointer="/on_change")
+            pointer = "/files" if fresh[0].file else "/on_change"
+            raise Invalid(f"{fresh[0].detail} (in {place.env}/{place.app})", pointer=pointer)
