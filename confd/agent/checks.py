@@ -1,7 +1,7 @@
 """Has a command agree to a file that is staged and not in its place yet: in the container, or in one of its image.
 
 The latter is thrown away in any case: at the end of the check, or where an agent died in the middle of it before
-the next one, or by `sweep`. It has the file's folder, read-only, and no network, and nothing else of the container's.
+the next one, or by `sweep`. It has the file's folder, read-only, no network, and nothing else of the container's.
 """
 
 from __future__ import annotations
