@@ -73,9 +73,15 @@ def _observed(snapshot: Snapshot) -> Iterable[Observed]:
                 yield observed
 
 
-def fresh_problems(was: Iterable[Problem], now: Iterable[Problem], after: Snapshot, place: Place) -> list[Problem]:
-    """What a write brings in. A template is filled only where the app is: not in an env of which it is not."""
-    known = list(was)
+def fresh_problems(
+    was: Iterable[Problem], now: Iterable[Problem], snapshots: tuple[Snapshot, Snapshot], place: Place
+) -> list[Problem]:
+    """What a write brings in, from the first of the snapshots to the second.
+
+    A template is filled only where the app is: an env that only has what all envs share need not have its keys.
+    """
+    before, after = snapshots
+    known = [problem for problem in was if problem.code != "template" or _is_at(before, place)]
     fresh = [problem for problem in now if problem not in known]
     return [problem for problem in fresh if problem.code != "template" or _is_at(after, place)]
 

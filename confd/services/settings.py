@@ -278,7 +278,7 @@ def _check(
     key = context.digest_key(before)
     for place in places:
         was, now = rendered_at(before, place, key)[0], rendered_at(after, place, key)[0]
-        fresh = fresh_problems(was.problems, now.problems, after, place)
+        fresh = fresh_problems(was.problems, now.problems, (before, after), place)
         if fresh:
             raise _refusal(fresh, place, scope)
     return _host_problems(context, before, after, places, scope)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from confd.client import Client, HttpTransport
 from tests.support.engine import EngineProcess
 from tests.support.programs import Confd
 from tests.support.wait import until
@@ -270,3 +271,34 @@ def test_what_an_agent_that_died_has_left_of_a_check_is_removed(
     checking_up.stop()
     checking_up.start()
     until(lambda: engine.names() == ["mine"], 20)
+
+
+def test_a_binding_is_checked_against_the_present_settings_before_it_is_stored(
+    confd: Confd, engine: EngineProcess, tmp_path: Path
+) -> None:
+    confd.ctl("set", "preview", "web/port=80", "-e", "dev")
+    _bind(confd, "preview", tmp_path, _file(template="port {{ settings['web/port'] }}\nlevel info\n"))
+    _run(engine, "preview", tmp_path)
+    until(lambda: _state(confd, "preview") == "in-sync", 20)
+    stored = tmp_path / "binding.json"
+    words = ("binding", "check", "preview", str(stored), "-e", "dev")
+    assert confd.ctl(*words) == ""
+    assert "/etc/app/app.conf (mode 0644): 1 of 1 container with it as it would be" in confd.words(*words, expect=0)
+    stored.write_text(stored.read_text().replace("info", "debug"))
+    assert confd.ctl(*words).splitlines()[-3:] == [" port 80", "-level info", "+level debug"]
+    (file,) = confd.json(*words)["files"]
+    assert (file["content"], file["written"], file["keys"]) == ("port 80\nlevel debug\n", 0, ["web/port"])
+    stored.write_text(stored.read_text().replace("web/port", "web/prot"))
+    assert "there is no setting web/prot" in confd.words(*words, expect=65)
+    assert "a right binding" in confd.words(*words, "--offline", expect=0)
+    assert (tmp_path / "etc" / "app.conf").read_text() == "port 80\nlevel info\n"
+
+
+def test_who_asks_for_config_has_the_rendered_file(confd: Confd, tmp_path: Path) -> None:
+    confd.ctl("set", "asks", "web/port=80", "-e", "dev")
+    _bind(confd, "asks", tmp_path, _file(template="port {{ settings['web/port'] }}\n", mode="0600", owner="7"))
+    client = Client(HttpTransport(f"unix:{confd.sockets}/confd.sock"), token=confd.token_file.read_text().strip())
+    document = json.loads(client.call("GET", "/v1/apps/asks/envs/dev/config").body)
+    assert document["files"] == [
+        {"path": "/etc/app/app.conf", "content": "port 80\n", "mode": "0600", "owner": [7, 7]}
+    ]

@@ -36,7 +36,13 @@ class Bench:
         self.target = MemoryTarget()
         self.target.pull("app:1", _program, {"Volumes": {"/data": {}, "/etc/app": {}}})
         self.checks = Checks(self.target, Labels(), Hurried())
-        body = {"Image": "app:1", "Cmd": ["run"], "User": "7", "Labels": {}, "HostConfig": {"Binds": [f"{folder}:/etc/app"]}}
+        body = {
+            "Image": "app:1",
+            "Cmd": ["run"],
+            "User": "7",
+            "Labels": {},
+            "HostConfig": {"Binds": [f"{folder}:/etc/app"]},
+        }
         self.container = self.target.create(Replacement("web", body, {}))
         self.target.start(self.container)
 
