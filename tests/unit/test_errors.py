@@ -25,3 +25,7 @@ def test_a_failed_start_carries_the_last_words_of_the_container() -> None:
     failed = errors.StartFailed("it exited with 3", log="no such setting\n")
     assert (failed.detail, failed.log) == ("it exited with 3", "no such setting\n")
     assert errors.StartFailed("it exited with 3").log == ""
+
+
+def test_a_failure_inside_a_container_brings_its_last_words() -> None:
+    assert [kind("no", log="words").log for kind in (errors.CommandFailed, errors.CheckFailed)] == ["words"] * 2
