@@ -48,6 +48,8 @@ LATER = (
 )
 """Fields of the contract that this release does not act on yet: refused, so that nobody relies on them."""
 
+LONGEST_CHECK_S = 300
+
 HIGHEST_ID = 2**32 - 2
 """Of a user or group."""
 
@@ -194,7 +196,11 @@ def _file_check(item: Mapping[str, Any], at: str) -> FileCheck:
     if not any("{file}" in word for word in command):
         detail = 'binding: a check is told by {file} where the new file stands, as ["nginx", "-t", "-c", "{file}"]'
         raise Invalid(detail, pointer=f"{at}/check/command")
-    return FileCheck(command, item.get("in", "container") == "image", seconds(item.get("timeout", 10)))
+    timeout_s = seconds(item.get("timeout", 10))
+    if not 0 < timeout_s <= LONGEST_CHECK_S:
+        detail = f"binding: a check takes at most {LONGEST_CHECK_S // 60} minutes: other containers wait for it"
+        raise Invalid(detail, pointer=f"{at}/check/timeout")
+    return FileCheck(command, item.get("in", "container") == "image", timeout_s)
 
 
 def _on_change(items: Iterable[Mapping[str, Any]]) -> Iterable[OnChange]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -271,6 +273,27 @@ def test_what_an_agent_that_died_has_left_of_a_check_is_removed(
     checking_up.stop()
     checking_up.start()
     until(lambda: engine.names() == ["mine"], 20)
+
+
+def test_an_agent_that_is_killed_in_the_middle_of_a_check_does_it_again_and_leaves_nothing(
+    checking: Confd, engine: EngineProcess, tmp_path: Path
+) -> None:
+    checking.ctl("set", "killed", "web/port=80", "-e", "dev")
+    check = {
+        "command": ["sh", "-c", "test -e /etc/app/go || sleep 98763", "{file}"],
+        "timeout": "1m",
+        "in": "image",
+    }
+    _bind(checking, "killed", tmp_path, _file(check=check))
+    _run(engine, "killed", tmp_path)
+    until(lambda: len(engine.names(running=True)) == 2, 20)
+    (tmp_path / "etc" / "go").touch()
+    old = checking.agent_pid()
+    os.kill(old, signal.SIGKILL)
+    until(lambda: checking.agent_pid() not in (0, old), 20)
+    until(lambda: _state(checking, "killed") == "in-sync", 40)
+    assert engine.names() == ["killed"]
+    assert _left(tmp_path) == ["app.conf", "go"]
 
 
 def test_a_binding_is_checked_against_the_present_settings_before_it_is_stored(

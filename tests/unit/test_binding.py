@@ -65,6 +65,11 @@ def test_a_whole_binding() -> None:
             "/files/0/check/command",
         ),
         (
+            '{"files": [{"path": "/a", "format": "env", "check": {"command": ["{file}"], "timeout": "6m"}}]}',
+            "at most 5 minutes",
+            "/files/0/check/timeout",
+        ),
+        (
             '{"files": [{"path": "/a", "format": "env", "check": {"command": ["t", "{file}"], "in": "host"}}]}',
             "(container|image)",
             "/files/0/check/in",
