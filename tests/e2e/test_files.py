@@ -149,6 +149,7 @@ def test_a_file_that_its_check_refuses_changes_nothing_and_a_right_one_takes_its
     _bind(checking, app, tmp_path, _file(check={**CHECK, "in": where}))
     container = _run(engine, app, tmp_path)
     until(lambda: _state(checking, app) == "in-sync", 20)
+    until(lambda: b"level info;" in engine.client.logs(app), 10)
     written = tmp_path / "etc" / "app.conf"
     old, heard = written.read_text(), engine.client.logs(app)
     pid = engine.inspect(app)["State"]["Pid"]
