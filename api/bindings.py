@@ -58,6 +58,16 @@ def put_binding(app: str, env: str) -> Response:
     return answer(written_document(bindings.put(context(), scope, any_body(), _wanted(scope))))
 
 
+@routes.post(f"{SCOPE}/binding/check")
+@takes()
+def check_binding(app: str, env: str) -> Response:
+    """The files that a binding would give with the settings there are, beside those by the one that is stored.
+
+    Body: the binding. Nothing is stored; what a write of it would be refused for, this is.
+    """
+    return answer(bindings.preview(context(), scope_of(app, env), any_body()))
+
+
 @routes.delete(f"{SCOPE}/binding")
 @takes(*EDITED)
 def delete_binding(app: str, env: str) -> Response:

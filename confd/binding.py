@@ -17,6 +17,7 @@ from confd.model import (
     REACHES,
     Binding,
     BindingFile,
+    FileCheck,
     KeepLogs,
     Maintenance,
     OnChange,
@@ -28,6 +29,7 @@ from confd.model import (
     frozen,
 )
 from confd.schema import check
+from confd.templates import template_of
 
 __all__ = ["ACTIONS", "WORDS", "binding_of", "parse_binding", "seconds"]
 
@@ -49,6 +51,11 @@ LATER = (
     "health/timeout",
 )
 """Fields of the contract that this release does not act on yet: refused, so that nobody relies on them."""
+
+LONGEST_CHECK_S = 300
+
+HIGHEST_ID = 2**32 - 2
+"""Of a user or group."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -189,23 +196,61 @@ def _variables(fields: Mapping[str, Any]) -> VariablesRule:
 def _files(items: Iterable[Mapping[str, Any]]) -> Iterable[BindingFile]:
     seen: set[str] = set()
     for index, item in enumerate(items):
-        path = item["path"]
+        path, at = item["path"], f"/files/{index}"
         if "/../" in path or path.endswith("/..") or path in seen:
-            raise Invalid(f"binding: the path {path!r} stands twice or goes up", pointer=f"/files/{index}/path")
-        if item["format"] not in FORMATS:
-            known = ", ".join(sorted(FORMATS))
-            raise Invalid(
-                f"binding: format {item['format']!r} is unknown; known are: {known}", pointer=f"/files/{index}"
-            )
+            raise Invalid(f"binding: the path {path!r} stands twice or goes up", pointer=f"{at}/path")
         seen.add(path)
+        _check_source(item, at)
+        _check_owner(item.get("owner", ""), at)
         yield BindingFile(
             path=path,
-            format=item["format"],
+            format=item.get("format", ""),
             include=tuple(item.get("include", ("**",))),
             exclude=tuple(item.get("exclude", ())),
             mode=item.get("mode", "0644"),
             owner=item.get("owner", ""),
+            template=item.get("template", ""),
+            check=_file_check(item["check"], at) if "check" in item else None,
         )
+
+
+def _check_source(item: Mapping[str, Any], at: str) -> None:
+    """A file is in a format that is known, or made by a template that can be filled."""
+    if ("format" in item) == ("template" in item):
+        raise Invalid(f"binding: {item['path']}: give either a format or a template", pointer=at)
+    if "template" in item:
+        try:
+            template_of(item["template"])
+        except Invalid as error:
+            raise Invalid(
+                f"binding: template of {item['path']}: {error.detail}", pointer=f"{at}/template"
+            ) from error
+    elif item["format"] not in FORMATS:
+        known = ", ".join(sorted(FORMATS))
+        raise Invalid(f"binding: format {item['format']!r} is unknown; known are: {known}", pointer=at)
+
+
+def _check_owner(owner: str, at: str) -> None:
+    parts = owner.split(":") if owner else []
+    if not all(part.isascii() and part.isdigit() for part in parts) or len(parts) > 2:
+        detail = (
+            f"binding: owner {owner!r}: names are known inside the container alone; give numbers, like 1000:1000"
+        )
+        raise Invalid(detail, pointer=f"{at}/owner")
+    if any(int(part[:11]) > HIGHEST_ID for part in parts):
+        raise Invalid(f"binding: owner {owner!r}: a number is at most {HIGHEST_ID}", pointer=f"{at}/owner")
+
+
+def _file_check(item: Mapping[str, Any], at: str) -> FileCheck:
+    command = tuple(item["command"])
+    if not any("{file}" in word for word in command):
+        detail = 'binding: a check is told by {file} where the new file stands, as ["nginx", "-t", "-c", "{file}"]'
+        raise Invalid(detail, pointer=f"{at}/check/command")
+    timeout_s = seconds(item.get("timeout", 10))
+    if not 0 < timeout_s <= LONGEST_CHECK_S:
+        detail = f"binding: a check takes at most {LONGEST_CHECK_S // 60} minutes: other containers wait for it"
+        raise Invalid(detail, pointer=f"{at}/check/timeout")
+    return FileCheck(command, item.get("in", "container") == "image", timeout_s)
 
 
 def _on_change(items: Iterable[Mapping[str, Any]]) -> Iterable[OnChange]:

@@ -12,6 +12,7 @@ from confd.actions import REACHES
 from confd.actions.fidelity import obstacles_of
 from confd.agent.agent import Agent
 from confd.agent.apply import Applier
+from confd.agent.checks import Checks
 from confd.agent.inventory import Inventory, own_container
 from confd.agent.logs import KeptLogs
 from confd.agent.metrics import Effects, Readings, count_calls, count_errors
@@ -108,7 +109,8 @@ def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:
     reporter = Reporter(store, keyspace, config.host, clock)
     turns = Turns(store, keyspace, config.host, mirror, clock)
     sightings = Sightings(store, keyspace, config.host, clock)
-    acts = acts_for(target, labels, clock, logs)
+    checks = Checks(target, labels, clock)
+    acts = acts_for(target, labels, clock, logs, checks)
     applier = Applier(inventory, ledger, reporter, turns, clock, acts, world.check)
     reconciler = Reconciler(
         config.host, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings, Splay(clock)
@@ -126,6 +128,7 @@ def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:
         reconciler,
         _about(config, facts),
         config.resync_s,
+        clear=checks.sweep,
         failed=count_errors(tally),
     )
     return agent, Readings(agent, Meter(target.stats), tally)

@@ -269,6 +269,10 @@ class Client:
         query |= {name: "true" for name in ("dry_run", "yes") if getattr(edit, name)}
         return self._send("PUT", f"{scope.path}/binding", binding, query)
 
+    def check_binding(self, scope: Scope, binding: Value) -> Document:
+        """The files that the binding would give, compared with those by the binding that is stored."""
+        return self._send("POST", f"{scope.path}/binding/check", binding, scope.query)
+
     def brakes(self) -> Document:
         return self.get("/v1/freezes")
 

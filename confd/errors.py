@@ -233,6 +233,12 @@ class CommandFailed(EngineRefused):
         self.log = log
 
 
+class CheckFailed(CommandFailed):
+    """A check did not agree to a file, so that nothing was changed. `log` holds the last lines of its output."""
+
+    code = "check-failed"
+
+
 class NotReady(TargetError):
     """The process does not catch the signal (yet), or a command asks to be skipped for now; it is tried again."""
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from confd.durable import Folder
+from confd.errors import CheckFailed
 from confd.keys import App, Container, Env, Host, Key, Keyspace
 from confd.model import EMPTY, Applied, Outcome, frozen
 from confd.outcomes import kept
@@ -237,13 +238,20 @@ class Ledger:
         self._commit(told, {successor.container: entry, container: None})
         self._ended(old, applied, outcomes)
 
-    def failed(self, container: Container, spec: Digest, outcomes: Sequence[Outcome]) -> None:
-        """The last of the outcomes failed: that of a recreate is not tried again until the spec changes."""
+    def failed(
+        self, container: Container, spec: Digest, outcomes: Sequence[Outcome], files: Digest | None = None
+    ) -> None:
+        """The last of the outcomes failed: that of a recreate is not tried again until the spec changes.
+
+        Nor are files that a check did not agree to, until their digest changes.
+        """
         old, applied, last = self._known(container), self._known(container).applied, outcomes[-1]
         if last.action == "recreate":
             applied = replace(applied, failed=spec, failed_detail=last.detail)
         elif last.action == "update":
             applied = replace(applied, refused=spec)
+        elif last.code == CheckFailed.code:
+            applied = replace(applied, rejected=files, rejected_detail=last.detail)
         self._write({container: replace(old, applied=applied, intent=None, outcomes=kept(old.outcomes, outcomes))})
         self._ended(old, applied, outcomes)
 
@@ -308,6 +316,7 @@ def _read_in(copy: _Copy, cluster: str) -> LedgerEntry:
         keys=frozen({key: unknown(digest) for key, digest in applied.keys.items()}),
         failed=applied.failed and unknown(applied.failed),
         refused=applied.refused and unknown(applied.refused),
+        rejected=applied.rejected and unknown(applied.rejected),
     )
     arguments = copy.entry.arguments and unknown(copy.entry.arguments)
     return replace(copy.entry, applied=there, arguments=arguments)
@@ -339,6 +348,9 @@ def _dump(entry: LedgerEntry) -> str:
             },
             "failed": {"spec": applied.failed, "detail": applied.failed_detail} if applied.failed else None,
             "refused": applied.refused,
+            "rejected": (
+                {"files": applied.rejected, "detail": applied.rejected_detail} if applied.rejected else None
+            ),
             "intent": entry.intent,
             "outcomes": list(entry.outcomes),
             "adopted": entry.adopted,
@@ -352,6 +364,7 @@ def _parse(text: str) -> LedgerEntry | None:
     try:
         document = json.loads(text)
         base, applied, failed = document["base"], document["applied"], document["failed"] or {}
+        rejected = document.get("rejected") or {}
         command = base["command"]
         keys = {Key(key): Digest(digest) for key, digest in applied["keys"].items()}
         return LedgerEntry(
@@ -372,6 +385,8 @@ def _parse(text: str) -> LedgerEntry | None:
                 failed.get("spec"),
                 failed.get("detail", ""),
                 document.get("refused"),
+                rejected.get("files"),
+                rejected.get("detail", ""),
             ),
             arguments=applied["arguments"],
             intent=document["intent"],

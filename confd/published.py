@@ -70,6 +70,8 @@ def observed_document(observed: Observed) -> dict[str, Any]:
             "failed": applied.failed,
             "failed_detail": applied.failed_detail,
             "refused": applied.refused,
+            "rejected": applied.rejected,
+            "rejected_detail": applied.rejected_detail,
         },
     }
 
@@ -94,6 +96,8 @@ def observed_of(document: Mapping[str, Any]) -> Observed:
                 applied["failed"],
                 applied["failed_detail"],
                 applied.get("refused"),
+                applied.get("rejected"),
+                applied.get("rejected_detail", ""),
             ),
         )
     except (KeyError, TypeError, ValueError) as exc:

@@ -27,6 +27,7 @@ from confd.model import (
 )
 from confd.options import OPTIONS, UNSUPPORTED, conflicts
 from confd.secret import Digest, DigestKey
+from confd.templates import Budget, fill, template_of
 
 __all__ = ["render", "selected", "text_of", "variable_name"]
 
@@ -72,7 +73,7 @@ def render(resolved: Resolved, binding: Binding, digest_key: DigestKey) -> Rende
     _render_variables(settings, resolved, binding.variables, draft)
     _render_options(settings, draft)
     arguments, argument_keys = _render_arguments(settings, binding)
-    files = tuple(_render_files(settings, binding, digest_key, draft))
+    files = tuple(_render_files(resolved, binding, digest_key, draft))
     digest = digest_key.digest
     run = ["run", *_flat(draft.options), "arguments", *arguments]
     variables = dict(sorted(draft.variables.items()))
@@ -93,6 +94,7 @@ def render(resolved: Resolved, binding: Binding, digest_key: DigestKey) -> Rende
         run_digest=digest(*run),
         problems=tuple(draft.problems),
         arguments_digest=digest("arguments", *arguments) if arguments else None,
+        files_digest=_files_digest(files, digest_key),
         secret_keys=frozenset(key for key, setting in settings.items() if setting.secret),
     )
 
@@ -180,19 +182,81 @@ def _render_arguments(settings: Mapping[Key, Setting], binding: Binding) -> tupl
 
 
 def _render_files(
-    settings: Mapping[Key, Setting], binding: Binding, digest_key: DigestKey, draft: _Draft
+    resolved: Resolved, binding: Binding, digest_key: DigestKey, draft: _Draft
 ) -> Iterable[RenderedFile]:
+    """All templates have one budget of work between them."""
+    settings, budget = resolved.settings, Budget()
     for file in binding.files:
         keys = tuple(
             key for key in settings if not is_run_option(key) and selected(key, file.include, file.exclude)
         )
+        named = _named(file)
         try:
-            content = FORMATS[file.format].dump(_members(file, keys, settings, binding.variables))
+            if file.template:
+                texts = {key: settings[key].text for key in keys}
+                filled = fill(template_of(file.template), texts, _about(resolved), budget)
+                content, keys = (
+                    filled.text,
+                    tuple(key for key in filled.keys if key in texts or key not in settings),
+                )
+            else:
+                content = FORMATS[file.format].dump(_members(file, keys, settings, binding.variables))
         except ConfdError as error:
-            draft.problems.append(Problem("file", keys, f"{file.path}: {error.detail}"))
+            of = tuple(sorted(named, key=lambda key: (key in keys, key))) if file.template else keys
+            code = "template" if file.template else "file"
+            draft.problems.append(Problem(code, of, f"{file.path}: {_advised(file, error)}", file.path))
             continue
         digest: Digest = digest_key.digest("file", content)
-        yield RenderedFile(file.path, content, int(file.mode, 8), _owner(file), digest, keys)
+        hidden = tuple(text for key in keys if key in settings for text in _hidden(settings[key]))
+        yield RenderedFile(
+            file.path, content, int(file.mode, 8), _owner(file), digest, keys, named, file.check, hidden
+        )
+
+
+def _named(file: BindingFile) -> frozenset[Key]:
+    """The keys that its template may come to."""
+    named = map(Key, template_of(file.template).named) if file.template else ()
+    return frozenset(key for key in named if not is_run_option(key) and selected(key, file.include, file.exclude))
+
+
+def _advised(file: BindingFile, error: ConfdError) -> str:
+    """Why a file cannot be rendered, and what to do about a key that is not there."""
+    if file.template and ": there is no setting " in error.detail:
+        return f"{error.detail}; set it, or give a default in the template: get(KEY, DEFAULT)"
+    return error.detail
+
+
+def _about(resolved: Resolved) -> Mapping[str, str]:
+    return {"app": resolved.app, "env": resolved.env, "host": resolved.host or ""}
+
+
+def _hidden(setting: Setting) -> Iterable[str]:
+    """The texts in a secret, as they may stand in a file."""
+    if setting.secret:
+        for text in _leaves(jsontext.parse(setting.text)):
+            yield text
+            yield jsontext.dump(text)[1:-1]
+
+
+def _leaves(value: jsontext.Value) -> Iterable[str]:
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _leaves(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _leaves(item)
+    elif isinstance(value, (str, jsontext.Number)) and str(value):
+        yield str(value)
+
+
+def _files_digest(files: Iterable[RenderedFile], digest_key: DigestKey) -> Digest | None:
+    """Of all that is done to files, so that what was refused once is not tried again until it is another."""
+    parts = [
+        text
+        for file in files
+        for text in (file.path, file.digest, str(file.mode), str(file.owner), repr(file.check))
+    ]
+    return digest_key.digest("files", *parts) if parts else None
 
 
 def _members(

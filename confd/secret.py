@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NewType
 
-__all__ = ["DIGEST_VERSION", "MASK", "Digest", "DigestKey", "is_known", "unknown"]
+__all__ = ["DIGEST_VERSION", "MASK", "Digest", "DigestKey", "is_known", "masked", "unknown"]
 
 Digest = NewType("Digest", str)
 """`v1:` and 32 hexadecimal digits."""
@@ -42,6 +42,13 @@ class DigestKey:
             code.update(len(data).to_bytes(8, "big"))
             code.update(data)
         return Digest(f"{DIGEST_VERSION}:{code.hexdigest()[:32]}")
+
+
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """The text without these texts, the longest first."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
 
 
 def is_known(digest: str) -> bool:

@@ -38,7 +38,10 @@ STOP_S = 0.8
 
 @dataclass(slots=True)
 class Agent:
-    """All parts, made by the composition root. `about` is published beside the time."""
+    """All parts, made by the composition root. `about` is published beside the time.
+
+    `clear` removes what an agent before this one has left on the engine.
+    """
 
     env: Env
     host: Host
@@ -52,6 +55,7 @@ class Agent:
     reconciler: Reconciler
     about: Mapping[str, Any]
     resync_s: float = 300.0
+    clear: Callable[[], None] = lambda: None
     queue: Queue[Place] = field(init=False)
     _stop: threading.Event = field(default_factory=threading.Event)
     _relist: threading.Event = field(default_factory=threading.Event)
@@ -217,12 +221,13 @@ class Agent:
         return True
 
     def _sweep(self) -> None:
-        """Tell no more of containers that are not here, as a restored backup does."""
+        """Tell no more of containers that are not here, as a restored backup does, and clear up."""
         try:
+            self.clear()
             self.reconciler.reporter.sweep(self.inventory.has)
         except ConfdError as error:
             self._note_conflict(error)
-            log.debug("old words stay in the store: %s", error.detail)
+            log.debug("what is old stays for now: %s", error.detail)
 
     def _retell(self) -> None:
         try:

@@ -15,7 +15,7 @@ from confd.agent.inventory import Inventory, Place
 from confd.agent.logs import LastWords
 from confd.agent.status import Report, Reporter
 from confd.agent.turns import Turns
-from confd.errors import ConfdError, Held
+from confd.errors import CheckFailed, ConfdError, Held
 from confd.keys import Container
 from confd.ledger import Ledger, LedgerEntry, Successor
 from confd.model import Binding, ContainerPlan, Observed, Outcome, Reach, Rendered, Result, Step
@@ -98,10 +98,11 @@ class Applier:
                 if outcomes[-1].result is Result.FAILED:
                     if step.reach >= Reach.NEW_PROCESS:
                         self.turns.failed(place, step, plan.name, outcomes[-1].detail)
-                    self.ledger.failed(container, target, outcomes)
+                    self.ledger.failed(container, target, outcomes, rendered.files_digest)
                     log.warning("%s of %s failed: %s", step.action, plan.name, outcomes[-1].detail)
                     why = outcomes[-1].detail
-                    return Ended(container, not_again(why) if step.action == "recreate" else why)
+                    final = step.action == "recreate" or outcomes[-1].code == CheckFailed.code
+                    return Ended(container, not_again(why) if final else why)
         except Held as held:
             self.ledger.halted(container, outcomes)
             log.info("%s: stopped before its next step: %s", plan.name, held.detail)
@@ -127,7 +128,8 @@ class Applier:
             self.inventory.touched(container)
             if error.retryable:
                 raise
-            return with_words(heard, self._outcome(step, Result.FAILED, error.detail, work.rendered, began))
+            failed = self._outcome(step, Result.FAILED, error.detail, work.rendered, began)
+            return with_words(heard, replace(failed, code=error.code))
         if step.action not in ("signal", "exec", "files"):
             self.inventory.touched(container)
             self.inventory.touched(current)

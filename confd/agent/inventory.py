@@ -204,6 +204,8 @@ class Inventory:
     def _chosen(self, inspect: Inspect) -> tuple[Env | None, list[App]]:
         """The env of a container, and the apps whose bindings there choose it."""
         labels = labels_of(inspect)
+        if self._labels.get(inspect, "check"):  # it is gone in a moment
+            return None, []
         try:
             env = parse_env(labels.get(self._labels.prefix + "env") or self._env)
         except Malformed:

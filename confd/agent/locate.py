@@ -8,11 +8,13 @@ host's own, whoever mounted that.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from confd.ports import Inspect
 
-__all__ = ["locate"]
+__all__ = ["locate", "mount_of"]
 
 _SYSTEM = ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "sbin", "sys", "usr")
 """Top folders whose whole content is the host's."""
@@ -32,23 +34,27 @@ def locate(inspect: Inspect, path: str) -> tuple[Path | None, str]:
     Only a mounted directory lets a file be replaced by rename, and only below that directory: a link in it
     that leads elsewhere is not followed.
     """
-    mounts = {str(mount.get("Destination")): mount for mount in inspect.get("Mounts") or ()}
-    if path in mounts:
+    mount = mount_of(inspect, path)
+    if mount is None:
+        return None, "it is in no mounted directory; mount one there, so that the agent can write into it"
+    parent, source = str(mount["Destination"]), Path(str(mount.get("Source") or ""))
+    if parent == path:
         return None, "the file itself is a mount, which cannot be replaced by rename; mount its directory instead"
-    for parent in PurePosixPath(path).parents:
-        mount = mounts.get(str(parent))
-        if mount is None:
-            continue
-        source = Path(str(mount.get("Source") or ""))
-        if mount.get("Type") not in ("bind", "volume") or not source.is_dir():
-            return None, f"the mount {parent} is no directory that this agent can reach"
-        if mount["Type"] == "bind" and _is_the_hosts(source):
-            return None, f"{source} is a folder of the host itself; mount one of the app's own, like /srv/app"
-        place = source / PurePosixPath(path).relative_to(parent)
-        if Path(os.path.realpath(place.parent)).is_relative_to(os.path.realpath(source)):
-            return place, ""
-        return None, f"a link below {parent} leads out of the mounted directory"
-    return None, "it is in no mounted directory; mount one there, so that the agent can write into it"
+    if mount.get("Type") not in ("bind", "volume") or not source.is_dir():
+        return None, f"the mount {parent} is no directory that this agent can reach"
+    if mount["Type"] == "bind" and _is_the_hosts(source):
+        return None, f"{source} is a folder of the host itself; mount one of the app's own, like /srv/app"
+    place = source / PurePosixPath(path).relative_to(parent)
+    if Path(os.path.realpath(place.parent)).is_relative_to(os.path.realpath(source)):
+        return place, ""
+    return None, f"a link below {parent} leads out of the mounted directory"
+
+
+def mount_of(inspect: Inspect, path: str) -> Mapping[str, Any] | None:
+    """The mount that a path of the container is on, or None."""
+    mounts = {str(mount.get("Destination")): mount for mount in inspect.get("Mounts") or ()}
+    on = (str(one) for one in (path, *PurePosixPath(path).parents))
+    return next((mounts[one] for one in on if one in mounts), None)
 
 
 def _is_the_hosts(folder: Path) -> bool:

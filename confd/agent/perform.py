@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from confd.actions import exec as execute
@@ -14,6 +15,7 @@ from confd.actions import files, recreate, restart, signal, update
 from confd.actions.fidelity import Wanted
 from confd.agent.apply import Act, Work
 from confd.agent.base import base_on, image_name, own_of
+from confd.agent.checks import Checks
 from confd.agent.inventory import Place
 from confd.agent.locate import locate
 from confd.agent.logs import KeptLogs, LastWords
@@ -21,8 +23,21 @@ from confd.agent.observe import Labels, labels_of
 from confd.errors import CommandFailed, EngineRefused
 from confd.keys import Container, Key
 from confd.ledger import Base, Ledger, LedgerEntry, Successor
-from confd.model import EMPTY, Applied, KeepLogs, Outcome, Reason, Result, Step
-from confd.options import limits_told, load, overlay
+from confd.model import (
+    EMPTY,
+    Applied,
+    KeepLogs,
+    Outcome,
+    Reason,
+    RenderedFile,
+    Result,
+    Step,
+)
+from confd.options import (
+    limits_told,
+    load,
+    overlay,
+)
 from confd.ports import Clock, Engine, Inspect
 
 __all__ = ["acts_for", "healer_for"]
@@ -36,17 +51,34 @@ class _Acts:
     labels: Labels
     clock: Clock
     logs: KeptLogs
+    checks: Checks
 
     def files(self, step: Step, work: Work) -> Container:
+        """All are staged and checked before the first one takes its place."""
         changed = {reason.why.removeprefix("file ") for reason in step.reasons}
-        for file in work.rendered.files:
-            if file.path not in changed:
-                continue
-            place, why = locate(work.inspect, file.path)
-            if place is None:
-                raise EngineRefused(f"{file.path}: {why}")
-            files.write(place, file)
+        due = [(self._place(work, file), file) for file in work.rendered.files if file.path in changed]
+        with files.staged(due) as staged:
+            for one in staged:
+                if one.file.check is not None:
+                    with self._words_kept(work):
+                        self.checks.run(work.inspect, one, one.file.check)
+            files.replace_all(staged)
         return _id(work.inspect)
+
+    def _place(self, work: Work, file: RenderedFile) -> Path:
+        place, why = locate(work.inspect, file.path)
+        if place is None:
+            raise EngineRefused(f"{file.path}: {why}")
+        return place
+
+    @contextmanager
+    def _words_kept(self, work: Work) -> Iterator[None]:
+        """What a command said that failed stands with the outcome."""
+        try:
+            yield
+        except CommandFailed as error:
+            work.hear(LastWords(error.log))
+            raise
 
     def signal(self, step: Step, work: Work) -> Container:
         with self._heard_where_it_fails(work):
@@ -56,11 +88,8 @@ class _Acts:
     def execute(self, step: Step, work: Work) -> Container:
         """What the command says is kept with the outcome."""
         command: list[str] = json.loads(step.parameters["command"])
-        try:
+        with self._words_kept(work):
             said = execute.apply(self.target, work.inspect, command, float(step.parameters["timeout_s"]))
-        except CommandFailed as error:
-            work.hear(LastWords(error.log))
-            raise
         work.hear(LastWords(said))
         return _id(work.inspect)
 
@@ -154,9 +183,11 @@ class _Chosen:
     leaves: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
 
-def acts_for(target: Engine, labels: Labels, clock: Clock, logs: KeptLogs | None = None) -> Mapping[str, Act]:
+def acts_for(
+    target: Engine, labels: Labels, clock: Clock, logs: KeptLogs | None = None, checks: Checks | None = None
+) -> Mapping[str, Act]:
     """Action name to what does it, on this target."""
-    acts = _Acts(target, labels, clock, logs or KeptLogs(target, clock))
+    acts = _Acts(target, labels, clock, logs or KeptLogs(target, clock), checks or Checks(target, labels, clock))
     return {
         "files": acts.files,
         "signal": acts.signal,

@@ -8,6 +8,7 @@ Values of settings are JSON text (`confd.jsontext`); equality is by text.
 from confd.model.bindings import (
     Binding,
     BindingFile,
+    FileCheck,
     KeepLogs,
     Maintenance,
     OnChange,
@@ -46,6 +47,7 @@ __all__ = [
     "ContainerPlan",
     "Effect",
     "Entry",
+    "FileCheck",
     "Head",
     "Hold",
     "HostState",

@@ -13,6 +13,7 @@ from confd.model.reach import Reach
 __all__ = [
     "Binding",
     "BindingFile",
+    "FileCheck",
     "KeepLogs",
     "Maintenance",
     "OnChange",
@@ -35,8 +36,23 @@ class VariablesRule:
 
 
 @dataclass(frozen=True, slots=True)
+class FileCheck:
+    """A command that has to agree to a file before that takes its place; `{file}` in it is where that stands.
+
+    It runs in the container, or with `in_image` in one of its image that is thrown away, for `timeout_s` at most.
+    """
+
+    command: tuple[str, ...]
+    in_image: bool = False
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class BindingFile:
-    """A file inside the container. `path` is absolute, `mode` octal text, `owner` `uid:gid` or empty."""
+    """A file inside the container. `path` is absolute, `mode` octal text, `owner` `uid:gid` or empty.
+
+    It is in a format, or what a template makes; `template` is empty for one in a format.
+    """
 
     path: str
     format: str
@@ -44,6 +60,8 @@ class BindingFile:
     exclude: tuple[str, ...] = ()
     mode: str = "0644"
     owner: str = ""
+    template: str = ""
+    check: FileCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from confd.keys import App, Env, Host, Key, Layer
+from confd.model.bindings import FileCheck
 from confd.model.settings import Problem, Setting
 from confd.secret import Digest
 
@@ -33,7 +34,11 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class RenderedFile:
-    """A file's whole content as text; `keys` are the settings it was made from."""
+    """A file's whole content as text; `keys` are the settings it was made from.
+
+    `named` are those that its template may come to as well, once others are different. `secrets` are texts in it
+    that nobody is to see.
+    """
 
     path: str
     content: str
@@ -41,6 +46,13 @@ class RenderedFile:
     owner: tuple[int, int] | None
     digest: Digest
     keys: tuple[Key, ...]
+    named: frozenset[Key] = frozenset()
+    check: FileCheck | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def carries(self, key: Key) -> bool:
+        """Whether a change of the key can be one of the file."""
+        return key in self.keys or key in self.named
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,7 @@ class Rendered:
     JSON text (`confd.options`); `arguments` are appended to the base command, `argument_keys` the keys they
     came from. `key_digests` per key of all effective settings. `spec_digest` covers variables, options and
     arguments; `run_digest` options and arguments only (what a shim's container is created for); `files` each
-    carry their own. `variable_digests` per NAME.
+    carry their own, `files_digest` covers them with mode, owner and check. `variable_digests` per NAME.
     """
 
     app: App
@@ -71,6 +83,7 @@ class Rendered:
     problems: tuple[Problem, ...] = ()
     secret_keys: frozenset[Key] = frozenset()
     arguments_digest: Digest | None = None
+    files_digest: Digest | None = None
 
     def target(self, *, shim: bool) -> Digest:
         """The digest of what a container is created for: without the variables, where a shim brings those."""

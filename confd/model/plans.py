@@ -72,7 +72,8 @@ class Applied:
 
     `keys` per-key digests that have taken effect, `spec` the digest of the spec it was created for or updated
     to, `failed` the spec digest whose recreate failed with `failed_detail` (not tried again until it changes),
-    `refused` the one of which the engine refused a live update.
+    `refused` the one of which the engine refused a live update, `rejected` the digest of the files to which a check
+    did not agree with `rejected_detail` (not tried again until it changes).
     """
 
     revision: int = 0
@@ -81,6 +82,8 @@ class Applied:
     failed: Digest | None = None
     failed_detail: str = ""
     refused: Digest | None = None
+    rejected: Digest | None = None
+    rejected_detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,7 @@ class Outcome:
     """What became of one step. `at` is RFC 3339 UTC, `took_s` seconds; `container` is the one that runs now.
 
     `replaced`: the one before it, where a new one took its place. `log`: the last lines of the container that went,
-    or of the one that failed; `log_file`: where its host has more of them.
+    or of the one that failed; `log_file`: where its host has more of them. `code` is the error's, where it failed.
     """
 
     action: str
@@ -219,6 +222,7 @@ class Outcome:
     replaced: Container | None = None
     log: str = ""
     log_file: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,11 +103,15 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with a setting or binding. `keys` are the settings concerned, `code` is stable."""
+    """Something wrong with a setting or binding. `keys` are the settings concerned, `code` is stable.
+
+    `file` is the path of the file that cannot be rendered therefore, where there is one.
+    """
 
     code: str
     keys: tuple[str, ...]
     detail: str
+    file: str = ""
 
 
 class ChangeKind(StrEnum):

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from confd.keys import Key
 from confd.model import Binding, ContainerPlan, Effect, Hold, Observed, Plan, Problem, Reach, Rendered, frozen
-from confd.plan.bars import Case, holds_on
+from confd.plan.bars import Case, holds_on, rejected
 from confd.plan.choice import AFTERWARDS, Draft, rule_for, steps_blocked, steps_of
 from confd.plan.needs import carriers, needs_of
 
@@ -56,10 +56,9 @@ def effect_of(
 
 def binding_problems(binding: Binding, rendered: Rendered) -> list[Problem]:
     """Rules that can never take effect for the settings there are: to be refused at write time."""
-    in_files = {key for file in rendered.files for key in file.keys}
     carried = {*rendered.variable_keys.values(), *rendered.argument_keys}
     problems: list[Problem] = []
-    for key in sorted(carried - in_files):
+    for key in sorted(key for key in carried if not any(file.carries(key) for file in rendered.files)):
         rule = rule_for(binding, key)
         if rule.action in ("update", *AFTERWARDS) and not rule.escalate:
             detail = (
@@ -74,7 +73,7 @@ def binding_problems(binding: Binding, rendered: Rendered) -> list[Problem]:
 def _plan_container(
     rendered: Rendered, binding: Binding, observed: Observed, reaches: Mapping[str, Reach], holds: Sequence[Hold]
 ) -> ContainerPlan:
-    holds = holds_on(observed, holds)
+    holds = holds_on(observed, (*holds, *rejected(rendered, observed)))
     draft, case = Draft(), Case(rendered, observed, reaches, holds)
     needs = needs_of(rendered, observed)
     if rendered.problems and observed.applied.revision > 0 and needs:

@@ -14,7 +14,7 @@ from confd.options import against_host, changed_by, not_allowed, not_executed, o
 from confd.secret import Digest
 from confd.wording import not_again
 
-__all__ = ["Case", "holds_on"]
+__all__ = ["Case", "holds_on", "rejected"]
 
 ADOPT = (
     "it ran before this agent first saw it, so nothing is done to it until somebody agrees; "
@@ -44,6 +44,24 @@ class Case:
         reach = self.reach(action)
         held = next((one for one in self.holds if one.reach <= reach), None)
         return held or _obstacle(action, reach, self.rendered, self.observed, reasons)
+
+    def not_written(self, path: str) -> str:
+        """Why the file of this path cannot be written to the container; empty where it can."""
+        problem = next((one for one in self.rendered.problems if one.file == path), None)
+        if problem is not None:
+            return f"invalid: {problem.detail}"
+        why = self.observed.unreachable_files.get(path, "")
+        if not why and any(file.path == path and file.check for file in self.rendered.files):
+            why = not_executed(self.observed.facts)
+        return why and f"{path}: {why}"
+
+
+def rejected(rendered: Rendered, observed: Observed) -> tuple[Hold, ...]:
+    """A check did not agree to these files: nothing is done until they are others."""
+    applied = observed.applied
+    if applied.rejected is None or applied.rejected != rendered.files_digest:
+        return ()
+    return (Hold(Cause.FAILED, not_again(applied.rejected_detail or "a check did not agree to the files")),)
 
 
 def holds_on(observed: Observed, holds: Iterable[Hold]) -> tuple[Hold, ...]:

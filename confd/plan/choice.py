@@ -79,7 +79,7 @@ def steps_blocked(needs: Iterable[Need], problem: Problem, case: Case, draft: Dr
 
 def _decide(need: Need, rule: OnChange, case: Case, draft: Draft) -> None:
     if need.kind == "file":
-        _decide_file(need, rule, case.observed, draft)
+        _decide_file(need, rule, case, draft)
     elif rule.action == "none":
         draft.leave(need)
     elif need.required is Reach.NEW_CONTAINER:
@@ -88,16 +88,16 @@ def _decide(need: Need, rule: OnChange, case: Case, draft: Draft) -> None:
         _decide_live_option(need, rule, case, draft)
 
 
-def _decide_file(need: Need, rule: OnChange, observed: Observed, draft: Draft) -> None:
-    why = observed.unreachable_files.get(need.name)
-    if why is not None:
-        draft.block("files", need, f"{need.name}: {why}")
+def _decide_file(need: Need, rule: OnChange, case: Case, draft: Draft) -> None:
+    why = case.not_written(need.name)
+    if why:
+        draft.block("files", need, why)
         return
     draft.choose("files", need.reason)
     action = "restart" if rule.action == "auto" else rule.action
     if action == "recreate":
         draft.choose("recreate", need.reason)
-    elif action in AFTERWARDS and observed.running:
+    elif action in AFTERWARDS and case.observed.running:
         draft.choose(action, need.reason, rule.parameters)
 
 
@@ -105,7 +105,7 @@ def _decide_new_container(need: Need, rule: OnChange, rendered: Rendered, draft:
     if rule.action in ("auto", "recreate") or rule.escalate:
         draft.choose("recreate", need.reason)
         return
-    if rule.action in AFTERWARDS and any(need.key in file.keys for file in rendered.files):
+    if rule.action in AFTERWARDS and any(file.carries(need.key) for file in rendered.files):
         draft.spec_behind = True  # the file brings the value in; the variable follows with the next new container
         return
     why = (

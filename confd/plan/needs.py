@@ -29,7 +29,8 @@ class Need:
 
 def needs_of(rendered: Rendered, observed: Observed) -> list[Need]:
     """All that differs, what is of the container's spec first."""
-    return [*_spec_needs(rendered, observed), *_file_needs(rendered, observed)]
+    files = (*_file_needs(rendered, observed), *_unrendered_needs(rendered, observed))
+    return [*_spec_needs(rendered, observed), *files]
 
 
 def _spec_needs(rendered: Rendered, observed: Observed) -> list[Need]:
@@ -82,6 +83,16 @@ def _file_needs(rendered: Rendered, observed: Observed) -> Iterable[Need]:
                 yield Need(key, "file", file.path, Reach.IN_PLACE)
 
 
+def _unrendered_needs(rendered: Rendered, observed: Observed) -> Iterable[Need]:
+    """A file that cannot be rendered differs, whatever the container has."""
+    for problem in rendered.problems:
+        if problem.file:
+            keys = [Key(key) for key in problem.keys]
+            changed = [key for key in keys if _changed(key, rendered, observed)]
+            for key in changed or keys[:1] or (Key(problem.file.strip("/")),):
+                yield Need(key, "file", problem.file, Reach.IN_PLACE)
+
+
 def _changed(key: Key, rendered: Rendered, observed: Observed) -> bool:
     return rendered.key_digests.get(key) != observed.applied.keys.get(key)
 
@@ -98,6 +109,6 @@ def carriers(key: Key, rendered: Rendered, observed: Observed) -> Iterable[Need]
             yield Need(key, "variable", name, Reach.NEW_CONTAINER)
     if key in rendered.argument_keys:
         yield Need(key, "argument", "", Reach.NEW_CONTAINER)
-    for file in rendered.files:
-        if key in file.keys:
-            yield Need(key, "file", file.path, Reach.IN_PLACE)
+    written = [file.path for file in rendered.files if key in file.keys]
+    for path in (*written, *(one.file for one in rendered.problems if one.file and key in one.keys)):
+        yield Need(key, "file", path, Reach.IN_PLACE)

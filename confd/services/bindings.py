@@ -14,13 +14,14 @@ from confd.jsontext import Value
 from confd.keys import DEFAULT, App, Env
 from confd.model import ChangeKind, Entry, Head, Snapshot, frozen
 from confd.plan import binding_problems
+from confd.secret import masked
 from confd.services import changes
 from confd.services.context import Context
-from confd.services.places import Place, places_of, rendered_at
+from confd.services.places import Place, fresh_problems, places_of, rendered_at, told_of
 from confd.services.reach import check_reach, reached
 from confd.services.settings import Edit, Scope, Written
 
-__all__ = ["get", "put", "remove"]
+__all__ = ["get", "preview", "put", "remove"]
 
 
 def get(snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
@@ -45,6 +46,37 @@ def put(context: Context, scope: Scope, document: Value, wanted: Edit) -> Writte
 def remove(context: Context, scope: Scope, wanted: Edit) -> Written:
     """Remove this env's own binding. Raises `NotFound`."""
     return _edit(context, scope, None, wanted)
+
+
+def preview(context: Context, scope: Scope, document: Value) -> dict[str, Any]:
+    """The files that a binding would give with the settings there are; nothing is stored.
+
+    `before` is what the binding gives that is stored, None for a file that it does not have; `written` of so many
+    `containers` have the file as it would be. Texts of secrets are masked. Raises what `put` would.
+    """
+    seen = context.fresh()
+    after = put(context, scope, document, Edit(dry_run=True)).after
+    key = context.digest_key(seen)
+    was, now = (rendered_at(one, scope.place, key)[0] for one in (seen, after))
+    before = {file.path: masked(file.content, file.secrets) for file in was.files}
+    told = [one.observed for one in told_of(after, [(scope.env, scope.app)]) if one.observed is not None]
+    files = [
+        {
+            "path": file.path,
+            "mode": f"{file.mode:04o}",
+            "content": masked(file.content, file.secrets),
+            "before": before.get(file.path),
+            "keys": list(file.keys),
+            "written": sum(one.files.get(file.path) == file.digest for one in told),
+            "containers": len(told),
+        }
+        for file in now.files
+    ]
+    return {
+        "revision": seen.revision,
+        "files": files,
+        "problems": [problem.detail for problem in now.problems],
+    }
 
 
 def _edit(context: Context, scope: Scope, text: str | None, wanted: Edit) -> Written:
@@ -102,6 +134,7 @@ def _check(context: Context, before: Snapshot, after: Snapshot, at: tuple[App, l
         was, old = rendered_at(before, place, key)
         now, new = rendered_at(after, place, key)
         known = [*was.problems, *binding_problems(old, was)]
-        fresh = [p for p in (*now.problems, *binding_problems(new, now)) if p not in known]
+        fresh = fresh_problems(known, (*now.problems, *binding_problems(new, now)), (before, after), place)
         if fresh:
-            raise Invalid(f"{fresh[0].detail} (in {place.env}/{place.app})", pointer="/on_change")
+            pointer = "/files" if fresh[0].file else "/on_change"
+            raise Invalid(f"{fresh[0].detail} (in {place.env}/{place.app})", pointer=pointer)

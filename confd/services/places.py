@@ -12,13 +12,20 @@ from confd.binding import binding_of
 from confd.discovery import discovered
 from confd.errors import ConfdError
 from confd.keys import DEFAULT, App, Container, Env, Host, Layer
-from confd.model import EMPTY, Binding, Observed, Rendered, Snapshot
+from confd.model import (
+    EMPTY,
+    Binding,
+    Observed,
+    Problem,
+    Rendered,
+    Snapshot,
+)
 from confd.published import observed_of
 from confd.render import render
 from confd.resolve import resolve
 from confd.secret import DigestKey
 
-__all__ = ["Place", "Told", "found_at", "places_of", "rendered_at", "told_of"]
+__all__ = ["Place", "Told", "found_at", "fresh_problems", "places_of", "rendered_at", "told_of"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,6 +79,27 @@ def _observed(snapshot: Snapshot) -> Iterable[Observed]:
             _, observed = _parse(text)
             if observed is not None:
                 yield observed
+
+
+def fresh_problems(
+    was: Iterable[Problem], now: Iterable[Problem], snapshots: tuple[Snapshot, Snapshot], place: Place
+) -> list[Problem]:
+    """What a write brings in, from the first of the snapshots to the second.
+
+    A template is filled only where the app is: an env that only has what all envs share need not have its keys.
+    """
+    before, after = snapshots
+    known = [problem for problem in was if problem.code != "template" or _is_at(before, place)]
+    fresh = [problem for problem in now if problem not in known]
+    return [problem for problem in fresh if problem.code != "template" or _is_at(after, place)]
+
+
+def _is_at(snapshot: Snapshot, place: Place) -> bool:
+    if DEFAULT in (place.env, place.app):
+        return False
+    at = (place.env, place.app)
+    own = any((layer.env, layer.app) == at and entries for layer, entries in snapshot.layers.items())
+    return own or at in snapshot.bindings or any((one.env, one.app) == at for one in _observed(snapshot))
 
 
 def told_of(snapshot: Snapshot, places: Iterable[tuple[Env, App]] | None = None) -> list[Told]:

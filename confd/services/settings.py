@@ -17,7 +17,7 @@ from confd.resolve import normal_text, resolve
 from confd.secret import MASK
 from confd.services import changes
 from confd.services.context import Context
-from confd.services.places import Place, places_of, rendered_at, told_of
+from confd.services.places import Place, fresh_problems, places_of, rendered_at, told_of
 from confd.services.reach import check_reach, check_shrink, reached, shrinks
 
 __all__ = [
@@ -278,7 +278,7 @@ def _check(
     key = context.digest_key(before)
     for place in places:
         was, now = rendered_at(before, place, key)[0], rendered_at(after, place, key)[0]
-        fresh = [problem for problem in now.problems if problem not in was.problems]
+        fresh = fresh_problems(was.problems, now.problems, (before, after), place)
         if fresh:
             raise _refusal(fresh, place, scope)
     return _host_problems(context, before, after, places, scope)

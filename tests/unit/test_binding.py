@@ -8,13 +8,23 @@ from confd import jsontext
 from confd.binding import binding_of, parse_binding, seconds
 from confd.errors import Invalid
 from confd.keys import App, Env
-from confd.model import Binding, Entry, OnChange, Snapshot
+from confd.model import Binding, Entry, FileCheck, OnChange, Snapshot
 
 PROD, WEB = Env("prod"), App("web")
 
 
 def test_the_empty_document_is_the_default_binding() -> None:
     assert parse_binding({}) == Binding()
+
+
+def test_a_file_by_template_with_its_check() -> None:
+    text = """{"files": [{"path": "/a", "template": "{{ x }}", "owner": "1000", "check":
+              {"command": ["test", "-s", "{file}"], "in": "image", "timeout": "2s"}},
+              {"path": "/b", "format": "env", "check": {"command": ["cat", "-A{file}"]}}]}"""
+    first, second = parse_binding(jsontext.parse(text)).files
+    assert (first.template, first.format, first.owner) == ("{{ x }}", "", "1000")
+    assert first.check == FileCheck(("test", "-s", "{file}"), in_image=True, timeout_s=2.0)
+    assert second.check == FileCheck(("cat", "-A{file}"))
 
 
 def test_a_whole_binding() -> None:
@@ -37,10 +47,33 @@ def test_a_whole_binding() -> None:
     ("document", "says", "pointer"),
     [
         ('{"colour": 1}', "unknown field 'colour'", ""),
-        ('{"files": [{"path": "/a"}]}', "path, format", "/files/0"),
+        ('{"files": [{"path": "/a"}]}', "either a format or a template", "/files/0"),
         ('{"files": [{"path": "a", "format": "json"}]}', "matches", "/files/0/path"),
         ('{"files": [{"path": "/a/../b", "format": "json"}]}', "goes up", "/files/0/path"),
+        ('{"files": [{"format": "env"}]}', "the fields path are needed", "/files/0"),
         ('{"files": [{"path": "/a", "format": "ini"}]}', "known are", "/files/0"),
+        ('{"files": [{"path": "/a", "format": "env", "template": "a"}]}', "either a format or", "/files/0"),
+        ('{"files": [{"path": "/a", "template": "a\\n{{"}]}', "of /a: line 2: unexpected", "/files/0/template"),
+        ('{"files": [{"path": "/a", "template": "{{ 2 ** 9 }}"}]}', "line 1: the power", "/files/0/template"),
+        ('{"files": [{"path": "/a", "format": "env", "owner": "app:app"}]}', "numbers, like", "/files/0/owner"),
+        ('{"files": [{"path": "/a", "format": "env", "owner": "1:2:3"}]}', "numbers, like", "/files/0/owner"),
+        ('{"files": [{"path": "/a", "format": "env", "owner": "1:"}]}', "numbers, like", "/files/0/owner"),
+        ('{"files": [{"path": "/a", "format": "env", "owner": "4294967295"}]}', "at most", "/files/0/owner"),
+        (
+            '{"files": [{"path": "/a", "format": "env", "check": {"command": ["nginx", "-t"]}}]}',
+            "told by {file}",
+            "/files/0/check/command",
+        ),
+        (
+            '{"files": [{"path": "/a", "format": "env", "check": {"command": ["{file}"], "timeout": "6m"}}]}',
+            "at most 5 minutes",
+            "/files/0/check/timeout",
+        ),
+        (
+            '{"files": [{"path": "/a", "format": "env", "check": {"command": ["t", "{file}"], "in": "host"}}]}',
+            "(container|image)",
+            "/files/0/check/in",
+        ),
         ('{"on_change": [{"keys": "**", "action": "reload"}]}', "known are: none, signal", "/on_change/0"),
         ('{"on_change": [{"keys": "**", "action": "signal"}]}', "needs a signal", "/on_change/0/signal"),
         ('{"on_change": [{"keys": "**", "action": "exec"}]}', "needs a command", "/on_change/0/command"),

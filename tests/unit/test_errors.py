@@ -26,3 +26,7 @@ def test_a_failed_start_carries_the_last_words_of_the_container() -> None:
     assert (failed.detail, failed.log) == ("it exited with 3", "no such setting\n")
     assert errors.StartFailed("it exited with 3").log == ""
     assert errors.CommandFailed("nginx ended with 1", log="no such file\n").log == "no such file\n"
+
+
+def test_a_failure_inside_a_container_brings_its_last_words() -> None:
+    assert [kind("no", log="words").log for kind in (errors.CommandFailed, errors.CheckFailed)] == ["words"] * 2

@@ -17,6 +17,7 @@ from confd.model import (
     Cause,
     ContainerPlan,
     Entry,
+    FileCheck,
     Hold,
     Observed,
     OnChange,
@@ -517,3 +518,71 @@ def test_what_is_live_does_not_wait_for_the_window_of_what_is_not() -> None:
         [("recreate", Cause.WINDOW)],
     )
     assert ("run/memory" in one.settles, "A" in one.settles, one.spec) == (True, False, None)
+
+
+# --- files by template, and their checks --------------------------------------------------------------------
+
+TEMPLATE = BindingFile("/etc/web/app.conf", "", template='{% if a == 1 %}{{ settings["b/c"] }}{% endif %}{{ a }}')
+CHECKED = replace(TEMPLATE, check=FileCheck(("nginx", "-t", "{file}")))
+NO_VARIABLES = replace(Binding().variables, exclude=("**",))
+
+
+def by(file: BindingFile, action: str = "signal") -> Binding:
+    return on(action, files=(file,), variables=NO_VARIABLES)
+
+
+def test_only_a_key_that_the_template_read_has_its_file_written() -> None:
+    binding = by(TEMPLATE)
+    old = rendered(binding, a="2", b__c="1", d="1")
+    assert plan(rendered(binding, a="2", b__c="2", d="2"), container(old), binding).steps == ()
+    assert words(plan(rendered(binding, a="1", b__c="1", d="1"), container(old), binding).due) == [
+        "files",
+        "signal",
+    ]
+
+
+def test_a_key_that_a_template_may_come_to_is_not_one_that_variables_carry_alone() -> None:
+    binding = on("signal", files=(TEMPLATE,))
+    assert [one.keys for one in binding_problems(binding, rendered(binding, a="2", b__c="1", d="1"))] == [("d",)]
+
+
+def test_a_file_that_cannot_be_rendered_blocks_a_running_container_though_nothing_else_differs_b156() -> None:
+    binding = by(TEMPLATE)
+    old, new = rendered(binding, a="1", b__c="1"), rendered(binding, a="1")
+    for due in (plan(new, container(old), binding), plan(new, container(new), binding)):
+        assert due.due == ()
+        assert "there is no setting b/c" in (due.blocked[0].blocked or "")
+    first = plan(rendered(on("auto", files=(TEMPLATE,)), a="1"), container(), on("auto", files=(TEMPLATE,)))
+    assert (words(first.due), words(first.blocked)) == (["recreate"], ["files"])
+    effect = effect_of(Key("b/c"), (new, binding), container(new), REACHES)
+    assert "there is no setting b/c" in (effect.blocked or "")
+
+
+def test_a_template_that_reads_nothing_and_fails_is_told_by_its_path() -> None:
+    binding = by(replace(TEMPLATE, template="{{ 1 / 0 }}"))
+    (blocked,) = plan(rendered(binding), container(rendered()), binding).blocked
+    assert blocked.reasons[0].key == "etc/web/app.conf"
+
+
+def test_a_checked_file_needs_a_host_that_lets_commands_in() -> None:
+    binding = by(CHECKED)
+    old, new = rendered(binding, a="2"), rendered(binding, a="3")
+    (blocked,) = plan(new, container(old), binding).steps
+    assert 'allow-run = ["exec"]' in (blocked.blocked or "")
+    assert words(plan(new, container(old, facts=EXECUTES), binding).due) == ["files", "signal"]
+
+
+def test_files_that_a_check_refused_hold_all_until_they_are_others() -> None:
+    binding = replace(by(CHECKED), variables=Binding().variables)
+    old, new = rendered(binding, a="2"), rendered(binding, a="3", run__memory='"64m"')
+    applied = Applied(3, old.spec_digest, dict(old.key_digests), rejected=new.files_digest, rejected_detail="no")
+    observed = container(old, facts=EXECUTES, applied=applied)
+    held = plan(new, observed, binding)
+    assert held.due == ()
+    assert {(step.cause, step.blocked) for step in held.blocked if step.cause is Cause.FAILED} == {
+        (Cause.FAILED, "no; change a setting to try again")
+    }
+    assert held.held is not None
+    assert "files" in words(plan(rendered(binding, a="4"), observed, binding).due)
+    silent = replace(observed, applied=replace(applied, rejected_detail=""))
+    assert "did not agree" in (plan(new, silent, binding).held or FROZEN).why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from confd import jsontext
 from confd.keys import App, Env, Key, Layer, parse_key
-from confd.model import Binding, BindingFile, Entry, Rendered, Snapshot, VariablesRule
+from confd.model import Binding, BindingFile, Entry, FileCheck, Rendered, Snapshot, VariablesRule
 from confd.render import render, text_of, variable_name
 from confd.resolve import resolve
 from confd.secret import DigestKey
@@ -185,3 +186,61 @@ def test_rendering_never_raises_and_its_names_are_names(settings: dict[str, str]
     assert all(name.replace("_", "a").isalnum() for name in rendered.variables)
     assert all(parse_key(key) for key in rendered.key_digests)
     assert due(Binding(), dict(reversed(kept.items()))).spec_digest == due(Binding(), kept).spec_digest
+
+
+TEMPLATE = BindingFile(
+    "/etc/app.conf", "", template='{{ settings["db/host"] }} {{ get("x", "-") }} {{ app }} {{ env }}\n'
+)
+
+
+def test_a_file_by_template_has_the_keys_that_it_reads() -> None:
+    rendered = due(Binding(files=(TEMPLATE,)), {"db/host": '"one"', "other": "1"})
+    (file,) = rendered.files
+    assert (file.content, file.keys) == ("one - web prod\n", ("db/host", "x"))
+    assert file.named == {"db/host", "x"}
+    assert [file.carries(Key(key)) for key in ("db/host", "x", "other")] == [True, True, False]
+    again = due(Binding(files=(TEMPLATE,)), {"db/host": '"one"', "other": "2"})
+    assert again.files[0].digest == file.digest
+
+
+def test_what_a_template_cannot_have_is_a_problem_that_names_key_and_file() -> None:
+    rendered = due(Binding(files=(TEMPLATE, BindingFile("/etc/a.json", "json"))), {"other": "1"})
+    assert [file.path for file in rendered.files] == ["/etc/a.json"]
+    (problem,) = rendered.problems
+    assert (problem.code, problem.file, problem.keys) == ("template", "/etc/app.conf", ("db/host", "x"))
+    assert problem.detail == (
+        "/etc/app.conf: line 1: there is no setting db/host; "
+        "set it, or give a default in the template: get(KEY, DEFAULT)"
+    )
+    wrong = BindingFile("/a", "", template="{{ other + 'a' }}")
+    assert "only numbers" in due(Binding(files=(wrong,)), {"other": "1"}).problems[0].detail
+
+
+def test_a_template_sees_what_include_and_exclude_leave_and_no_run_option() -> None:
+    said = '{% for k in settings %}{{ k }} {% endfor %}{{ get("b", "") }}{{ get("run/memory", "") }}'
+    file = BindingFile("/a", "", include=("*", "a/*"), exclude=("b",), template=said)
+    rendered = due(Binding(files=(file,)), {"a/x": "1", "b": "2", "run/memory": '"64m"', "c/d": "3", "e": "4"})
+    assert rendered.files[0].content == "a/x e "
+    assert rendered.files[0].keys == ("a/x", "e")
+    assert rendered.files[0].named == set()
+
+
+def test_the_texts_of_secrets_in_a_file_are_known_so_that_they_can_be_masked() -> None:
+    secret = {Key("s"): '{"a":["one\\n",2,true,""]}', Key("t"): '"open"'}
+    layers: dict[Layer, dict[str, Entry]] = {OWN: {key: Entry(key, text, 5) for key, text in secret.items()}}
+    resolved = resolve(Snapshot(7, layers), PROD, WEB)
+    hidden = replace(resolved.settings[Key("s")], secret=True)
+    resolved = replace(resolved, settings={**resolved.settings, Key("s"): hidden})
+    (file,) = render(resolved, Binding(files=(BindingFile("/a", "json"),)), KEY).files
+    assert set(file.secrets) == {"one\n", "one\\n", "2"}
+    assert "one" not in repr(file.secrets) or "secrets" not in repr(file)
+
+
+def test_the_digest_of_all_files_covers_how_they_are_written_and_checked() -> None:
+    def digest(**more: Any) -> object:
+        return due(Binding(files=(replace(BindingFile("/a", "json"), **more),)), {"x": "1"}).files_digest
+
+    changes: list[dict[str, Any]] = [{}, {"mode": "0600"}, {"owner": "1:1"}, {"check": FileCheck(("x",))}]
+    assert len({digest(**one) for one in changes}) == len(changes)
+    assert digest() == digest()
+    assert due(Binding(), {"x": "1"}).files_digest is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from confd.secret import DigestKey, is_known, unknown
+from confd.secret import MASK, DigestKey, is_known, masked, unknown
 
 KEY = DigestKey(b"k" * 32)
 
@@ -34,3 +34,8 @@ def test_the_key_never_prints() -> None:
 @given(st.lists(st.text()), st.lists(st.text()))
 def test_only_equal_sequences_have_equal_digests(left: list[str], right: list[str]) -> None:
     assert (KEY.digest(*left) == KEY.digest(*right)) == (left == right)
+
+
+def test_a_masked_text_has_none_of_the_secrets_left_the_longest_first() -> None:
+    assert masked("a=pass b=password c", ["pass", "password", ""]) == f"a={MASK} b={MASK} c"
+    assert masked("a", []) == "a"

@@ -141,3 +141,53 @@ def test_who_loses_every_race_is_told_to_try_again(context: Context, store: Fail
     with pytest.raises(Conflict):
         bindings.put(context, HERE, NONE, Edit())
     assert found(context) == ("built-in", {})
+
+
+# --- files by template ------------------------------------------------------------------------------------------
+
+
+def by(template: str) -> Any:
+    return {"variables": {"exclude": ["**"]}, "files": [{"path": "/etc/a", "template": template}]}
+
+
+def test_a_template_that_misses_a_key_is_refused_and_so_is_the_write_that_takes_it_away(context: Context) -> None:
+    settings.edit(context, HERE, Edit({"a": 1, "b": 2}))
+    with pytest.raises(Invalid, match=r"/etc/a: line 1: there is no setting c; .* \(in dev/web\)") as refused:
+        bindings.put(context, HERE, by("{{ c }}"), Edit())
+    assert refused.value.pointer == "/files"
+    bindings.put(context, HERE, by("{{ a }}"), Edit())
+    with pytest.raises(Invalid, match="there is no setting a"):
+        settings.edit(context, HERE, Edit(unset=("a",)))
+    with pytest.raises(Invalid, match="only numbers"):
+        bindings.put(context, HERE, by("{{ a + 'x' }}"), Edit())
+    settings.edit(context, HERE, Edit(unset=("b",)))
+
+
+def test_a_template_is_filled_only_where_the_app_is(context: Context) -> None:
+    settings.edit(context, HERE, Edit({"a": 1}))
+    settings.edit(context, Scope(Env("qa"), App("other")), Edit({"x": 1}))
+    bindings.put(context, EVERY_ENV, by("{{ a }}"), Edit(yes=True))
+    settings.edit(context, EVERY_ENV, Edit({"b": 1}, yes=True))
+    with pytest.raises(Invalid, match=r"there is no setting a; .*"):
+        settings.edit(context, Scope(Env("qa"), WEB), Edit({"c": 1}))
+
+
+def test_a_preview_shows_the_files_and_stores_nothing(context: Context) -> None:
+    settings.edit(context, HERE, Edit({"a": 1}))
+    bindings.put(context, HERE, by("old {{ a }}"), Edit())
+    document = bindings.preview(context, HERE, by("new {{ a }}"))
+    assert document["files"] == [
+        {
+            "path": "/etc/a",
+            "mode": "0644",
+            "content": "new 1",
+            "before": "old 1",
+            "keys": ["a"],
+            "written": 0,
+            "containers": 0,
+        }
+    ]
+    assert found(context)[1] == by("old {{ a }}")
+    assert bindings.preview(context, HERE, {"files": []})["files"] == []
+    with pytest.raises(Invalid, match="there is no setting x"):
+        bindings.preview(context, HERE, by("{{ x }}"))
