@@ -16,6 +16,7 @@ from confd.api import (
     fleet,
     health,
     history,
+    policies,
     resume,
     settings,
     upgrade,
@@ -43,7 +44,7 @@ def create_app(context: Context, tokens: Mapping[str, str]) -> Flask:
     app.extensions["confd"] = context
     errors.install(app)
     auth.install(app, tokens)
-    for module in (settings, history, bindings, brakes, adoption, resume, upgrade, fleet, health):
+    for module in (settings, history, bindings, policies, brakes, adoption, resume, upgrade, fleet, health):
         app.register_blueprint(module.routes)
 
     def revision(response: Response) -> Response:

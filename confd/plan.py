@@ -29,6 +29,7 @@ from confd.model import (
     frozen,
 )
 from confd.options import OPTIONS, against_host, changed_by, excluded_by, not_allowed, overlay, read_back
+from confd.policies import brought_in
 from confd.wording import not_again
 
 __all__ = ["binding_problems", "effect_of", "make_plan", "rule_for"]
@@ -390,11 +391,10 @@ def _ruled_out(why: str) -> Hold | None:
 def _host_refuses(names: Collection[str] | None, rendered: Rendered, observed: Observed) -> str:
     """What would be another then and is not the store's to change here; `names`: of these options alone.
 
-    The base stands in the store too. So all that differs from what the container has is looked at, whether a
-    setting, the base or an unset brings it in.
+    The base stands in the store too: all that differs is looked at, be it by a setting, the base or an unset.
     """
     due = changed_by(overlay(observed.base_options, rendered.options), observed.options)
     due = {name: text for name, text in due.items() if names is None or name in names}
     asked = {name: text for name, text in due.items() if name in rendered.options and text}
     problems = [*not_allowed(due, observed.facts), *against_host(asked, observed.facts)]
-    return "; ".join(problem.detail for problem in problems)
+    return "; ".join(one.detail for one in [*problems, *brought_in(rendered.policies, observed.options, due)])

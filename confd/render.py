@@ -93,6 +93,7 @@ def render(resolved: Resolved, binding: Binding, digest_key: DigestKey) -> Rende
         run_digest=digest(*run),
         problems=tuple(draft.problems),
         arguments_digest=digest("arguments", *arguments) if arguments else None,
+        policies=resolved.policies,
         secret_keys=frozenset(key for key, setting in settings.items() if setting.secret),
     )
 

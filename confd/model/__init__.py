@@ -22,6 +22,7 @@ from confd.model.plans import (
     Result,
     Step,
 )
+from confd.model.policies import Policy, Rule, Violation
 from confd.model.settings import Brake, Change, ChangeKind, Entry, Head, HostState, Problem, Setting, Snapshot
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "OnChange",
     "Outcome",
     "Plan",
+    "Policy",
     "Problem",
     "Reach",
     "Reason",
@@ -51,11 +53,13 @@ __all__ = [
     "RenderedFile",
     "Resolved",
     "Result",
+    "Rule",
     "Select",
     "Setting",
     "Snapshot",
     "Step",
     "VariablesRule",
+    "Violation",
     "frozen",
     "thawed",
 ]

@@ -20,6 +20,7 @@ from confd.options.effect import (
     write_options,
 )
 from confd.options.option import Option, Place
+from confd.options.plain import plain_options
 from confd.options.registry import OPTIONS
 from confd.options.spelled import composed, spelled
 from confd.options.texts import load
@@ -39,6 +40,7 @@ __all__ = [
     "not_allowed",
     "observed_options",
     "overlay",
+    "plain_options",
     "read_back",
     "shares_network",
     "spelled",
