@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from jsonschema import ValidationError
@@ -71,8 +71,8 @@ _WORDS: Mapping[str, str] = {
 }
 
 
-def shown(names: Iterable[str], found: Any) -> str:
-    return _short(found) if found not in (None, {}) and all(name in _SHOWN for name in names) else ""
+def shown(names: Collection[str], found: Any) -> str:
+    return _short(found) if names and found not in (None, {}) and all(name in _SHOWN for name in names) else ""
 
 
 def _short(value: Any) -> str:

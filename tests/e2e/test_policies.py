@@ -44,6 +44,11 @@ def status(fleet: Fleet) -> dict[str, Any]:
     return found
 
 
+def blocked(fleet: Fleet, rule: str) -> bool:
+    found = status(fleet)
+    return found["state"] == "blocked" and f"rule {rule}," in found["detail"]
+
+
 def test_the_secure_preset_on_containers_as_docker_run_starts_them(fleet: Fleet, engine: EngineProcess) -> None:
     shapes: dict[str, tuple[dict[str, Any], set[str]]] = {
         "safe": ({}, set()),
@@ -123,9 +128,7 @@ def test_what_was_put_into_etcd_by_hand_is_blocked_in_the_policys_words(
     ):
         key = f"/confd/envs/dev/settings/web/run/{name}"
         etcd.ctl("put", key, text)
-        until(
-            lambda rule=rule: status(fleet)["state"] == "blocked" and f"rule {rule}" in status(fleet)["detail"], 20
-        )  # type: ignore[misc]
+        until(lambda rule=rule: blocked(fleet, rule), 20)  # type: ignore[misc]
         etcd.ctl("del", key)
         until(lambda: status(fleet)["state"] == "in-sync", 20)
     assert writes.all() == []
