@@ -214,8 +214,8 @@ def show_violations(containers: Iterable[Document], settings: Iterable[Document]
             here = f", here {found['here']}" if found["here"] else ""
             rule = f"{found['policy']} {found['rule']}".rstrip()
             rows.append([name, host, f"{one['app']}@{one['env']}", rule, option, found["allowed"] + here])
-            if found["mend"]:
-                mend.setdefault(rule, found["mend"])
+            if found["mend"] or found["why"]:
+                mend.setdefault(rule, found["mend"] or found["why"])
     table(["CONTAINER", "HOST", "APP", "POLICY", "OPTION", "ASKS FOR"], rows)
     for rule, words in mend.items():
         say(f"{cell(rule)}: {cell(words)}")

@@ -46,7 +46,7 @@ def parse_policy(document: Value) -> tuple[Rule, ...]:
     if len(text) > MAX_BYTES:
         raise Invalid(f"policy: the schema is {len(text)} bytes; at most {MAX_BYTES} are taken", pointer="/schema")
     _check_schema(fields["schema"])
-    return (Rule("", text),)
+    return (Rule("", text, why=fields.get("description", "")),)
 
 
 def _from_preset(fields: Mapping[str, Any]) -> tuple[Rule, ...]:

@@ -20,7 +20,7 @@ RULES = [rule.id for rule in preset_rules("secure")]
 
 def test_a_schema_is_one_rule_without_a_name() -> None:
     (rule,) = parse_policy({"description": "why", "schema": {"required": ["memory"]}})
-    assert (rule.id, rule.title, rule.mend) == ("", "", "")
+    assert (rule.id, rule.title, rule.why, rule.mend) == ("", "", "why", "")
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,13 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
             *("/run/containerd", "/run/containerd/containerd.sock", "/run/podman/podman.sock", "/var/lib"),
         )
     ),
+    *(
+        ("sensitive-mounts", {"mount": [f"type=bind,{one}"]})
+        for one in ("src=/etc,dst=/x", '"src=/etc/a,b",dst=/x')
+    ),
+    ("engine-socket", {"mount": ["type=bind,src=/var/run/docker.sock,dst=/s,readonly"]}),
+    ("engine-socket", {"mount": ["type=volume,dst=/s,volume-opt=type=none,volume-opt=device=/run"]}),
+    ("mount-propagation", {"mount": ["type=bind,src=/srv,dst=/x,bind-propagation=rshared"]}),
     ("mount-propagation", {"volume": ["/srv:/srv:rshared"]}),
     ("mount-propagation", {"volume": ["/srv:/srv:ro,shared"]}),
     ("seccomp", {"security_opt": ["no-new-privileges", "seccomp=unconfined"]}),
@@ -136,6 +143,8 @@ def test_every_rule_is_tried() -> None:
         {"ipc": "shareable"},
         {"volume": ["/etc/localtime:/etc/localtime:ro", "/srv/etc:/data", "data:/var/lib/data", "/runtime:/r"]},
         {"volume": ["/var/lib/app:/data", "/var/log/app:/log", "/run/app/app.sock:/s", "/home/me:/h:ro,z"]},
+        {"mount": ["type=bind,src=/etc/ssl,dst=/ssl,readonly", "type=volume,src=data,dst=/etc"]},
+        {"mount": ["type=bind,src=/srv/data,dst=/run/docker.sock", "type=tmpfs,dst=/run"]},
         {"security_opt": ["no-new-privileges", "seccomp={}", "apparmor=mine"]},
         {"ulimit": {"nofile": [65536, 65536]}},
         {"restart": {"Name": "on-failure", "MaximumRetryCount": 5}},
