@@ -17,7 +17,7 @@ __all__ = ["routes"]
 
 routes = Blueprint("policies", __name__)
 POLICIES = "/v1/envs/<env>/policies"
-EDITED = ("message", "dry_run", "yes")
+EDITED = ("message", "dry_run")
 
 
 def _at(env: str, name: str) -> At:
@@ -33,7 +33,7 @@ def _wanted(at: At) -> Edit:
 
     message = message_of({"message": request.args.get("message", "")})
     check = if_match(Scope(at.env, App(DEFAULT)), tags=tags)
-    return Edit(message=message, author=author(), dry_run=switch("dry_run"), yes=switch("yes"), check=check)
+    return Edit(message=message, author=author(), dry_run=switch("dry_run"), check=check)
 
 
 @routes.get(POLICIES)
@@ -61,7 +61,7 @@ def get_policy(env: str, name: str) -> Response:
 def put_policy(env: str, name: str) -> Response:
     """Store a policy of the env; the answer tells which containers and settings are against it already.
 
-    Body: the policy. Query: `message`, `dry_run`, `yes`.
+    Body: the policy. Query: `message`, `dry_run`.
     """
     at = _at(env, name)
     return answer(policies.put(context(), at, any_body(), _wanted(at)))
@@ -72,7 +72,7 @@ def put_policy(env: str, name: str) -> Response:
 def delete_policy(env: str, name: str) -> Response:
     """Take a policy of the env's own away.
 
-    Query: `message`, `dry_run`, `yes`.
+    Query: `message`, `dry_run`.
     """
     at = _at(env, name)
     return answer(policies.remove(context(), at, _wanted(at)))

@@ -24,11 +24,12 @@ class Rule:
     about: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Policy:
     """Rules that hold for every container of an env (`_default`: of every env).
 
-    `broken` says why what stands in the store is no policy: what it asks is not known then.
+    `broken` says why what stands in the store is no policy: what it asks is not known then. Two are the same where
+    they are one object, so that what was judged by one is found quickly; the store's are made once for each text.
     """
 
     env: Env

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from jsonschema import ValidationError
@@ -30,8 +31,23 @@ def violations(policies: Sequence[Policy], options: Mapping[str, str]) -> tuple[
 
 def fresh(policies: Sequence[Policy], before: Mapping[str, str], after: Mapping[str, str]) -> list[Violation]:
     """What is against the policies afterwards, and was not before or is another thing now."""
-    known = violations(policies, before)
-    return [one for one in violations(policies, after) if one not in known]
+    if not policies or before == after:
+        return []
+    changed = frozenset(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    concerned = _concerned_by(tuple(policies), changed)
+    known = violations(concerned, before)
+    return [one for one in violations(concerned, after) if one not in known]
+
+
+@functools.lru_cache(maxsize=1024)
+def _concerned_by(policies: tuple[Policy, ...], changed: frozenset[str]) -> tuple[Policy, ...]:
+    """The policies with those of their rules that a change of these options may matter to."""
+    return tuple(
+        replace(
+            one, rules=tuple(rule for rule in one.rules if not rule.about or not changed.isdisjoint(rule.about))
+        )
+        for one in policies
+    )
 
 
 def brought_in(policies: Sequence[Policy], present: Mapping[str, str], due: Mapping[str, str]) -> list[Problem]:
@@ -43,29 +59,36 @@ def brought_in(policies: Sequence[Policy], present: Mapping[str, str], due: Mapp
 
 @functools.lru_cache(maxsize=4096)
 def _judged(policies: tuple[Policy, ...], options: frozenset[tuple[str, str]]) -> tuple[Violation, ...]:
-    texts = dict(sorted(options))
-    plain = plain_options(texts)
-    long = [name for name, value in plain.items() if _is_long(value)]
-    judged = {name: _shortened(value) if name in long else value for name, value in plain.items()}
     found: list[Violation] = []
     for policy in policies:
         if policy.broken:
-            found.append(_unknown(policy, policy.broken, texts))
+            found.append(_unknown(str(policy), policy.broken, dict(sorted(options))))
         for rule in policy.rules:
-            if rule.about and not any(name in OPTIONS for name in rule.about):
-                continue  # an option that is not observed yet is not known to be missing either
-            too_long = [name for name in long if jsontext.dump(name) in rule.schema]
-            found += [_too_long(policy, rule, name, texts[name]) for name in too_long]
-            found += _against(policy, rule, judged) if not too_long else ()
+            if not rule.about:
+                found += _by_rule(str(policy), rule, options)
+            elif any(name in OPTIONS for name in rule.about):  # else: not observed yet, not known to be missing
+                found += _by_rule(str(policy), rule, frozenset(one for one in options if one[0] in rule.about))
     return tuple(dict.fromkeys(found))
 
 
-def _against(policy: Policy, rule: Rule, options: Mapping[str, Any]) -> Iterator[Violation]:
+@functools.lru_cache(maxsize=16384)
+def _by_rule(policy: str, rule: Rule, options: frozenset[tuple[str, str]]) -> tuple[Violation, ...]:
+    """Judged once for all containers that are the same in what a rule is about."""
+    texts = dict(sorted(options))
+    plain = plain_options(texts)
+    long = [name for name, value in plain.items() if _is_long(value)]
+    too_long = [name for name in long if jsontext.dump(name) in rule.schema]
+    if too_long:
+        return tuple(_too_long(policy, rule, name, texts[name]) for name in too_long)
+    return tuple(_against(policy, rule, {name: _shortened(value) for name, value in plain.items()}))
+
+
+def _against(policy: str, rule: Rule, options: Mapping[str, Any]) -> Iterator[Violation]:
     try:
         for error in validator(rule.schema).iter_errors(options):
-            for names, found in _concerned(error):
+            for names, found in _options_of(error):
                 yield Violation(
-                    policy=str(policy),
+                    policy=policy,
                     rule=rule.id,
                     options=names,
                     place=tuple(part for part in error.absolute_path if isinstance(part, str)),
@@ -79,7 +102,7 @@ def _against(policy: Policy, rule: Rule, options: Mapping[str, Any]) -> Iterator
         yield _unknown(policy, "its schema refers to nothing, or to itself", options)
 
 
-def _concerned(error: ValidationError) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _options_of(error: ValidationError) -> Iterator[tuple[tuple[str, ...], Any]]:
     """The options that an error is about, and what they are: of all of them, where the schema is."""
     if error.absolute_path:
         yield (str(error.absolute_path[0]),), error.instance
@@ -111,17 +134,17 @@ def _mentioned(schema: Any) -> Iterator[str]:
             yield from _mentioned(one)
 
 
-def _unknown(policy: Policy, why: str, options: Mapping[str, Any]) -> Violation:
+def _unknown(policy: str, why: str, options: Mapping[str, Any]) -> Violation:
     """What a policy asks is not known: any other option than those that are there is against it."""
     words = "nothing that can be told, so run options stay as they are"
     return Violation(
-        str(policy), "", (), (), words, mend=f"mend it or take it away: {why}", found=json.dumps(dict(options))
+        policy, "", (), (), words, mend=f"mend it or take it away: {why}", found=json.dumps(dict(options))
     )
 
 
-def _too_long(policy: Policy, rule: Rule, name: str, text: str) -> Violation:
+def _too_long(policy: str, rule: Rule, name: str, text: str) -> Violation:
     words = f"words of at most {MAX_TEXT} characters, which is what is judged"
-    return Violation(str(policy), rule.id, (name,), (), words, found=text)
+    return Violation(policy, rule.id, (name,), (), words, found=text)
 
 
 def _is_long(value: Any) -> bool:

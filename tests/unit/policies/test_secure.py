@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from confd.keys import Env
-from confd.model import Policy
+from confd.model import Policy, Rule
 from confd.options import OPTIONS
-from confd.policies import preset_rules, violations
+from confd.policies import fresh, preset_rules, violations
 
 RULES = preset_rules("secure")
 SECURE = [Policy(Env("dev"), "base", RULES)]
@@ -132,6 +135,20 @@ def test_every_rule_is_tried() -> None:
     assert {rule.id for rule in RULES if not set(rule.about) & set(OPTIONS)} == WAITING
 
 
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_says_of_all_options_in_its_schema_that_it_is_about_them(rule: Rule) -> None:
+    """It is given no others."""
+    schema = json.loads(rule.schema)
+    assert set(_names(schema)) == set(rule.about)
+
+
+def _names(schema: Any) -> Iterator[str]:
+    yield from schema.get("required", ())
+    yield from schema.get("properties", ())
+    for one in (*schema.get("anyOf", ()), *(schema[name] for name in ("if", "then", "else") if name in schema)):
+        yield from _names(one)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -157,6 +174,29 @@ def test_every_rule_is_tried() -> None:
 )
 def test_what_is_run_as_the_guidelines_say_is_let_be(changes: dict[str, Any]) -> None:
     assert against(**changes) == []
+
+
+CHOICES = {
+    "privileged": ["true"],
+    "pid": ['"host"'],
+    "security-opt": ['["no-new-privileges"]', '["label=disable"]', '["apparmor=unconfined","label=disable"]'],
+    "volume": ['["/etc:/x"]', '["/etc:/x","/run:/r"]', '["/srv:/srv"]'],
+    "log-driver": ['"none"', '"journald"'],
+    "log-opt": ['{"max-size":"1m"}'],
+    "cpus": ["1"],
+    "cpu-shares": ["2"],
+}
+OPTIONS_OF_ONE = st.fixed_dictionaries(
+    {}, optional={name: st.sampled_from(texts) for name, texts in CHOICES.items()}
+)
+
+
+@given(OPTIONS_OF_ONE, OPTIONS_OF_ONE)
+def test_what_is_brought_in_is_what_is_there_afterwards_and_was_not_before(
+    before: dict[str, str], after: dict[str, str]
+) -> None:
+    known = violations(SECURE, before)
+    assert fresh(SECURE, before, after) == [one for one in violations(SECURE, after) if one not in known]
 
 
 def test_the_label_that_an_engine_writes_itself_is_not_told_twice() -> None:
