@@ -32,7 +32,7 @@ def check_policies(
     """
     policed = [place for place in places if policies_of(after, place.env)]
     turn = _Turn(before, after, key)
-    found = [(f"{in_words(one)} (in {_where(place)})", one) for place in policed for one in turn.of_settings(place)]
+    found = [(f"{in_words(one)} ({_where(place)})", one) for place in policed for one in turn.of_settings(place)]
     if not found:
         hosted = reached_hosts(after, policed, host)
         found = [pair for place, observed in hosted.items() for pair in turn.of_containers(place, observed)]

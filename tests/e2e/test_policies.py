@@ -50,6 +50,7 @@ def blocked(fleet: Fleet, rule: str) -> bool:
 
 
 def test_the_secure_preset_on_containers_as_docker_run_starts_them(fleet: Fleet, engine: EngineProcess) -> None:
+    socket = engine.docker_host.removeprefix("unix://")
     shapes: dict[str, tuple[dict[str, Any], set[str]]] = {
         "safe": ({}, set()),
         "privileged": ({"Privileged": True}, {"privileged"}),
@@ -65,7 +66,7 @@ def test_the_secure_preset_on_containers_as_docker_run_starts_them(fleet: Fleet,
         "writes": ({"ReadonlyRootfs": False}, {"read-only"}),
         "etc": ({"Binds": ["/etc:/host:rw"]}, {"sensitive-mounts"}),
         "etc-read": ({"Binds": ["/etc/hostname:/h:ro"]}, set()),
-        "socket": ({"Binds": ["/var/run/docker.sock:/s:ro"]}, {"engine-socket"}),
+        "socket": ({"Binds": [f"{socket}:/s:ro"]}, {"engine-socket"}),
         "run": ({"Binds": ["/run:/host:ro"]}, {"engine-socket"}),
         "unconfined": ({"SecurityOpt": ["no-new-privileges", "seccomp=unconfined"]}, {"seccomp"}),
         "new-privileges": ({"SecurityOpt": None}, {"no-new-privileges"}),
