@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from confd.options import OPTIONS
 from tests.support.engine import EngineProcess
 from tests.support.etcd import EtcdProcess
 from tests.support.fleet import Fleet, StartFleet
@@ -24,6 +25,8 @@ SAFE: dict[str, Any] = {
     "SecurityOpt": ["no-new-privileges"],
     "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}},
 }
+
+CHECK = {"Test": ["CMD", "true"], "Interval": 60 * 10**9}
 
 
 @pytest.fixture
@@ -67,6 +70,10 @@ def test_the_secure_preset_on_containers_as_docker_run_starts_them(fleet: Fleet,
         "etc": ({"Binds": ["/etc:/host:rw"]}, {"sensitive-mounts"}),
         "etc-read": ({"Binds": ["/etc/hostname:/h:ro"]}, set()),
         "socket": ({"Binds": [f"{socket}:/s:ro"]}, {"engine-socket"}),
+        "mount": (
+            {"Mounts": [{"Type": "bind", "Source": socket, "Target": "/s", "ReadOnly": True}]},
+            {"engine-socket"} if "mount" in OPTIONS else set(),
+        ),
         "run": ({"Binds": ["/run:/host:ro"]}, {"engine-socket"}),
         "unconfined": ({"SecurityOpt": ["no-new-privileges", "seccomp=unconfined"]}, {"seccomp"}),
         "new-privileges": ({"SecurityOpt": None}, {"no-new-privileges"}),
@@ -83,8 +90,9 @@ def test_the_secure_preset_on_containers_as_docker_run_starts_them(fleet: Fleet,
         "no-logs": ({"LogConfig": {"Type": "none", "Config": {}}}, {"logs"}),
     }
     for name, (host, _) in shapes.items():
-        engine.run(name, SERVE, labels={"confd.app": "many"}, host={**SAFE, **host}, User="1000:1000")
-    engine.run("root", SERVE, labels={"confd.app": "many"}, host=SAFE)
+        more = {"host": {**SAFE, **host}, "User": "1000:1000", "Healthcheck": CHECK}
+        engine.run(name, SERVE, labels={"confd.app": "many"}, **more)
+    engine.run("root", SERVE, labels={"confd.app": "many"}, host=SAFE, Healthcheck=CHECK)
     fleet.ctl("policy", "set", "base", "--preset", "secure", "-e", "dev", "-m", "audit")
     until(lambda: len(fleet.status("many")) == len(shapes) + 1, 60)
     expected = {name: rules for name, (_, rules) in shapes.items() if rules} | {"root": {"user"}}
