@@ -17,6 +17,7 @@ from confd.api import (
     health,
     history,
     metrics,
+    policies,
     resume,
     settings,
     upgrade,
@@ -45,7 +46,19 @@ def create_app(context: Context, tokens: Mapping[str, str]) -> Flask:
     errors.install(app)
     metrics.install(app, context)
     auth.install(app, tokens)
-    for module in (settings, history, bindings, brakes, adoption, resume, upgrade, fleet, health, metrics):
+    for module in (
+        settings,
+        history,
+        bindings,
+        policies,
+        brakes,
+        adoption,
+        resume,
+        upgrade,
+        fleet,
+        health,
+        metrics,
+    ):
         app.register_blueprint(module.routes)
 
     def revision(response: Response) -> Response:

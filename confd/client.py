@@ -1,4 +1,4 @@
-"""The typed HTTP client of the API, over TCP and unix sockets, on the standard library alone.
+"""The typed HTTP client of the API; `confd.transport` brings its requests to the server.
 
     client = Client(HttpTransport("http://127.0.0.1:8700"), token="...")
     client.change(Scope("web", "dev"), Edit(set={"LOG_LEVEL": "debug"}))
@@ -9,15 +9,14 @@ tests and other programs bring their own. Must not know of terminals, files of s
 
 from __future__ import annotations
 
-import http.client
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
-from urllib.parse import quote, urlencode, urlsplit
+from typing import Any, TypeAlias
+from urllib.parse import quote, urlencode
 
-from confd.errors import ConfdError, Configuration, Malformed, Unavailable
+from confd.errors import ConfdError, Malformed, Unavailable
 from confd.jsontext import Value, dump, parse
+from confd.transport import DEFAULT_SERVER, Answer, HttpTransport, Request, Transport, integer
 
 __all__ = [
     "DEFAULT_SERVER",
@@ -33,127 +32,10 @@ __all__ = [
     "integer",
 ]
 
-DEFAULT_SERVER = "http://127.0.0.1:8700"
 DEFAULT_TIMEOUT_S = 30.0
-MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 Document: TypeAlias = Mapping[str, Any]
 """A JSON object of the API; numbers are `confd.jsontext.Number`, see `integer`."""
-
-
-def integer(value: object, default: int = 0) -> int:
-    """A number of the API's own (a revision, a count) as a Python integer; `default` for anything else."""
-    text = str(value)
-    return int(text) if text.lstrip("-").isdigit() else default
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as a transport sends it; `target` is the path with its query."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer; header names are lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def revision(self) -> int:
-        """The store revision that the answer reflects, 0 when it does not say."""
-        return integer(self.headers.get("x-confd-revision", ""))
-
-
-class Transport(Protocol):
-    """Brings a request to the server. Raises `Unavailable` when it cannot."""
-
-    def send(self, request: Request, timeout_s: float) -> Answer: ...
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout_s: float) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
-class HttpTransport:
-    """One connection a request, to `http://HOST:PORT`, `https://HOST:PORT` or `unix:PATH`."""
-
-    def __init__(self, server: str = DEFAULT_SERVER) -> None:
-        self.server = server
-        self._base = ""
-        if server.startswith("unix:"):
-            if not server.removeprefix("unix:"):
-                raise Configuration("the server 'unix:' names no socket; write unix:/path/to/confd.sock")
-            return
-        parts = urlsplit(server)
-        if parts.scheme not in ("http", "https") or not parts.hostname or not _port_is_right(server):
-            raise Configuration(
-                f"the server {server!r} is no address; write http://HOST:PORT, https://HOST:PORT or unix:PATH"
-            )
-        self._base = parts.path.rstrip("/")
-
-    def send(self, request: Request, timeout_s: float) -> Answer:
-        connection = self._connection(timeout_s)
-        try:
-            connection.connect()
-        except (OSError, http.client.HTTPException) as exc:
-            connection.close()
-            raise Unavailable(
-                f"no server answers at {self.server} ({_reason(exc)}); start one with 'confd-server up', "
-                "or name another with --server or CONFD_SERVER"
-            ) from exc
-        try:
-            connection.request(request.method, self._base + request.target, request.body, dict(request.headers))
-            response = connection.getresponse()
-            body = response.read(MAX_ANSWER_BYTES)
-        except TimeoutError as exc:
-            raise Unavailable(
-                f"{self.server} did not answer within {timeout_s:g} s{_doubt(request)}; see 'confctl doctor'"
-            ) from exc
-        except (OSError, http.client.HTTPException) as exc:
-            raise Unavailable(
-                f"{self.server} closed the connection ({_reason(exc)}){_doubt(request)}; try again"
-            ) from exc
-        finally:
-            connection.close()
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, body)
-
-    def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
-        if self.server.startswith("unix:"):
-            return _UnixConnection(self.server.removeprefix("unix:"), timeout_s)
-        parts = urlsplit(self.server)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        return kind(parts.hostname or "", parts.port, timeout=timeout_s)
-
-
-def _port_is_right(server: str) -> bool:
-    try:
-        urlsplit(server).port  # noqa: B018 - reading the port is what checks it
-    except ValueError:
-        return False
-    return True
-
-
-def _reason(exc: Exception) -> str:
-    return getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
-
-
-def _doubt(request: Request) -> str:
-    """A write whose answer was lost may be stored."""
-    return "" if request.method == "GET" else "; the write may or may not be stored, look with 'confctl history'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,9 +147,28 @@ class Client:
         return self.get(f"{scope.path}/binding", scope.query)
 
     def put_binding(self, scope: Scope, binding: Value, edit: Edit) -> Document:
-        query = scope.query | ({"message": edit.message} if edit.message else {})
-        query |= {name: "true" for name in ("dry_run", "yes") if getattr(edit, name)}
-        return self._send("PUT", f"{scope.path}/binding", binding, query)
+        return self._send("PUT", f"{scope.path}/binding", binding, scope.query | _query(edit))
+
+    def policies(self, env: str) -> Document:
+        """The policies that hold in an env."""
+        return self.get(f"/v1/envs/{_part(env)}/policies")
+
+    def policy(self, env: str, name: str) -> Document:
+        return self.get(f"/v1/envs/{_part(env)}/policies/{_part(name)}")
+
+    def put_policy(self, env: str, name: str, policy: Value, edit: Edit) -> Document:
+        return self._send("PUT", f"/v1/envs/{_part(env)}/policies/{_part(name)}", policy, _query(edit))
+
+    def remove_policy(self, env: str, name: str, edit: Edit) -> Document:
+        return _document(self.call("DELETE", f"/v1/envs/{_part(env)}/policies/{_part(name)}", _query(edit)))
+
+    def check_policy(self, env: str, policy: Value) -> Document:
+        """What would be against a policy if it held in the env."""
+        return self._send("POST", f"/v1/envs/{_part(env)}/policies/check", policy, {})
+
+    def violations(self, env: str | None = None, host: str | None = None) -> Document:
+        """The running containers that are against a policy of their env."""
+        return self.get("/v1/violations", {name: text for name, text in (("env", env), ("host", host)) if text})
 
     def check_binding(self, scope: Scope, binding: Value) -> Document:
         """The files that the binding would give, compared with those by the binding that is stored."""
@@ -346,6 +247,12 @@ class Client:
 
     def _send(self, method: str, path: str, body: Value, query: Mapping[str, str]) -> Document:
         return _document(self.call(method, path, query, body=body))
+
+
+def _query(edit: Edit) -> dict[str, str]:
+    """Why and how much, for a route whose body is the document itself."""
+    words = {"message": edit.message} if edit.message else {}
+    return words | {name: "true" for name in ("dry_run", "yes") if getattr(edit, name)}
 
 
 def _part(text: str) -> str:

@@ -31,6 +31,7 @@ __all__ = [
     "parse_env",
     "parse_host",
     "parse_key",
+    "parse_policy_name",
     "show",
     "specificity",
 ]
@@ -52,7 +53,7 @@ RUN = "run/"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_NAME_RULE = "1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
+_NAME_WORDS = "1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
 
 
 def parse_app(text: str) -> App:
@@ -63,6 +64,13 @@ def parse_app(text: str) -> App:
 def parse_env(text: str) -> Env:
     """An env's name, or `_default`. Raises `Malformed`."""
     return Env(_name("env", text))
+
+
+def parse_policy_name(text: str) -> str:
+    """A policy's name, in the grammar of an app's. Raises `Malformed`."""
+    if not _NAME.fullmatch(text):
+        raise Malformed(f"policy {show(text)} is not allowed: use {_NAME_WORDS}")
+    return text
 
 
 def parse_host(text: str) -> Host:
@@ -111,7 +119,7 @@ def show(text: str) -> str:
 
 def _name(word: str, text: str) -> str:
     if text != DEFAULT and not _NAME.fullmatch(text):
-        raise Malformed(f"{word} {show(text)} is not allowed: use {_NAME_RULE}, or {DEFAULT}")
+        raise Malformed(f"{word} {show(text)} is not allowed: use {_NAME_WORDS}, or {DEFAULT}")
     return text
 
 
@@ -227,6 +235,9 @@ class Keyspace:
 
     def binding(self, env: Env, app: App) -> str:
         return f"{self.env(env)}bindings/{app}"
+
+    def policy(self, env: Env, name: str) -> str:
+        return f"{self.env(env)}policies/{name}"
 
     def freeze(self, env: Env) -> str:
         return f"{self.env(env)}freeze"

@@ -95,6 +95,7 @@ def render(resolved: Resolved, binding: Binding, digest_key: DigestKey) -> Rende
         problems=tuple(draft.problems),
         arguments_digest=digest("arguments", *arguments) if arguments else None,
         files_digest=_files_digest(files, digest_key),
+        policies=resolved.policies,
         secret_keys=frozenset(key for key, setting in settings.items() if setting.secret),
     )
 

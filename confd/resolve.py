@@ -12,6 +12,7 @@ from confd import jsontext
 from confd.errors import Malformed
 from confd.keys import App, Env, Host, Key, Layer, layers_of, parse_key, show
 from confd.model import Entry, Problem, Resolved, Setting, Snapshot, frozen
+from confd.policies import policies_of
 
 __all__ = ["NULL", "normal_text", "resolve"]
 
@@ -42,6 +43,7 @@ def resolve(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) ->
         hidden=frozen(hidden),
         changes=frozen({layer: snapshot.heads[layer].number for layer in layers if layer in snapshot.heads}),
         problems=tuple(problems),
+        policies=policies_of(snapshot, env),
     )
 
 

@@ -12,13 +12,24 @@ from typing import TypeVar
 
 from confd import jsontext
 from confd.errors import Malformed
-from confd.keys import App, Container, Env, Host, Keyspace, Layer, parse_app, parse_env, parse_host
+from confd.keys import (
+    App,
+    Container,
+    Env,
+    Host,
+    Keyspace,
+    Layer,
+    parse_app,
+    parse_env,
+    parse_host,
+    parse_policy_name,
+)
 from confd.model import Entry, Head, HostState, Snapshot, frozen, thawed
 from confd.ports import Area, Batch, Event, Listing
 
 __all__ = ["Touched", "advance", "all_areas", "env_area", "from_listing", "meta_area"]
 
-ENV_PARTS = ("settings/", "heads/", "bindings/", "freeze", "adoptions/", "turns/", "stops/")
+ENV_PARTS = ("settings/", "heads/", "bindings/", "policies/", "freeze", "adoptions/", "turns/", "stops/")
 K = TypeVar("K")
 V = TypeVar("V")
 HOST_PARTS = ("about", "alive", "status/")
@@ -59,6 +70,7 @@ class Touched:
     apps: frozenset[tuple[Env, App]] = frozenset()
     turns: frozenset[tuple[Env, App]] = frozenset()
     meta: bool = False
+    policies: frozenset[Env] = frozenset()
 
 
 def from_listing(keyspace: Keyspace, listing: Listing) -> Snapshot:
@@ -91,6 +103,7 @@ class _Draft:
         self.meta = snapshot.meta
         self.resumed = snapshot.resumed
         self.freezes: dict[Env, Entry] = thawed(snapshot.freezes)
+        self.policies: dict[tuple[Env, str], Entry] = thawed(snapshot.policies)
         self.adoptions: dict[tuple[Env, App], Mapping[Host, Entry]] = thawed(snapshot.adoptions)
         self.turns: dict[tuple[Env, App], Mapping[Host, Entry]] = thawed(snapshot.turns)
         self.stops: dict[tuple[Env, App], Entry] = thawed(snapshot.stops)
@@ -101,6 +114,7 @@ class _Draft:
         self.touched_bindings: set[tuple[Env, App]] = set()
         self.touched_hosts: set[Host] = set()
         self.touched_freezes: set[Env] = set()
+        self.touched_policies: set[Env] = set()
         self.touched_apps: set[tuple[Env, App]] = set()
         self.touched_turns: set[tuple[Env, App]] = set()
         self.touched_meta = False
@@ -148,6 +162,7 @@ def _apply(
         turns=frozen(draft.turns),
         stops=frozen(draft.stops),
         resumed=draft.resumed,
+        policies=frozen(draft.policies),
     )
     touched = Touched(
         frozenset(draft.own_layers) | draft.touched_heads,
@@ -157,6 +172,7 @@ def _apply(
         frozenset(draft.touched_apps),
         frozenset(draft.touched_turns),
         draft.touched_meta,
+        frozenset(draft.touched_policies),
     )
     return advanced, touched
 
@@ -204,6 +220,10 @@ def _apply_env(draft: _Draft, event: Event, rest: str) -> None:
         pair = (env, parse_app(rest))
         draft.touched_bindings.add(pair)
         _put(draft.bindings, pair, event.entry)
+    elif kind == "policies":
+        name = parse_policy_name(rest)
+        draft.touched_policies.add(env)
+        _put(draft.policies, (env, name), event.entry)
     elif kind == "freeze" and not rest:
         draft.touched_freezes.add(env)
         _put(draft.freezes, env, event.entry)

@@ -28,6 +28,7 @@ from confd.formats import FORMATS
 from confd.jsontext import Value
 from confd.metrics import Metric
 from confd.options import OPTIONS
+from confd.policies import PRESETS, preset_rules
 from confd.services.context import Context
 from confd.shim.options import USAGE_TEXT
 from confd.targets import TARGETS
@@ -119,7 +120,7 @@ def _fields(schema: Mapping[str, Any], defs: Mapping[str, Any], path: str) -> It
     """A row for each field, those below it after it."""
     for name, given in schema.get("properties", {}).items():
         if "description" not in given:
-            raise LookupError(f"binding schema: {path}{name} has no description")
+            raise LookupError(f"schema: {path}{name} has no description")
         one = {**defs[given["$ref"].rpartition("/")[2]], **given} if "$ref" in given else given
         items = one.get("items", {}) if one.get("type") == "array" else {}
         needed = ", required" if name in schema.get("required", ()) else ""
@@ -136,6 +137,23 @@ def _type(schema: Mapping[str, Any]) -> str:
         return f"list of {_type(schema['items'])}s"
     values = schema.get("additionalProperties")
     return f"object of {_type(values)}s" if isinstance(values, Mapping) else str(schema["type"])
+
+
+def policies() -> str:
+    schema = json.loads((ROOT / "schemas" / "policy.schema.json").read_text("utf-8"))
+    rows = [list(row) for row in _fields(schema, {}, "")]
+    parts = [schema["description"], table(["field", "type", "default", "what"], rows)]
+    for name in PRESETS:
+        shipped = json.loads((ROOT / "schemas" / "policies" / f"{name}.json").read_text("utf-8"))
+        rules = [[code(rule.id), codes(rule.about), rule.title, rule.why, rule.mend] for rule in preset_rules(name)]
+        heading = f"## Preset {name}\n\n{shipped['description']}"
+        parts += [heading, table(["rule", "of the options", "asks for", "why", "what to do"], rules)]
+    waiting = {rule.id for name in PRESETS for rule in preset_rules(name) if not set(rule.about) & set(OPTIONS)}
+    if waiting:
+        parts.append(
+            f"Not judged yet, since agents of this release do not tell of these options: {codes(sorted(waiting))}."
+        )
+    return page("Policies", *parts)
 
 
 def actions() -> str:
@@ -329,6 +347,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "errors.md": error_classes,
     "formats.md": formats,
     "metrics.md": metrics,
+    "policies.md": policies,
     "run-options.md": run_options,
     "targets.md": targets,
 }

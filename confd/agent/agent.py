@@ -317,12 +317,14 @@ class Agent:
                 self.queue.add(place, min_s=binding.wait_min_s, max_s=binding.wait_max_s, fresh=True)
 
     def _concerns(self, snapshot: Snapshot, place: Place, touched: Touched) -> bool:
-        """Whether it is about what may be done to the place now: a brake, an adoption, its turn or a stop."""
+        """Whether it is about what may be done to it now: a brake, a policy, an adoption, its turn or a stop."""
         if place in touched.turns:
             binding, _ = binding_of(snapshot, *place)
             if self.reconciler.turns.is_next(snapshot, place, binding.max_parallel):
                 return True
-        return place in touched.apps or not touched.freezes.isdisjoint((place[0], Env(DEFAULT)))
+        return place in touched.apps or not (touched.freezes | touched.policies).isdisjoint(
+            (place[0], Env(DEFAULT))
+        )
 
     def _reaches(self, place: Place, touched: Touched) -> bool:
         env, app = place

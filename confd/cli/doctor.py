@@ -11,10 +11,12 @@ from typing import Any
 import click
 
 from confd.cli.output import cell, emit, say, table
+from confd.cli.policy import show_violations
 from confd.cli.scope import Common, common_options
-from confd.client import Answer, Client
-from confd.errors import ConfdError, Malformed, Refused, Unauthenticated
+from confd.client import Answer, Client, integer
+from confd.errors import ConfdError, Invalid, Malformed, Refused, Unauthenticated
 from confd.jsontext import parse
+from confd.wording import counted
 
 __all__ = ["Finding", "doctor_command"]
 
@@ -35,22 +37,44 @@ class Finding:
 
 
 @click.command("doctor")
+@click.option("--policies", is_flag=True, help="Look for running containers that are against a policy instead.")
 @common_options
-def doctor_command(common: Common) -> None:
+def doctor_command(common: Common, policies: bool) -> None:
     """Look for the usual faults, and say how to mend them.
 
-    Looks at the server, etcd, the token, the clock, the agents and their engines.
+    Looks at the server, etcd, the token, the clock, the agents and their engines. With --policies at the running
+    containers of all hosts, or of --host or -e alone; exits 65 when one is against a policy of its env.
 
     \b
-    Example:
+    Examples:
       confctl doctor
+      confctl doctor --policies
     """
+    if policies:
+        _policies(common)
+        return
     findings = list(_examine(common))
     document = [{"check": f.check, "state": f.state, "found": f.found, "mend": f.mend} for f in findings]
     emit(common.output, document, lambda: _show(findings))
     codes = [f.exit_code for f in findings if f.exit_code]
     say(f"{len(codes)} fault{'s' * (len(codes) > 1)} found" if codes else "no fault found")
     click.get_current_context().exit(codes[0] if codes else 0)
+
+
+def _policies(common: Common) -> None:
+    document = common.client().violations(common.env, common.host)
+    containers = document["containers"]
+    emit(common.output, document, lambda: show_violations(containers))
+    for one in containers:
+        if not one["alive"]:
+            say(f"{cell(one['name'])} on {cell(one['host'])}: its host is lost; so it was at {cell(one['at'])}")
+    if not integer(document["policies"]):
+        say("no env has a policy; 'confctl policy set base --preset secure -e ENV' stores one")
+    elif not containers:
+        say("no running container is against a policy")
+    else:
+        say(f"{counted(len(containers), 'running container')} against a policy")
+    click.get_current_context().exit(Invalid.exit_code if containers else 0)
 
 
 def _show(findings: Iterable[Finding]) -> None:

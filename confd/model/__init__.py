@@ -31,7 +31,15 @@ from confd.model.plans import (
     Result,
     Step,
 )
-from confd.model.reach import REACHES, Reach
+from confd.model.policies import (
+    Policy,
+    Rule,
+    Violation,
+)
+from confd.model.reach import (
+    REACHES,
+    Reach,
+)
 from confd.model.settings import Brake, Change, ChangeKind, Entry, Head, HostState, Problem, Setting, Snapshot
 
 __all__ = [
@@ -57,6 +65,7 @@ __all__ = [
     "OnChange",
     "Outcome",
     "Plan",
+    "Policy",
     "Problem",
     "Reach",
     "Reason",
@@ -64,11 +73,13 @@ __all__ = [
     "RenderedFile",
     "Resolved",
     "Result",
+    "Rule",
     "Select",
     "Setting",
     "Snapshot",
     "Step",
     "VariablesRule",
+    "Violation",
     "Window",
     "frozen",
     "thawed",

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from confd.keys import App, Env, Host, Key, Layer
-from confd.model.bindings import FileCheck
+from confd.model.bindings import (
+    FileCheck,
+)
+from confd.model.policies import (
+    Policy,
+)
 from confd.model.settings import Problem, Setting
 from confd.secret import Digest
 
@@ -18,7 +23,8 @@ class Resolved:
     """The effective settings of one app in one env (on one host), with what each winner hid.
 
     `settings` are sorted by key; a key removed by `null` is not in it, but in `removed`. `hidden` lists,
-    per key, the settings of lower layers, highest first. `changes` is the newest change of each layer.
+    per key, the settings of lower layers, highest first. `changes` is the newest change of each layer. `policies`
+    are those that hold in the env.
     """
 
     app: App
@@ -30,6 +36,7 @@ class Resolved:
     hidden: Mapping[Key, tuple[Setting, ...]]
     changes: Mapping[Layer, int]
     problems: tuple[Problem, ...] = ()
+    policies: tuple[Policy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,8 @@ class Rendered:
     JSON text (`confd.options`); `arguments` are appended to the base command, `argument_keys` the keys they
     came from. `key_digests` per key of all effective settings. `spec_digest` covers variables, options and
     arguments; `run_digest` options and arguments only (what a shim's container is created for); `files` each
-    carry their own, `files_digest` covers them with mode, owner and check. `variable_digests` per NAME.
+    carry their own, `files_digest` covers them with mode, owner and check. `variable_digests` per NAME. `policies`
+    are those that hold in the env.
     """
 
     app: App
@@ -84,6 +92,7 @@ class Rendered:
     secret_keys: frozenset[Key] = frozenset()
     arguments_digest: Digest | None = None
     files_digest: Digest | None = None
+    policies: tuple[Policy, ...] = ()
 
     def target(self, *, shim: bool) -> Digest:
         """The digest of what a container is created for: without the variables, where a shim brings those."""

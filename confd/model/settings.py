@@ -83,6 +83,7 @@ class Snapshot:
 
     `layers` holds each layer's entries by key (as text; grammar is checked by `resolve`), so that the cost
     of one app does not depend on how many others there are. `bindings` are by env and app, as JSON text.
+    `policies` are by env and name.
     `freezes` are each env's brakes (`confd.holds`). Of an app in an env are `adoptions` (by host, who accepted its
     containers as they are), `turns` (by host, who waits for or has the turn to interrupt the app) and `stops` (the
     failure that stopped the others). `resumed` tells that somebody took this store for the right one.
@@ -99,6 +100,7 @@ class Snapshot:
     turns: Mapping[tuple[Env, App], Mapping[Host, Entry]] = field(default_factory=lambda: EMPTY)
     stops: Mapping[tuple[Env, App], Entry] = field(default_factory=lambda: EMPTY)
     resumed: Entry | None = None
+    policies: Mapping[tuple[Env, str], Entry] = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class ChangeKind(StrEnum):
     SETTINGS = "settings"
     BINDING = "binding"
     FREEZE = "freeze"
+    POLICY = "policy"
     ADOPTION = "adoption"
 
 
@@ -126,8 +129,8 @@ class Change:
     """One atomic, numbered, immutable edit of one layer.
 
     `before` and `after` hold the JSON text per key touched, `None` where it was or is absent. For a binding
-    the only key is `binding`, for a brake `freeze`, for an adoption each key is a host. `at` is RFC 3339 UTC and
-    only shown: order comes from numbers and revisions.
+    the only key is `binding`, for a brake `freeze`, for a policy its name, for an adoption each key is a
+    host. `at` is RFC 3339 UTC and only shown: order comes from numbers and revisions.
     """
 
     layer: Layer

@@ -20,6 +20,7 @@ from confd.options.effect import (
     write_options,
 )
 from confd.options.option import Option, Place
+from confd.options.plain import plain_options
 from confd.options.registry import OPTIONS
 from confd.options.spelled import composed, spelled
 from confd.options.texts import load
@@ -44,6 +45,7 @@ __all__ = [
     "not_executed",
     "observed_options",
     "overlay",
+    "plain_options",
     "read_back",
     "shares_network",
     "spelled",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from confd.keys import is_run_option, option_of
 from confd.model import Cause, Hold, Observed, Reach, Reason, Rendered
 from confd.options import against_host, changed_by, not_allowed, not_executed, overlay
+from confd.policies import brought_in
 from confd.secret import Digest
 from confd.wording import not_again
 
@@ -108,4 +109,5 @@ def _host_refuses(names: Collection[str] | None, rendered: Rendered, observed: O
     due = {name: text for name, text in due.items() if names is None or name in names}
     asked = {name: text for name, text in due.items() if name in rendered.options and text}
     problems = [*not_allowed(due, observed.facts), *against_host(asked, observed.facts)]
+    problems += brought_in(rendered.policies, observed.options, due)
     return "; ".join(problem.detail for problem in problems)

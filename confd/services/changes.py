@@ -147,6 +147,9 @@ def _document_key(keyspace: Keyspace, change: Change) -> str | None:
     """Where the one document stands that such a change writes; None for settings."""
     if change.kind is ChangeKind.BINDING:
         return keyspace.binding(change.layer.env, change.layer.app)
+    if change.kind is ChangeKind.POLICY:
+        (name,) = change.after
+        return keyspace.policy(change.layer.env, name)
     return keyspace.freeze(change.layer.env) if change.kind is ChangeKind.FREEZE else None
 
 
@@ -155,6 +158,10 @@ def _expected(keyspace: Keyspace, snapshot: Snapshot, change: Change) -> Sequenc
     if change.kind is ChangeKind.FREEZE:  # one document for all apps of the env: the layer's head is not enough
         entry = snapshot.freezes.get(change.layer.env)
         return [Expect(keyspace.freeze(change.layer.env), entry.mod_revision if entry else 0)]
+    if change.kind is ChangeKind.POLICY:
+        (name,) = change.after
+        entry = snapshot.policies.get((change.layer.env, name))
+        return [Expect(keyspace.policy(change.layer.env, name), entry.mod_revision if entry else 0)]
     if change.kind is ChangeKind.ADOPTION:
         env, app = change.layer.env, change.layer.app
         known = snapshot.adoptions.get((env, app), {})

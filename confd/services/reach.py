@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from confd.errors import NeedsYes, Shrinks
-from confd.keys import DEFAULT, Layer
-from confd.model import Snapshot
+from confd.keys import DEFAULT, Host, Layer
+from confd.model import Observed, Snapshot
 from confd.published import block_of
 from confd.resolve import resolve
 from confd.services.context import Context
@@ -17,7 +17,7 @@ from confd.services.planning import Planner
 from confd.shrink import is_shrink
 from confd.wording import counted
 
-__all__ = ["MAX_CONTAINERS", "check_reach", "check_shrink", "reached", "shrinks"]
+__all__ = ["MAX_CONTAINERS", "check_reach", "check_shrink", "reached", "reached_hosts", "shrinks"]
 
 MAX_CONTAINERS = 10
 """More than these, or more than one app, need a yes."""
@@ -42,6 +42,17 @@ def reached(context: Context, after: Snapshot, places: Sequence[Place], layer: L
         "actions": dict(Counter(one["action"] for one in which)),
         "which": which[:SHOWN],
     }
+
+
+def reached_hosts(
+    snapshot: Snapshot, places: Iterable[Place], host: Host | None = None
+) -> Mapping[Place, list[Observed]]:
+    """Where containers of the places run, on one host or on all, and what each such host has told of them."""
+    found: dict[Place, list[Observed]] = {}
+    for one in told_of(snapshot, {(place.env, place.app) for place in places}):
+        if one.observed is not None and host in (None, one.host):
+            found.setdefault(Place(one.observed.env, one.observed.app, one.host), []).append(one.observed)
+    return found
 
 
 def _touch(planner: Planner, one: Told) -> dict[str, Any]:

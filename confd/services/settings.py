@@ -17,8 +17,22 @@ from confd.resolve import normal_text, resolve
 from confd.secret import MASK
 from confd.services import changes
 from confd.services.context import Context
-from confd.services.places import Place, fresh_problems, places_of, rendered_at, told_of
-from confd.services.reach import check_reach, check_shrink, reached, shrinks
+from confd.services.places import (
+    Place,
+    fresh_problems,
+    places_of,
+    rendered_at,
+)
+from confd.services.policing import (
+    check_policies,
+)
+from confd.services.reach import (
+    check_reach,
+    check_shrink,
+    reached,
+    reached_hosts,
+    shrinks,
+)
 
 __all__ = [
     "Edit",
@@ -281,6 +295,7 @@ def _check(
         fresh = fresh_problems(was.problems, now.problems, (before, after), place)
         if fresh:
             raise _refusal(fresh, place, scope)
+    check_policies(before, after, places, key, scope.host)
     return _host_problems(context, before, after, places, scope)
 
 
@@ -301,7 +316,7 @@ def _host_problems(
     key = context.digest_key(before)
     warnings: list[str] = []
     fine = False
-    for place, observed in _reached_hosts(after, places, scope).items():
+    for place, observed in reached_hosts(after, places, scope.host).items():
         was, now = (rendered_at(snapshot, place, key)[0].options for snapshot in (before, after))
         changed = {option for option, text in now.items() if was.get(option) != text}
         problems = [problem for problem in _refused(now, observed) if option_of(Key(problem.keys[0])) in changed]
@@ -317,15 +332,6 @@ def _refused(options: Mapping[str, str], observed: Sequence[Observed]) -> list[P
     facts = observed[-1].facts
     due = {name: text for one in observed for name, text in differing(options, one.options).items()}
     return [*not_allowed(due, facts), *against_host(options, facts)]
-
-
-def _reached_hosts(snapshot: Snapshot, places: Sequence[Place], scope: Scope) -> Mapping[Place, list[Observed]]:
-    """Where containers run that the write reaches, and what each such host has told of them."""
-    found: dict[Place, list[Observed]] = {}
-    for one in told_of(snapshot, {(place.env, place.app) for place in places}):
-        if one.observed is not None and scope.host in (None, one.host):
-            found.setdefault(Place(one.observed.env, one.observed.app, one.host), []).append(one.observed)
-    return found
 
 
 def difference_document(differences: Iterable[Difference]) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ def _routes(client: FlaskClient) -> list[tuple[str, str]]:
     """Method and path of every route that there is."""
     found = []
     for rule in client.application.url_map.iter_rules():
-        values = {"app": "web", "env": "dev", "key": "A", "number": 1, "host": "h1", "container": "c"}
+        values = {"app": "web", "env": "dev", "key": "A", "number": 1, "host": "h1", "container": "c", "name": "x"}
         url = client.application.url_map.bind("localhost").build(
             rule.endpoint, {name: values[name] for name in rule.arguments}, method=next(iter(rule.methods or ()))
         )

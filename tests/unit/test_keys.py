@@ -25,6 +25,7 @@ from confd.keys import (
     parse_env,
     parse_host,
     parse_key,
+    parse_policy_name,
     specificity,
 )
 
@@ -52,6 +53,13 @@ def test_key_outside_the_grammar_is_refused_b147(text: str) -> None:
         parse_key(text)
     assert "\x00" not in refused.value.detail
     assert "\n" not in refused.value.detail
+
+
+def test_a_policys_name_is_in_the_grammar_of_an_app_and_not_the_default() -> None:
+    assert parse_policy_name("base-1") == "base-1"
+    for text in ("_default", "Base", "a/b", ""):
+        with pytest.raises(Malformed, match="policy"):
+            parse_policy_name(text)
 
 
 @pytest.mark.parametrize("parse", [parse_app, parse_env])
@@ -137,6 +145,7 @@ def test_a_literal_pattern_matches_only_itself(key: str) -> None:
         (KEYSPACE.change(WEB, 7), "/confd/envs/prod/changes/web/000000000007"),
         (KEYSPACE.binding(Env("prod"), App("web")), "/confd/envs/prod/bindings/web"),
         (KEYSPACE.freeze(Env("prod")), "/confd/envs/prod/freeze"),
+        (KEYSPACE.policy(Env("prod"), "base"), "/confd/envs/prod/policies/base"),
         (KEYSPACE.adoption(Env("prod"), App("web"), Host("h1")), "/confd/envs/prod/adoptions/web/h1"),
         (KEYSPACE.turn(Env("prod"), App("web"), Host("h1")), "/confd/envs/prod/turns/web/h1"),
         (KEYSPACE.sightings(Host("h1")), "/confd/hosts/h1/sightings"),

@@ -270,6 +270,44 @@ def test_options_beyond_limits_need_the_hosts_word() -> None:
     assert plan(due, container(rendered(), facts={"allow_run": ["read-only"]})).blocked == ()
 
 
+SECURE = {(PROD, "base"): Entry("policy", '{"preset": "secure"}', 5)}
+
+
+def policed(**settings: str) -> Rendered:
+    layer = Layer(PROD, WEB)
+    entries = {name.replace("__", "/"): Entry(name, text, 5) for name, text in settings.items()}
+    return render(resolve(Snapshot(7, {layer: entries}, policies=SECURE), PROD, WEB), Binding(), KEY)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rule"),
+    [
+        ("privileged", "true", "privileged"),
+        ("network", '"host"', "network-host"),
+        ("restart", '"always"', "restart"),
+    ],
+)
+def test_what_is_against_a_policy_is_not_let_in(name: str, text: str, rule: str) -> None:
+    facts = {"allow_run": [name]}
+    one = plan(policed(**{f"run__{name}": text}), container(rendered(), facts=facts))
+    (blocked,) = one.blocked
+    assert (one.due, blocked.cause) == ((), Cause.RULE)
+    assert f"the policy prod/base, rule {rule}," in (blocked.blocked or "")
+
+
+def test_what_is_against_a_policy_already_stays_and_keeps_nothing_back() -> None:
+    base = {"privileged": "true"}
+    one = plan(policed(A="1", run__memory='"64m"'), container(rendered(), options=base, base_options=base))
+    assert (words(one.due), one.blocked) == (["recreate"], ())
+
+
+def test_a_setting_that_a_policy_asks_for_is_not_taken_away() -> None:
+    had = container(rendered(run__memory='"64m"'))
+    one = plan(policed(), had)
+    assert "run/memory: the policy prod/base, rule memory, asks for" in (one.blocked[0].blocked or "")
+    assert words(plan(policed(run__memory='"32m"'), had).due) == ["update"]
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

@@ -28,6 +28,7 @@ TEXTS = {
     "/confd/envs/prod/heads/web@h1": '{"number":4,"id":"j"}',
     "/confd/envs/prod/bindings/web": "{}",
     "/confd/envs/prod/freeze": '{"brakes": []}',
+    "/confd/envs/prod/policies/base": '{"preset": "secure"}',
     "/confd/envs/prod/adoptions/web/h1": "{}",
     "/confd/envs/prod/turns/web/h1": "{}",
     "/confd/envs/prod/turns/web/h2": "{}",
@@ -48,6 +49,7 @@ def test_every_kind_of_entry_finds_its_place() -> None:
     assert snapshot.heads == {OWN: Head(3, "i", 5), ON_HOST: Head(4, "j", 5)}
     assert snapshot.bindings[(PROD, WEB)].text == "{}"
     assert snapshot.freezes[PROD].text == '{"brakes": []}'
+    assert snapshot.policies[(PROD, "base")].text == '{"preset": "secure"}'
     assert snapshot.adoptions[(PROD, WEB)][H1].text == "{}"
     assert sorted(snapshot.turns[(PROD, WEB)]) == ["h1", "h2"]
     assert snapshot.stops[(PROD, WEB)].text == "{}"
@@ -64,6 +66,7 @@ def test_every_kind_of_entry_finds_its_place() -> None:
         "/confd/envs/prod/settings/WEB/a",
         "/confd/envs/prod/other/web",
         "/confd/envs/prod/freeze/web",
+        "/confd/envs/prod/policies/a/b",
         "/confd/envs/prod/stops/web/h1",
         "/confd/envs/prod/turns/web",
         "/confd/hosts/UP/alive",
@@ -139,7 +142,8 @@ def test_deleting_everything_leaves_an_empty_snapshot() -> None:
     after, touched = advance(SPACE, before, Batch(10, tuple(Event(key, None) for key in TEXTS)))
     assert after == from_listing(SPACE, Listing(10, {}))
     web = frozenset({(PROD, WEB)})
-    assert touched == Touched(frozenset({OWN, ON_HOST}), web, frozenset({H1}), frozenset({PROD}), web, web, True)
+    prod, layers = frozenset({PROD}), frozenset({OWN, ON_HOST})
+    assert touched == Touched(layers, web, frozenset({H1}), prod, web, web, True, prod)
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(TEXTS)), st.booleans()), max_size=30))

@@ -21,10 +21,10 @@ from confd.agent.turns import Turns
 from confd.agent.world import World
 from confd.clock import SystemClock
 from confd.errors import Configuration
-from confd.keys import App, Env, Host, Keyspace
+from confd.keys import App, Container, Env, Host, Keyspace
 from confd.ledger import Ledger
 from confd.mirror import Mirror
-from confd.ports import Area, Put
+from confd.ports import Area, Delete, Put
 from confd.secret import DigestKey
 from confd.services.meta import Meta
 from confd.stores.memory import MemoryStore
@@ -119,6 +119,12 @@ def put(store: MemoryStore, key: str, value: str, env: str = "dev") -> None:
     store.commit([Put(f"/confd/envs/{env}/settings/web/{key}", json.dumps(value))])
 
 
+def told(store: MemoryStore) -> str:
+    """What stands in the store of the host's containers."""
+    area = Area(KEYS.status(HOST, Container("")))
+    return " ".join(entry.text for entry in store.snapshot([area]).entries.values())
+
+
 def variables(engine: Engine) -> list[str]:
     return [text for one in engine.all().values() for text in one["Config"]["Env"]]
 
@@ -134,6 +140,15 @@ def test_a_change_reaches_the_container_and_stopping_takes_less_than_a_second(
     assert running.ended == [None]
     assert store.read([KEYS.alive(HOST)]).entries == {}
     assert KEYS.about(HOST) in store.read([KEYS.about(HOST)]).entries
+
+
+def test_a_policy_that_goes_lets_in_what_it_has_held(store: MemoryStore, engine: Engine, running: Running) -> None:
+    policy, words = KEYS.policy(Env("dev"), "base"), "the policy dev/base asks for at most"
+    store.commit([Put(policy, '{"schema": {"properties": {"memory": {"maximum": 67108864}}}}')])
+    put(store, "run/memory", "128m")
+    until(lambda: words in told(store), 5)
+    store.commit([Delete(policy)])
+    until(lambda: words not in told(store), 5)
 
 
 def test_an_env_is_followed_when_its_first_container_is_there(store: MemoryStore, engine: Engine) -> None:
