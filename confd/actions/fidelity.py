@@ -45,28 +45,48 @@ def replacement_of(inspect: Inspect, name: str, wanted: Wanted) -> Replacement:
     if config.get("Hostname") == str(inspect["Id"])[:12]:
         config["Hostname"] = ""
     host["ContainerIDFile"] = ""
-    host["Mounts"] = _mounts(inspect, host)
-    body: dict[str, Any] = {**config, "HostConfig": host}
+    anonymous = _anonymous(inspect)
+    body: dict[str, Any] = {
+        **config,
+        "HostConfig": host,
+        "NetworkingConfig": {"EndpointsConfig": _networks(inspect)},
+    }
     write_options(body, observed_options(inspect), wanted.options)
     body["Image"] = wanted.image
     if wanted.leaves:
         _leave(body, wanted.leaves)
     elif not body.get("Entrypoint"):
         body["Entrypoint"] = [""]  # none: for what is left out the image's own would come back
-    host["Mounts"] = _without_bound(host)
+    host["Mounts"] = _with_anonymous(host, anonymous)
     if wanted.arguments:
         body["Cmd"] = [*(body.get("Cmd") or ()), *wanted.arguments]
-    networks = _networks(inspect)
-    if _mode(host) != _mode(inspect["HostConfig"]):
-        _check_left(networks)
-        networks = {}
+    networks = _endpoints(inspect, body)
     if shares_network(body):
-        networks = {}
         _share(body)
     first = _first_network(inspect, _mode(host), networks)
     if first is not None:
         body["NetworkingConfig"] = {"EndpointsConfig": {first: networks.pop(first)}}
     return Replacement(name, body, networks)
+
+
+def _endpoints(inspect: Inspect, body: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the body says of its networks, taken out of it. Raises `EngineRefused` for what could not be undone."""
+    asked: Mapping[str, Any] = body.pop("NetworkingConfig")["EndpointsConfig"]
+    networks = {
+        name: {one: its for one, its in (endpoint or {}).items() if its} for name, endpoint in asked.items()
+    }
+    mode = _mode(body["HostConfig"])
+    if mode != _mode(inspect["HostConfig"]):
+        _check_left(inspect, networks if mode == "none" or shares_network(body) else {})
+    if mode == "none" or shares_network(body):
+        return {mode: {}} if mode == "none" else {}
+    chosen = [member for member in ("Aliases", "IPAMConfig") if networks.get("bridge", {}).get(member)]
+    if mode == "default" and chosen:
+        raise EngineRefused(
+            "run/network: aliases and addresses are for networks that users made only, and the container is in the "
+            "engine's own; set run/network as well"
+        )
+    return networks
 
 
 def _labels(config: Mapping[str, Any], wanted: Wanted) -> dict[str, str]:
@@ -89,7 +109,7 @@ def _share(body: dict[str, Any]) -> None:
     """What the engine refuses, or has found by itself, where the network is another's."""
     host = body["HostConfig"]
     other = host["NetworkMode"] != "host"
-    for member in ("Hostname", "Domainname", *(("ExposedPorts",) if other else ())):
+    for member in ("Hostname", *(("Domainname", "ExposedPorts") if other else ())):
         body.pop(member, None)
     if other:
         host["PortBindings"] = {}
@@ -127,29 +147,39 @@ def followers_of(inspect: Inspect, others: Sequence[Inspect]) -> list[str]:
     return found
 
 
-def _mounts(inspect: Inspect, host: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The mounts it was created with, and its anonymous volumes by name."""
+def _anonymous(inspect: Inspect) -> list[dict[str, Any]]:
+    """The volumes that it has and that nothing in its own spec names, as mounts by name."""
+    host = inspect["HostConfig"]
+    named = {str(bind).split(":")[1] for bind in host.get("Binds") or () if ":" in str(bind)}
+    named |= {str(mount.get("Target")) for mount in host.get("Mounts") or () if mount.get("Source")}
+    return [
+        {
+            "Type": "volume",
+            "Source": seen["Name"],
+            "Target": seen["Destination"],
+            "ReadOnly": not seen.get("RW", True),
+        }
+        for seen in inspect.get("Mounts") or ()
+        if seen.get("Type") == "volume" and seen.get("Name") and seen.get("Destination") not in named
+    ]
+
+
+def _with_anonymous(host: Mapping[str, Any], anonymous: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The mounts with the anonymous volumes by name, but for those that are in the way of something else.
+
+    They are kept, and come to light again.
+    """
     mounts = [dict(mount) for mount in host.get("Mounts") or ()]
-    bound = {str(bind).split(":")[1] for bind in host.get("Binds") or () if ":" in str(bind)}
     by_target = {str(mount.get("Target")): mount for mount in mounts}
-    for seen in inspect.get("Mounts") or ():
-        target, name = str(seen.get("Destination")), seen.get("Name")
-        if seen.get("Type") != "volume" or not name or target in bound:
-            continue
-        if target in by_target:
-            by_target[target].setdefault("Source", name)
-            by_target[target]["Source"] = by_target[target]["Source"] or name
-        else:
-            mounts.append(
-                {"Type": "volume", "Source": name, "Target": target, "ReadOnly": not seen.get("RW", True)}
-            )
-    return mounts
-
-
-def _without_bound(host: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The mounts, without the volumes that are in the way of a bind: they are kept, and come to light again."""
-    bound = {str(bind).split(":")[1] for bind in host.get("Binds") or () if ":" in str(bind)}
-    return [one for one in host["Mounts"] if one.get("Type") != "volume" or one.get("Target") not in bound]
+    taken = {str(bind).split(":")[1] for bind in host.get("Binds") or () if ":" in str(bind)}
+    taken |= set(host.get("Tmpfs") or ())
+    for volume in anonymous:
+        mount = by_target.get(str(volume["Target"]))
+        if mount is None and volume["Target"] not in taken:
+            mounts.append(dict(volume))
+        elif mount is not None and mount.get("Type") == "volume" and not mount.get("Source"):
+            mount["Source"] = volume["Source"]
+    return [mount for mount in mounts if mount.get("Type") != "volume" or mount.get("Target") not in taken]
 
 
 def _mode(host: Mapping[str, Any]) -> str:
@@ -157,11 +187,13 @@ def _mode(host: Mapping[str, Any]) -> str:
     return "default" if mode == "bridge" else mode
 
 
-def _check_left(networks: Mapping[str, Mapping[str, Any]]) -> None:
+def _check_left(inspect: Inspect, networks: Mapping[str, Mapping[str, Any]]) -> None:
     """Raises `EngineRefused` where an unset could not bring back what the container has in its networks."""
-    if len(networks) > 1 or any(networks.values()):
+    seen = (inspect.get("NetworkSettings") or {}).get("Networks") or {}
+    first = seen.get(_mode(inspect["HostConfig"])) or {}
+    if networks or first.get("DriverOpts"):
         raise EngineRefused(
-            "run/network: the container has aliases, an address or several networks of its own, which nobody could "
+            "run/network: the container has further networks, or options of a network's driver, which nobody could "
             "bring back afterwards; change its network where it is started, as with Compose"
         )
 

@@ -3,11 +3,11 @@
     value --parse--> canonical JSON text --write--> create body ... inspect --read--> canonical JSON text
 
 Canonical texts are compared, so that another spelling of the same value is no difference. An option is one
-entry of a tuple in `limits`, `container` or `access`, and all that is known of it stands there. Pure; knows no
-engine, only the shape of its documents (API 1.41).
+entry of a tuple in `limits`, `container`, `health`, `network`, `exposed`, `mounts` or `access`, and all that is
+known of it stands there. Pure; knows no engine, only the shape of its documents (API 1.41, and what a newer one
+has where an option says so).
 """
 
-from confd.options.access import UNSUPPORTED, shares_network
 from confd.options.conflicts import EXEC, against_host, conflicts, not_allowed, not_executed
 from confd.options.effect import (
     changed_by,
@@ -19,12 +19,14 @@ from confd.options.effect import (
     update_fields,
     write_options,
 )
+from confd.options.network import shares_network
 from confd.options.option import Option, Place
 from confd.options.plain import plain_options
 from confd.options.registry import OPTIONS
 from confd.options.spelled import composed, spelled
 from confd.options.texts import load
 from confd.options.told import TOLD, limits_told, told_in
+from confd.options.unsupported import UNSUPPORTED
 
 __all__ = [
     "EXEC",

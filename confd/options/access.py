@@ -5,64 +5,28 @@ Whoever sets one may take the host with it, so each host's own file says which t
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from confd import jsontext
-from confd.jsontext import Value
+from confd.jsontext import Number, Value
 from confd.options import places
-from confd.options.option import Option, Place
+from confd.options.network import namespace
+from confd.options.option import Grammar, Option, Place
 from confd.options.places import host_in, host_of
-from confd.options.texts import boolean, items, load, matching, refusal, words
+from confd.options.texts import TEXTS, boolean, integer, items, load, matching, refusal, words
 
-__all__ = ["ACCESS", "IMAGE", "UNSUPPORTED", "shares_network"]
+__all__ = ["ACCESS", "IMAGE"]
 
 IMAGE = "image"
 
-UNSUPPORTED: Mapping[str, str] = {
-    "volumes-from": "volumes of another container are not carried over a recreate; name them with run/volume",
-    "link": "legacy links are not carried over a recreate; use a network and its names",
-    "mount": "it is not supported yet; run/volume takes SRC:DST[:OPTIONS]",
-    "env": "variables are settings of their own: use a key without run/ for each",
-    "label": "labels belong to whoever starts the container",
-    "name": "a container's name stays as it is",
-    "rm": "a container that is removed when it stops could not be put back",
-}
-"""Options of `docker run` that no setting can give, and what to do instead."""
-
-_VOLUME = re.compile(
-    r"(/[^:\x00-\x1f]*|[A-Za-z0-9][A-Za-z0-9_.-]+):(/[^:\x00-\x1f]*)(?::([A-Za-z]+(?:,[A-Za-z]+)*))?"
-)
 _DEVICE = re.compile(r"(/[^:\x00-\x1f]+)(?::(/[^:\x00-\x1f]+))?(?::([rwm]{1,3}))?")
 _NO_NEW_PRIVILEGES = "no-new-privileges"
+_OPEN_PATHS = "systempaths=unconfined"
 _GENERATED = "label=disable"
 """What an engine writes down itself for a container that shares so much that labels mean nothing."""
-
-
-def _volumes(name: str, value: Value) -> str:
-    binds: dict[str, str] = {}
-    for item in items(name, value, _VOLUMES_RULE):
-        found = _VOLUME.fullmatch(item)
-        if found is None:
-            raise refusal(name, _VOLUMES_RULE)
-        target = places.clean_path(found[2])
-        if target == "/" or target in binds:
-            raise refusal(name, f"{_VOLUMES_RULE}, each at a place of its own below /")
-        source = places.clean_path(found[1]) if found[1].startswith("/") else found[1]
-        options = ",".join(sorted(set((found[3] or "").split(",")) - {"", "rw"}))
-        binds[target] = f"{source}:{target}" + (f":{options}" if options else "")
-    return jsontext.dump(sorted(binds.values()))
-
-
-_VOLUMES_RULE = "a list of SRC:DST[:OPTIONS], SRC an absolute path or a volume's name, like /srv/data:/data:ro"
-
-
-def _bound(value: Any) -> Value:
-    """Binds in the spelling of the grammar; what that does not take is kept as it is."""
-    found = [_VOLUME.fullmatch(str(bind)) for bind in value or ()]
-    texts = [load(_volumes("volume", [one[0]]))[0] if one else None for one in found]
-    return sorted(text or str(bind) for text, bind in zip(texts, value or (), strict=True)) or None
 
 
 def _devices(name: str, value: Value) -> str:
@@ -108,11 +72,12 @@ def _security(name: str, value: Value) -> str:
 
 
 _SECURITY_RULE = (
-    "a list of no-new-privileges, apparmor=PROFILE, label=..., seccomp=unconfined, or seccomp={...}, which is the "
-    "profile itself and not its file's name"
+    "a list of no-new-privileges, apparmor=PROFILE, label=..., systempaths=unconfined, seccomp=unconfined, or "
+    "seccomp={...}, which is the profile itself and not its file's name"
 )
 _SECURITY = (
-    rf"{_NO_NEW_PRIVILEGES}([:=](true|false))?|(apparmor|label)[:=][^\x00-\x1f]+|seccomp[:=](unconfined|\{{.*\}})"
+    rf"{_NO_NEW_PRIVILEGES}([:=](true|false))?|(apparmor|label)[:=][^\x00-\x1f]+|systempaths[:=]unconfined|"
+    r"seccomp[:=](unconfined|\{.*\})"
 )
 
 
@@ -123,17 +88,29 @@ def _security_text(text: str) -> str:
 
 
 def _security_place() -> Place:
+    """`systempaths` stands in fields of its own, which mean nothing in a privileged container."""
     place = places.host("SecurityOpt", None)
 
     def read(inspect: Mapping[str, Any]) -> str | None:
         host = host_of(inspect)
         shares = host.get("Privileged") or "host" in (host.get("IpcMode"), host.get("PidMode"))
-        given = sorted({_security_text(str(one)) for one in host.get("SecurityOpt") or ()})
-        if not given or (shares and given == [_GENERATED]):
-            return None
-        return jsontext.dump(given)
+        given = {_security_text(str(one)) for one in host.get("SecurityOpt") or ()}
+        given -= {_GENERATED} if shares else set()
+        given |= {_OPEN_PATHS} if host.get("MaskedPaths") == [] and not host.get("Privileged") else set()
+        return jsontext.dump(sorted(given)) if given else None
 
-    return Place(read, place.write, place.unset)
+    def write(body: dict[str, Any], text: str) -> None:
+        given = load(text)
+        host_in(body)["SecurityOpt"] = [one for one in given if one != _OPEN_PATHS] or None
+        if _OPEN_PATHS in given:
+            host_in(body).update(MaskedPaths=[], ReadonlyPaths=[])
+
+    def unset(body: dict[str, Any]) -> None:
+        place.unset(body)
+        if host_of(body).get("MaskedPaths") == []:
+            host_in(body).update(MaskedPaths=None, ReadonlyPaths=None)
+
+    return Place(read, write, unset)
 
 
 def _privileged() -> Place:
@@ -156,13 +133,13 @@ def _privileged() -> Place:
 
 
 def _forget_generated(body: dict[str, Any]) -> None:
-    if host_of(body).get("SecurityOpt") == [_GENERATED]:
-        host_in(body)["SecurityOpt"] = None
+    given = host_of(body).get("SecurityOpt") or ()
+    host_in(body)["SecurityOpt"] = [one for one in given if one != _GENERATED] or None
 
 
-def _mode(field: str, *same: str) -> Place:
+def _mode(field: str, name: str, *same: str) -> Place:
     """A namespace; while it is the host's, the engine writes an option of security down by itself."""
-    place = places.host(field, "", None, *same)
+    place = namespace(field, name, *same)
 
     def unset(body: dict[str, Any]) -> None:
         _forget_generated(body)
@@ -171,70 +148,188 @@ def _mode(field: str, *same: str) -> Place:
     return Place(place.read, place.write, unset)
 
 
-def shares_network(inspect: Mapping[str, Any]) -> bool:
-    """Whether its network, and with that its host name, is the host's or another container's."""
-    mode = str(host_of(inspect).get("NetworkMode") or "")
-    return mode == "host" or mode.startswith("container:")
+def _cgroupns() -> Place:
+    """The host's is what engines on cgroup v1 have by themselves, and is written down where it is not asked for."""
+    return places.host("CgroupnsMode", "host", "", None)
 
 
-def _network() -> Place:
-    """`bridge` is what an engine has by itself. A host name that is the host's was found, and goes with it."""
-    place = places.host("NetworkMode", "default", "", None, "bridge")
-
-    def unset(body: dict[str, Any]) -> None:
-        if shares_network(body):
-            body["Hostname"] = ""
-        place.unset(body)
-
-    return Place(place.read, place.write, unset)
-
-
-def _network_name(name: str, value: Value) -> str:
-    text = load(matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", _NETWORK_RULE)(name, value))
-    return jsontext.dump(text)
-
-
-_NETWORK_RULE = (
-    "host, none, bridge or a network's name; another container's network (container:...) is not supported"
+_GPUS_RULE = (
+    'all, a number, or a list of {"count": ..., "device": [...], "capabilities": [...], "driver": ..., '
+    '"options": {...}} or of the words that `docker run --gpus` takes'
 )
-_ONLY_HOST = "host; another container's namespace (container:...) is not supported"
-_IPC_RULE = "none, private, shareable or host; another container's (container:...) is not supported"
+
+
+def _gpus(name: str, value: Value) -> str:
+    given = [value] if isinstance(value, (str, Number, Mapping)) else value
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        raise refusal(name, _GPUS_RULE)
+    return jsontext.dump([_gpu(name, one) for one in given])
+
+
+def _gpu(name: str, value: Value) -> dict[str, Any]:
+    asked = value if isinstance(value, Mapping) else _gpu_words(name, str(value))
+    if asked.keys() - {"count", "device", "capabilities", "driver", "options"}:
+        raise refusal(name, _GPUS_RULE)
+    devices, able = (_texts(name, asked.get(member)) for member in ("device", "capabilities"))
+    count = str(asked.get("count", "0" if devices else "1"))
+    if not re.fullmatch(r"all|-1|\d{1,6}", count) or (devices and count != "0"):
+        raise refusal(name, f"{_GPUS_RULE}; count or device, not both")
+    options = asked.get("options") or {}
+    if not isinstance(options, Mapping) or not all(isinstance(one, str) for one in options.values()):
+        raise refusal(name, _GPUS_RULE)
+    return _request(
+        {
+            "driver": str(asked.get("driver") or ""),
+            "count": -1 if count == "all" else int(count),
+            "device": devices,
+            "capabilities": sorted({*able, "gpu"}),
+            "options": dict(options),
+        }
+    )
+
+
+def _request(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is not said."""
+    return {member: its for member, its in request.items() if its}
+
+
+def _gpu_words(name: str, text: str) -> dict[str, Any]:
+    if re.fullmatch(r"all|\d{1,6}", text):
+        return {"count": text}
+    found: dict[str, Any] = {}
+    for word in next(csv.reader([text]), []):
+        member, equals, its = word.partition("=")
+        if not equals or member in found:
+            raise refusal(name, _GPUS_RULE)
+        pairs = (one.partition("=") for one in its.split(","))
+        found[member] = {one: text for one, _, text in pairs} if member == "options" else its
+    return found
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    given = [] if value is None else value
+    return sorted({word for one in items(name, given, _GPUS_RULE) for word in one.split(",")} - {""})
+
+
+def _requests() -> Place:
+    def convert(value: Any) -> Value:
+        found = [
+            _request(
+                {
+                    "driver": one.get("Driver"),
+                    "count": one.get("Count"),
+                    "device": sorted(one.get("DeviceIDs") or ()),
+                    "capabilities": sorted({name for group in one.get("Capabilities") or () for name in group}),
+                    "options": dict(one.get("Options") or {}),
+                }
+            )
+            for one in value or ()
+        ]
+        return found or None
+
+    def stored(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {
+                "Driver": one.get("driver", ""),
+                "Count": one.get("count", 0),
+                "DeviceIDs": one.get("device"),
+                "Capabilities": [one["capabilities"]] if "capabilities" in one else None,
+                "Options": one.get("options", {}),
+            }
+            for one in requests
+        ]
+
+    return places.host_place("DeviceRequests", None, convert, stored)
+
+
+_NAME = "[A-Za-z0-9][A-Za-z0-9_.-]*"
+_HOST_RULE = "host, or container:NAME for another container's"
+_IPC_RULE = "none, private, shareable, host, or container:NAME for another container's"
 _IMAGE_RULE = "the name or id of an image that is on the host"
+_HOSTS = matching("host", "host")
+_MODE = matching(rf"host|container:{_NAME}", _HOST_RULE)
+_IPC = matching(rf"none|private|shareable|host|container:{_NAME}", _IPC_RULE)
+_PATH = matching(r"[A-Za-z0-9/][A-Za-z0-9/_.@:-]*", "a cgroup's path, or a systemd slice's name")
+_GROUPS = words(r"[\w.-]+", "groups by name or number, a list")
+_RUNTIME = matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "the name of a runtime of the engine, like runc")
+_GPUS = Grammar(_gpus, {"type": ["string", "number", "object", "array"]})
 
 ACCESS = (
-    Option("privileged", "all of the host's devices and powers", boolean, _privileged()),
-    Option("volume", "mounted folders and volumes", _volumes, places.host_place("Binds", None, _bound)),
-    Option("device", "devices of the host", _devices, places.host_place("Devices", None, _given_devices)),
-    Option("device-cgroup-rule", "which devices it may use", _cgroup_rules, places.words("DeviceCgroupRules")),
-    Option("network", "the network it is in", _network_name, _network()),
+    Option("privileged", "all of the host's devices and powers", boolean, _privileged(), (True,)),
     Option(
-        "ipc", "its shared memory", matching(r"none|private|shareable|host", _IPC_RULE), _mode("IpcMode", "private")
-    ),
-    Option("pid", "its processes' namespace", matching("host", _ONLY_HOST), _mode("PidMode")),
-    Option(
-        "uts", "its host name's namespace", matching("host", _ONLY_HOST), _mode("UTSMode"), excludes=("hostname",)
-    ),
-    Option("userns", "its users' namespace", matching("host", _ONLY_HOST), _mode("UsernsMode")),
-    Option(
-        "cgroup-parent",
-        "the cgroup it is put below",
-        matching(r"[A-Za-z0-9/][A-Za-z0-9/_.@:-]*", "a cgroup's path, or a systemd slice's name"),
-        places.host("CgroupParent", "", None),
-    ),
-    Option("security-opt", "confinement", _security, _security_place()),
-    Option(
-        "group-add",
-        "further groups",
-        words(r"[\w.-]+", "groups by name or number, a list"),
-        places.words("GroupAdd"),
+        "device",
+        "devices of the host",
+        Grammar(_devices, TEXTS),
+        places.host_place("Devices", None, _given_devices),
+        (["/dev/null:/dev/nothing:rw", "/dev/zero"],),
     ),
     Option(
-        "runtime",
-        "what runs it",
-        matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "the name of a runtime of the engine, like runc"),
-        places.host("Runtime", "", None, "runc"),
+        "device-cgroup-rule",
+        "which devices it may use",
+        Grammar(_cgroup_rules, TEXTS),
+        places.words("DeviceCgroupRules"),
+        ("c 1:3 mr",),
     ),
     Option(
-        IMAGE, "the image, which is never pulled", matching(r"[\w.:/@-]+", _IMAGE_RULE), places.config("Image", "")
+        "gpus",
+        "GPUs, or devices that a driver of the engine gives",
+        _GPUS,
+        _requests(),
+        ("all", '"device=0,1",capabilities=utility'),
+    ),
+    Option("ipc", "its shared memory", _IPC, _mode("IpcMode", "ipc", "private"), ("host", "container:db")),
+    Option("pid", "its processes' namespace", _MODE, _mode("PidMode", "pid"), ("host", "container:db")),
+    Option("uts", "its host name's namespace", _HOSTS, _mode("UTSMode", "uts"), ("host",), excludes=("hostname",)),
+    Option("userns", "its users' namespace", _HOSTS, _mode("UsernsMode", "userns"), ("host",)),
+    Option(
+        "cgroupns", "its cgroups' namespace", matching("host|private", "host or private"), _cgroupns(), ("private",)
+    ),
+    Option("cgroup-parent", "the cgroup it is put below", _PATH, places.host("CgroupParent", "", None), ("/apps",)),
+    Option(
+        "cpu-rt-period",
+        "length of a period of real-time CPU in microseconds",
+        integer(1, 10**9),
+        places.host("CpuRealtimePeriod", 0),
+        (1_000_000,),
+    ),
+    Option(
+        "cpu-rt-runtime",
+        "real-time CPU in a period, microseconds",
+        integer(1, 10**9),
+        places.host("CpuRealtimeRuntime", 0),
+        (950_000,),
+    ),
+    Option(
+        "oom-kill-disable",
+        "not killed, but stopped, where it wants more memory than it may have",
+        boolean,
+        places.host("OomKillDisable", None, False),
+        (True,),
+    ),
+    Option(
+        "oom-score-adj",
+        "how readily the host kills it when its own memory is short",
+        integer(-1000, 1000),
+        places.host("OomScoreAdj", 0),
+        (-500,),
+    ),
+    Option(
+        "security-opt",
+        "confinement",
+        Grammar(_security, TEXTS),
+        _security_place(),
+        (["no-new-privileges", "seccomp=unconfined"],),
+        follows=("privileged", "ipc", "pid"),
+    ),
+    Option("group-add", "further groups", _GROUPS, places.words("GroupAdd"), (["999", "0"],)),
+    Option(
+        "runtime", "what runs it", _RUNTIME, places.host("Runtime", "", None, "runc"), ("io.containerd.runc.v2",)
+    ),
+    Option(
+        IMAGE,
+        "the image, which is never pulled",
+        matching(r"[\w.:/@-]+", _IMAGE_RULE),
+        places.config("Image", ""),
+        ("app:2",),
     ),
 )

@@ -3,45 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from confd.keys import Key
 from confd.model import Problem
+from confd.options.contradictions import contradictions
+from confd.options.option import OLDEST
 from confd.options.registry import OPTIONS
+from confd.options.texts import flag
 
 __all__ = ["against_host", "conflicts", "not_allowed", "not_executed"]
 
 
 def conflicts(options: Mapping[str, str]) -> list[Problem]:
     """Options that contradict each other, with the reason the engine would give."""
-    problems: list[Problem] = []
-    for name in options:
-        others = [other for other in OPTIONS[name].excludes if other in options and other < name]  # each pair once
-        problems += [_conflict(name, other, "exclude each other; keep one of them") for other in others]
-    if "memory-swap" in options:
-        if "memory" not in options:
-            problems.append(_conflict("memory-swap", "memory", "go together: set run/memory as well"))
-        elif options["memory-swap"] != "-1" and int(options["memory-swap"]) < int(options["memory"]):
-            problems.append(
-                _conflict("memory-swap", "memory", "contradict: swap counts memory too and must not be less")
-            )
-    if "memory-reservation" in options and int(options.get("memory", 2**63)) < int(options["memory-reservation"]):
-        problems.append(_conflict("memory-reservation", "memory", "contradict: the reservation must not be more"))
-    if options.get("network") == '"host"' and "hostname" in options:
-        problems.append(
-            _conflict("hostname", "network", "contradict: on the host's network it has the host's name")
-        )
-    return problems
+    return [
+        Problem("run-option", tuple(Key(f"run/{name}") for name in names), _said(names, why))
+        for names, why in contradictions(options)
+    ]
 
 
-def _conflict(one: str, other: str, why: str) -> Problem:
-    keys = (Key(f"run/{one}"), Key(f"run/{other}"))
-    return Problem("run-option", keys, f"run/{one} and run/{other} {why}")
+def _said(names: Sequence[str], why: str) -> str:
+    return " and ".join(f"run/{name} ({flag(name)})" for name in names) + f" {why}"
 
 
 def against_host(options: Mapping[str, str], facts: Mapping[str, Any]) -> list[Problem]:
-    """What a host with these facts (`cpus`, `memory_bytes`) cannot give."""
+    """What a host with these facts (`cpus`, `memory_bytes`, `api_version`) cannot give."""
     problems: list[Problem] = []
     cpus = facts.get("cpus")
     if "cpus" in options and cpus and int(options["cpus"]) > cpus * 1_000_000_000:
@@ -52,7 +40,25 @@ def against_host(options: Mapping[str, str], facts: Mapping[str, Any]) -> list[P
         if highest >= cpus:
             detail = f"run/cpuset-cpus: this host has the CPUs 0 to {cpus - 1}"
             problems.append(Problem("host", (Key("run/cpuset-cpus"),), detail))
-    return problems
+    return [*problems, *_too_new(options, str(facts.get("api_version") or OLDEST))]
+
+
+def _too_new(options: Mapping[str, str], version: str) -> list[Problem]:
+    """What needs a newer engine than that of a host with this API; one passes over what it does not know."""
+    needed = ((name, OPTIONS[name].since(text)) for name, text in options.items() if name in OPTIONS)
+    return [
+        Problem(
+            "host",
+            (Key(f"run/{name}"),),
+            f"run/{name}: this host's engine has the API {version}, and this needs {needs}; a newer engine has it",
+        )
+        for name, needs in needed
+        if needs != OLDEST and _version(needs) > _version(version)
+    ]
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
 EXEC = "exec"

@@ -9,15 +9,12 @@ from typing import Any
 
 from confd import jsontext
 from confd.jsontext import Number, Value
-from confd.options import places, texts
-from confd.options.access import shares_network
-from confd.options.option import Option, Place
+from confd.options import asked, places, texts
+from confd.options.option import Grammar, Option, Place
 from confd.options.places import host_in, host_of
-from confd.options.texts import boolean, integer, load, matching, refusal, scalar, size
+from confd.options.texts import boolean, clean_path, integer, load, matching, refusal, size
 
 __all__ = ["CONTAINER"]
-
-_PORT = re.compile(r"(?:(?:(\d{1,3}(?:\.\d{1,3}){3}):)?(\d{0,5}):)?(\d{1,5})(?:/(tcp|udp|sctp))?")
 
 
 def _capability(text: str) -> str:
@@ -38,63 +35,15 @@ def _command(name: str, value: Value) -> str:
     return jsontext.dump(line)
 
 
+_ABSOLUTE = matching(r"/[^\x00-\x1f]*", "an absolute path")
+
+
 def _workdir(name: str, value: Value) -> str:
-    return jsontext.dump(places.clean_path(load(matching(r"/[^\x00-\x1f]*", "an absolute path")(name, value))))
-
-
-def _hostname() -> Place:
-    """Without the option the engine names it after its id, or after whoever it shares the network with."""
-    place = places.config("Hostname", "")
-
-    def read(inspect: Mapping[str, Any]) -> str | None:
-        text = None if shares_network(inspect) else place.read(inspect)
-        return None if text == jsontext.dump(str(inspect.get("Id", ""))[:12]) else text
-
-    return Place(read, place.write, place.unset)
-
-
-def _publish(name: str, value: Value) -> str:
-    items = [value] if isinstance(value, (str, Number)) else value
-    if not isinstance(items, Sequence):
-        raise refusal(name, "a list of [ADDRESS:][HOSTPORT:]PORT[/udp]")
-    ports: dict[str, list[dict[str, str]]] = {}
-    for item in items:
-        found = _PORT.fullmatch(scalar(item) or "")
-        if found is None or not all(0 < int(p) < 65536 for p in (found[2], found[3]) if p):
-            raise refusal(name, "a list of [ADDRESS:][HOSTPORT:]PORT[/udp], like 8080:80")
-        bound = {"HostIp": found[1] or "", "HostPort": found[2] or ""}
-        ports.setdefault(f"{int(found[3])}/{found[4] or 'tcp'}", []).append(bound)
-    return jsontext.dump(_canonical_ports(ports))
-
-
-def _canonical_ports(ports: Mapping[str, Any] | None) -> Value:
-    """Sorted; a host port of 0 is one that the engine chooses, as no host port is."""
-    canonical: dict[str, Value] = {}
-    for port, bound in sorted((ports or {}).items()):
-        both = {(b.get("HostIp") or "", (b.get("HostPort") or "").lstrip("0")) for b in bound or ()}
-        canonical[port] = [{"HostIp": address, "HostPort": number} for address, number in sorted(both)]
-    return canonical
-
-
-def _ports() -> Place:
-    """The bindings, and that each bound port is exposed."""
-    place = places.host_place("PortBindings", None, lambda value: _canonical_ports(value) or None)
-
-    def write(body: dict[str, Any], text: str) -> None:
-        place.write(body, text)
-        body["ExposedPorts"] = {**(body.get("ExposedPorts") or {}), **{port: {} for port in load(text)}}
-
-    def unset(body: dict[str, Any]) -> None:
-        bound = host_of(body).get("PortBindings") or {}
-        exposed = {port: about for port, about in (body.get("ExposedPorts") or {}).items() if port not in bound}
-        body["ExposedPorts"] = exposed or None
-        place.unset(body)
-
-    return Place(place.read, write, unset)
+    return jsontext.dump(clean_path(load(_ABSOLUTE.parse(name, value))))
 
 
 def _ulimit(name: str, value: Value) -> str:
-    given: dict[str, str] = load(texts.pairs('an object like {"nofile": "1024:2048"}')(name, value))
+    given: dict[str, str] = load(texts.pairs('an object like {"nofile": "1024:2048"}').parse(name, value))
     limits: dict[str, Value] = {}
     for limit, text in given.items():
         found = re.fullmatch(r"(-1|\d{1,18})(?::(-1|\d{1,18}))?", text)
@@ -132,38 +81,111 @@ def _log(part: str, unset: Value, same: Value) -> Place:
     return Place(read, lambda body, text: put(body, load(text)), lambda body: put(body, unset))
 
 
+def _label_place() -> Place:
+    """Those that were asked for, over the container's own ones."""
+
+    def read(inspect: Mapping[str, Any]) -> str | None:
+        labels = places.labels_of(inspect)
+        found = {name: labels[name] for name in sorted(asked.asked_of(labels, "label")) if name in labels}
+        return jsontext.dump(found) if found else None
+
+    def write(body: dict[str, Any], text: str) -> None:
+        given, labels = load(text), body.get("Labels") or {}
+        body["Labels"] = {**labels, **given}
+        asked.remember(body, "label", {name: labels.get(name) for name in given})
+
+    def unset(body: dict[str, Any]) -> None:
+        labels = dict(body.get("Labels") or {})
+        for name, former in asked.asked_of(labels, "label").items():
+            labels.pop(name, None)
+            if former is not None:
+                labels[name] = former
+        body["Labels"] = labels
+        asked.remember(body, "label", {})
+
+    return Place(read, write, unset)
+
+
+def _interactive() -> Place:
+    place = places.config("OpenStdin", False, None)
+
+    def unset(body: dict[str, Any]) -> None:
+        place.unset(body)
+        body["StdinOnce"] = False
+
+    return Place(place.read, place.write, unset)
+
+
 _CAPS = texts.words(r"[A-Za-z_]+", "capabilities like NET_ADMIN, a list or separated by commas", _capability)
-_ADDRESSES = texts.listed(r"[0-9a-fA-F.:]+", "IP addresses, a list or separated by commas")
-_HOSTS = texts.listed(r"[^\s:]+:[^\s]+", "NAME:ADDRESS, a list")
-_SYSCTL = texts.pairs('an object like {"net.core.somaxconn": 1024}')
-_TMPFS = texts.pairs('an object like {"/run": "size=64m"}')
+_SYSCTL = texts.pairs(
+    'an object like {"net.core.somaxconn": 1024}, of names below net. and fs.mqueue., of kernel.domainname and of '
+    "kernel.msg..., kernel.sem and kernel.shm...: all others are the host's",
+    r"net\..+|fs\.mqueue\..+|kernel\.(domainname|msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)",
+)
 _DRIVER = matching(r"[A-Za-z0-9][A-Za-z0-9_./:-]*", "a log driver's name, like json-file")
 _LOG_OPT = texts.pairs('an object like {"max-size": "10m"}')
 _USER = matching(r"[\w.-]+(:[\w.-]+)?", "USER or UID[:GROUP]")
-_NAME = matching(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}", "a host name")
 _SIGNAL = matching(r"(SIG)?[A-Z0-9+-]{1,10}", "a signal like SIGTERM")
+_LABEL = texts.pairs(
+    'an object like {"team": "shop"}, without the labels of confd and of Compose and Swarm',
+    r"(?!confd\.|com\.docker\.(compose|swarm|stack)\.)\S+",
+)
+_ANNOTATION = texts.pairs('an object like {"org.example/team": "shop"}')
+_WORDS = Grammar(
+    _command, {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["string", "number"]}}]}
+)
+_ULIMIT = Grammar(_ulimit, {"type": ["object", "array", "string"]})
+_WORKDIR = Grammar(_workdir, _ABSOLUTE.schema)
 
 CONTAINER = (
-    Option("cap-add", "capabilities to add", _CAPS, places.words("CapAdd", _capability)),
-    Option("cap-drop", "capabilities to drop", _CAPS, places.words("CapDrop", _capability)),
-    Option("sysctl", "kernel parameters", _SYSCTL, places.pairs("Sysctls")),
-    Option("tmpfs", "tmpfs mounts", _TMPFS, places.pairs("Tmpfs")),
-    Option("ulimit", "limits of the process, NAME=SOFT[:HARD]", _ulimit, _ulimits()),
-    Option("log-driver", "log driver", _DRIVER, _log("Type", "", "json-file")),
-    Option("log-opt", "options of the log driver", _LOG_OPT, _log("Config", None, {})),
-    Option("shm-size", "size of /dev/shm", size(1), places.host("ShmSize", 0, 64 * 1024 * 1024)),
-    Option("read-only", "read-only root file system", boolean, places.host("ReadonlyRootfs", False)),
-    Option("init", "an init process as PID 1", boolean, places.host("Init", None)),
-    Option("user", "user and group", _USER, places.config("User", "")),
-    Option("workdir", "working directory", _workdir, places.config("WorkingDir", "")),
-    Option("hostname", "host name", _NAME, _hostname(), excludes=("uts",)),
-    Option("stop-signal", "signal that stops it", _SIGNAL, places.config("StopSignal", None, "")),
+    Option("cap-add", "capabilities to add", _CAPS, places.words("CapAdd", _capability), (["net_admin"], "ALL")),
+    Option("cap-drop", "capabilities to drop", _CAPS, places.words("CapDrop", _capability), ("ALL", ["MKNOD"])),
+    Option("sysctl", "kernel parameters", _SYSCTL, places.pairs("Sysctls"), ({"net.core.somaxconn": 1024},)),
     Option(
-        "stop-timeout", "seconds to stop before it is killed", integer(0, 86400), places.config("StopTimeout", None)
+        "ulimit",
+        "limits of the process, NAME=SOFT[:HARD]",
+        _ULIMIT,
+        _ulimits(),
+        ({"nofile": "1024:2048", "core": 0}, ["nofile=1024"]),
     ),
-    Option("dns", "name servers", _ADDRESSES, places.host("Dns", None, [])),
-    Option("add-host", "entries of /etc/hosts", _HOSTS, places.host("ExtraHosts", None, [])),
-    Option("publish", "published ports", _publish, _ports()),
-    Option("entrypoint", "the program, before the command", _command, places.config("Entrypoint", None, [])),
-    Option("command", "the command and its arguments", _command, places.config("Cmd", None, [])),
+    Option("log-driver", "log driver", _DRIVER, _log("Type", "", "json-file"), ("local",)),
+    Option("log-opt", "options of the log driver", _LOG_OPT, _log("Config", None, {}), (["max-size=10m"],)),
+    Option("shm-size", "size of /dev/shm", size(1), places.host("ShmSize", 0, 64 * 1024 * 1024), ("128m",)),
+    Option("read-only", "read-only root file system", boolean, places.host("ReadonlyRootfs", False), (True,)),
+    Option("init", "an init process as PID 1", boolean, places.host("Init", None), (True,)),
+    Option("tty", "a terminal", boolean, places.config("Tty", False, None), (True,)),
+    Option("interactive", "its input is kept open", boolean, _interactive(), (True,)),
+    Option("user", "user and group", _USER, places.config("User", ""), ("1000:1000",)),
+    Option("workdir", "working directory", _WORKDIR, places.config("WorkingDir", ""), ("/srv",)),
+    Option("stop-signal", "signal that stops it", _SIGNAL, places.config("StopSignal", None, ""), ("SIGINT",)),
+    Option(
+        "stop-timeout",
+        "seconds to stop before it is killed",
+        integer(0, 86400),
+        places.config("StopTimeout", None),
+        (30,),
+    ),
+    Option("label", "labels beside its own", _LABEL, _label_place(), ({"team": "shop"},)),
+    Option(
+        "annotation",
+        "words for the runtime",
+        _ANNOTATION,
+        places.pairs("Annotations"),
+        ({"org.example/team": "shop"},),
+        since=lambda text: "1.43",
+    ),
+    Option(
+        "entrypoint",
+        "the program, before the command",
+        _WORDS,
+        places.config("Entrypoint", None, []),
+        (["other", "-x"],),
+    ),
+    Option(
+        "command",
+        "the command and its arguments",
+        _WORDS,
+        places.config("Cmd", None, []),
+        (["serve", "--port", "80"], "serve --port 80"),
+    ),
 )

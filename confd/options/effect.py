@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from confd.options.limits import has_own_swap
-from confd.options.places import host_of
+from confd.options.mounts import clear_targets, targets_of
+from confd.options.places import host_of, inspect_of
 from confd.options.registry import OPTIONS
 
 __all__ = [
@@ -27,15 +28,22 @@ def observed_options(inspect: Mapping[str, Any]) -> dict[str, str]:
     return {name: text for name, text in read if text is not None}
 
 
-def excluded_by(options: Iterable[str]) -> set[str]:
-    """The options that cannot stand beside these."""
-    return {other for name in options for other in OPTIONS[name].excludes}
+def excluded_by(options: Mapping[str, str]) -> set[str]:
+    """The options of a container's own that cannot stand beside these, which remove them."""
+    known = [(OPTIONS[name], text) for name, text in options.items() if name in OPTIONS]
+    found = {other for option, text in known for other in (*option.excludes, *option.displaces(text))}
+    return found - options.keys()
 
 
 def overlay(base: Mapping[str, str], options: Mapping[str, str]) -> dict[str, str]:
-    """A container's own options with these over them, which remove those that they exclude."""
+    """A container's own options with these over them, which remove those that they exclude.
+
+    Where these mount something, nothing of its own is mounted any more.
+    """
     excluded = excluded_by(options)
-    return {**{name: text for name, text in base.items() if name not in excluded}, **options}
+    own = {name: text for name, text in base.items() if name not in excluded and name not in options}
+    taken = [target for name, text in options.items() for target in targets_of(name, text)]
+    return {**(clear_targets(own, taken) if taken else own), **options}
 
 
 def read_back(options: Mapping[str, str]) -> dict[str, str]:
@@ -45,7 +53,7 @@ def read_back(options: Mapping[str, str]) -> dict[str, str]:
     """
     body: dict[str, Any] = {}
     _write(body, options)
-    seen = {"Config": body, "HostConfig": host_of(body)}
+    seen = inspect_of(body)
     read = ((name, OPTIONS[name].place.read(seen) if name in OPTIONS else text) for name, text in options.items())
     return {name: text for name, text in read if text is not None}
 
@@ -53,11 +61,15 @@ def read_back(options: Mapping[str, str]) -> dict[str, str]:
 def write_options(body: dict[str, Any], now: Mapping[str, str], wanted: Mapping[str, str]) -> None:
     """Make the options of a create body those that are wanted, and no others. `now` are those it has.
 
-    All are unset first, so that neither an order of writing nor a field that two options share matters.
+    What stays is not touched. All others are unset first, the last of the registry before the first, and written
+    in its order then, so that no field that two options share matters and an endpoint's network is known.
     """
-    for name in now:
-        OPTIONS[name].place.unset(body)
-    _write(body, wanted)
+    changed = {name for name in now.keys() | wanted.keys() if now.get(name) != wanted.get(name)}
+    changed |= {name for name, option in OPTIONS.items() if changed.intersection(option.follows)}
+    for name in reversed(tuple(OPTIONS)):
+        if name in changed and name in now:
+            OPTIONS[name].place.unset(body)
+    _write(body, {name: text for name, text in wanted.items() if name in changed})
 
 
 def update_fields(options: Mapping[str, str], inspect: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,9 +87,9 @@ def update_fields(options: Mapping[str, str], inspect: Mapping[str, Any]) -> dic
 
 
 def _write(body: dict[str, Any], options: Mapping[str, str]) -> None:
-    for name, text in options.items():
-        if name in OPTIONS:
-            OPTIONS[name].place.write(body, text)
+    for name in OPTIONS if len(options) > 1 else options:
+        if name in options and name in OPTIONS:
+            OPTIONS[name].place.write(body, options[name])
 
 
 def differing(options: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:

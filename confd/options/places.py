@@ -1,4 +1,8 @@
-"""Where options stand in an engine's documents: fields of HostConfig, and of Config, which a body is itself."""
+"""Where options stand in an engine's documents: fields of HostConfig, and of Config, which a body is itself.
+
+What a body says of its networks stands in NetworkingConfig, all of them there, as an inspect has them all in
+NetworkSettings; which of them the create call takes is the business of whoever calls it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,19 @@ from confd.jsontext import Value
 from confd.options.option import Place
 from confd.options.texts import load
 
-__all__ = ["clean_path", "config", "host", "host_in", "host_of", "host_place", "pairs", "words"]
+__all__ = [
+    "config",
+    "endpoints_in",
+    "host",
+    "host_in",
+    "host_of",
+    "host_place",
+    "inspect_of",
+    "labels_of",
+    "networks_of",
+    "pairs",
+    "words",
+]
 
 Convert = Callable[[Any], Value]
 """From what a field holds to the value of the canonical text, `None` for one that is not set."""
@@ -26,15 +42,26 @@ def host_in(body: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def clean_path(path: str) -> str:
-    """An absolute path as the engine keeps it: without what leads nowhere."""
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == "..":
-            del parts[-1:]
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/" + "/".join(parts)
+def labels_of(inspect: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (inspect.get("Config") or {}).get("Labels") or {}
+
+
+def networks_of(inspect: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The endpoints of an inspect by their networks' names."""
+    return (inspect.get("NetworkSettings") or {}).get("Networks") or {}
+
+
+def endpoints_in(body: dict[str, Any]) -> dict[str, Any]:
+    """The endpoints of a body by their networks' names, to be changed."""
+    config: dict[str, Any] = body.setdefault("NetworkingConfig", {})
+    found: dict[str, Any] = config.setdefault("EndpointsConfig", {})
+    return found
+
+
+def inspect_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A create body in the form of the inspect that places read."""
+    endpoints = (body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
+    return {"Config": body, "HostConfig": host_of(body), "NetworkSettings": {"Networks": endpoints}}
 
 
 def host(field: str, unset: Value, *same: Value) -> Place:

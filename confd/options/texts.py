@@ -13,7 +13,11 @@ from confd.jsontext import Number, Value
 from confd.options.option import Grammar
 
 __all__ = [
+    "TEXTS",
     "boolean",
+    "clean_path",
+    "duration",
+    "flag",
     "integer",
     "items",
     "listed",
@@ -26,14 +30,26 @@ __all__ = [
     "words",
 ]
 
+TEXTS: Mapping[str, Any] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+"""The schema of a text, or a list of texts."""
+
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(b|[kmgtp](?:i?b)?)?", re.IGNORECASE)
+_SIZE_SCHEMA = r"^[0-9]+(\.[0-9]+)?([bB]|[kmgtpKMGTP]([iI]?[bB])?)?$"
 _POWERS = {"b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _SIZE_RULE = "a size like 512m, 0.5g or 536870912 (units b, k, m, g, t of 1024 each; also kb, kib, mb, mib ...)"
+_TIME = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_TIME_PART = r"(\d{1,12}(?:\.\d{1,9})?)(ns|us|µs|ms|s|m|h)"
+_POSITIONAL = {"command": "COMMAND", "image": "IMAGE"}
+
+
+def flag(name: str) -> str:
+    """What the option is called on a command line of `docker run`."""
+    return _POSITIONAL.get(name, f"--{name}")
 
 
 def refusal(name: str, rule: str) -> Invalid:
     """The error of an option's value that is not what the rule says; never the value."""
-    return Invalid(f"run/{name}: expected {rule}", pointer=f"/run~1{name}")
+    return Invalid(f"run/{name} ({flag(name)}): expected {rule}", pointer=f"/run~1{name}")
 
 
 def scalar(value: Value) -> str | None:
@@ -46,6 +62,17 @@ def scalar(value: Value) -> str | None:
 def load(text: str) -> Any:
     """The plain value of a canonical text."""
     return jsontext.plain(jsontext.parse(text))
+
+
+def clean_path(path: str) -> str:
+    """An absolute path as the engine keeps it: without what leads nowhere."""
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
 
 
 def size(minimum: int = 0, unlimited: bool = False) -> Grammar:
@@ -67,11 +94,32 @@ def size(minimum: int = 0, unlimited: bool = False) -> Grammar:
             raise refusal(name, "less than 8 exbibytes")
         return str(number)
 
-    return parse
+    allowed: list[dict[str, Any]] = [
+        {"type": "number", "minimum": minimum},
+        {"type": "string", "pattern": _SIZE_SCHEMA},
+    ]
+    return Grammar(parse, {"anyOf": [*allowed, *([{"enum": [-1, "-1"]}] if unlimited else [])]})
 
 
 def _short(number: int) -> str:
     return f"{number // 1024 // 1024}m" if number % (1024 * 1024) == 0 else f"{number}b"
+
+
+def duration(minimum_ms: int = 1) -> Grammar:
+    """Nanoseconds."""
+
+    def parse(name: str, value: Value) -> str:
+        text = scalar(value) or ""
+        if re.fullmatch(f"(?:{_TIME_PART})+", text) is None:
+            raise refusal(name, "a duration like 30s, 1m30s or 500ms (units h, m, s, ms, us, ns)")
+        number = int(sum(Decimal(digits) * _TIME[unit] for digits, unit in re.findall(_TIME_PART, text)))
+        if number < minimum_ms * 10**6:
+            raise refusal(name, f"a duration of at least {minimum_ms}ms")
+        if number >= 2**63:
+            raise refusal(name, "a duration of less than 292 years")
+        return str(number)
+
+    return Grammar(parse, {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$"})
 
 
 def items(name: str, value: Value, rule: str) -> list[str]:
@@ -89,10 +137,11 @@ def integer(low: int, high: int) -> Grammar:
             raise refusal(name, f"a whole number from {low} to {high}")
         return str(int(text))
 
-    return parse
+    number = {"type": "integer", "minimum": low, "maximum": high}
+    return Grammar(parse, {"anyOf": [number, {"type": "string", "pattern": "^-?[0-9]{1,18}$"}]})
 
 
-def boolean(name: str, value: Value) -> str:
+def _boolean(name: str, value: Value) -> str:
     if value in (True, "true"):
         return "true"
     if value in (False, "false"):
@@ -100,16 +149,19 @@ def boolean(name: str, value: Value) -> str:
     raise refusal(name, "true or false")
 
 
-def matching(pattern: str, rule: str) -> Grammar:
-    """Text that matches the whole pattern, as it stands."""
+boolean = Grammar(_boolean, {"enum": [True, False, "true", "false"]})
+
+
+def matching(pattern: str, rule: str, change: Callable[[str], str] = str) -> Grammar:
+    """Text that matches the whole pattern, as it stands or changed."""
 
     def parse(name: str, value: Value) -> str:
         text = scalar(value)
         if text is None or not re.fullmatch(pattern, text):
             raise refusal(name, rule)
-        return jsontext.dump(text)
+        return jsontext.dump(change(text))
 
-    return parse
+    return Grammar(parse, {"anyOf": [{"type": "string", "pattern": f"^(?:{pattern})$"}, {"type": "number"}]})
 
 
 def listed(pattern: str, rule: str, change: Callable[[str], str] = str) -> Grammar:
@@ -123,21 +175,22 @@ def listed(pattern: str, rule: str, change: Callable[[str], str] = str) -> Gramm
             raise refusal(name, rule)
         return jsontext.dump(list(dict.fromkeys(change(str(item)) for item in items)))
 
-    return parse
+    words = {"type": "array", "items": {"type": "string", "pattern": f"^(?:{pattern})$"}}
+    return Grammar(parse, {"anyOf": [words, {"type": "string"}]})
 
 
 def words(pattern: str, rule: str, change: Callable[[str], str] = str) -> Grammar:
     """A list of words of which the order means nothing: sorted."""
-    parse_listed = listed(pattern, rule, change)
+    of_list = listed(pattern, rule, change)
 
     def parse(name: str, value: Value) -> str:
-        return jsontext.dump(sorted(load(parse_listed(name, value))))
+        return jsontext.dump(sorted(load(of_list.parse(name, value))))
 
-    return parse
+    return Grammar(parse, of_list.schema)
 
 
-def pairs(rule: str) -> Grammar:
-    """An object of names and scalars, or a list of NAME=VALUE."""
+def pairs(rule: str, names: str = r"[\s\S]+") -> Grammar:
+    """An object of names, which match the pattern, and scalars, or a list of NAME=VALUE."""
 
     def parse(name: str, value: Value) -> str:
         given = [value] if isinstance(value, str) else value
@@ -147,8 +200,14 @@ def pairs(rule: str) -> Grammar:
             found = [(k, v) for k, _, v in (str(i).partition("=") for i in given)]
         else:
             raise refusal(name, rule)
-        if any(text is None or not key for key, text in found):
+        if any(text is None or not re.fullmatch(names, key) for key, text in found):
             raise refusal(name, rule)
         return jsontext.dump({key: text for key, text in sorted(found)})
 
-    return parse
+    item = {"type": "string", "pattern": "="}
+    members = {
+        "type": "object",
+        "propertyNames": {"pattern": f"^(?:{names})$"},
+        "additionalProperties": {"type": ["string", "number", "boolean"]},
+    }
+    return Grammar(parse, {"anyOf": [members, item, {"type": "array", "items": item}]})

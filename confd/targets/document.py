@@ -42,6 +42,7 @@ _UPDATED = (
     "CpuQuota",
     "CpusetCpus",
     "CpusetMems",
+    "KernelMemory",
     "Memory",
     "MemorySwap",
     "MemoryReservation",
@@ -53,7 +54,10 @@ _HOST: Mapping[str, Any] = {
     **dict.fromkeys(("CpusetCpus", "CpusetMems", "PidMode", "UTSMode", "UsernsMode", "CgroupParent"), ""),
     **dict.fromkeys(("Binds", "CapAdd", "CapDrop", "Dns", "ExtraHosts", "Links", "PidsLimit", "Ulimits"), None),
     **dict.fromkeys(("Devices", "DeviceCgroupRules", "GroupAdd", "SecurityOpt"), None),
-    "Privileged": False,
+    **dict.fromkeys(("Privileged", "PublishAllPorts", "OomKillDisable"), False),
+    **dict.fromkeys(("CpuRealtimePeriod", "CpuRealtimeRuntime", "OomScoreAdj"), 0),
+    "VolumeDriver": "",
+    "CgroupnsMode": "host",
     "IpcMode": "private",
     "Runtime": "runc",
     **dict.fromkeys(("PortBindings", "VolumesFrom"), None),
@@ -68,7 +72,7 @@ _HOST: Mapping[str, Any] = {
 _CONFIG: Mapping[str, Any] = {
     **dict.fromkeys(("Domainname", "User", "WorkingDir"), ""),
     **dict.fromkeys(("Env", "Cmd", "Entrypoint", "Volumes"), None),
-    "Tty": False,
+    **dict.fromkeys(("Tty", "OpenStdin", "StdinOnce"), False),
 }
 _ENDPOINT: Mapping[str, Any] = {
     **dict.fromkeys(("IPAMConfig", "Links", "Aliases", "DriverOpts")),

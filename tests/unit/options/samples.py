@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,27 +11,14 @@ from confd import jsontext
 from confd.actions.fidelity import Wanted, replacement_of
 from confd.options import OPTIONS, conflicts, excluded_by, observed_options
 from confd.options.texts import load
-from confd.targets.document import document_of
+from confd.targets.document import connect, document_of
 
-__all__ = ["BARE", "DEFAULTS", "OWN", "SAMPLES", "created", "parsed", "sample"]
+__all__ = ["BARE", "DEFAULTS", "NEEDED", "OWN", "SAMPLES", "created", "parsed", "sample"]
 
 SAMPLES: Mapping[str, str] = {
-    "memory": '"512m"', "memory-reservation": '"256m"', "memory-swap": "-1", "cpus": "1.5", "cpu-shares": "512",
-    "cpu-period": "50000", "cpu-quota": "25000", "cpuset-cpus": '"0-1"', "cpuset-mems": '"0"', "pids-limit": "100",
-    "blkio-weight": "300", "restart": '"always"', "cap-add": '["net_admin"]', "cap-drop": '"ALL"',
-    "sysctl": '{"net.core.somaxconn": 1024}', "tmpfs": '{"/run": "size=64m"}', "shm-size": '"128m"',
-    "read-only": "true", "init": "true", "user": '"1000:1000"', "workdir": '"/srv/"', "hostname": '"box"',
-    "stop-signal": '"SIGINT"', "stop-timeout": "30", "dns": '["10.0.0.2", "10.0.0.1"]',
-    "add-host": '["db:10.0.0.2", "cache:10.0.0.3"]', "ulimit": '{"nofile": "1024:2048", "core": 0}',
-    "log-driver": '"local"', "log-opt": '["max-size=10m"]', "publish": '["127.0.0.1:8080:80", "53/udp"]',
-    "command": '["serve", "--port", "80"]', "entrypoint": '["other", "-x"]', "privileged": "true",
-    "volume": '["/srv/data/:/data:ro", "shared:/shared"]', "device": '["/dev/null:/dev/nothing:rw", "/dev/zero"]',
-    "device-cgroup-rule": '"c 1:3 mr"', "network": '"none"', "ipc": '"host"', "pid": '"host"', "uts": '"host"',
-    "userns": '"host"', "cgroup-parent": '"/apps"',
-    "security-opt": '["no-new-privileges:true", "seccomp=unconfined"]',
-    "group-add": '["999", "0"]', "runtime": '"io.containerd.runc.v2"', "image": '"app:2"',
-}  # fmt: skip
-"""As they stand in settings."""
+    name: json.dumps(option.examples[0]) for name, option in OPTIONS.items() if option.examples
+}
+"""The first example of each, as it stands in settings."""
 
 DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "memory-swap": ('"1g"',),  # twice the memory of the sample
@@ -42,11 +30,20 @@ DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "shm-size": ('"64m"',),
     "read-only": ("false",), "privileged": ("false",), "network": ('"bridge"',), "ipc": ('"private"',),
     "volume": ("[]",), "device": ("[]",), "device-cgroup-rule": ("[]",), "security-opt": ("[]",),
-    "group-add": ("[]",), "runtime": ('"runc"',),
+    "group-add": ("[]",), "runtime": ('"runc"',), "cgroupns": ('"host"',), "oom-kill-disable": ("false",),
+    "oom-score-adj": ("0",), "mount": ("[]",), "volumes-from": ("[]",), "link": ("[]",), "network-alias": ("[]",),
+    "expose": ("[]",), "label": ("{}",), "annotation": ("{}",), "storage-opt": ("{}",), "dns-search": ("[]",),
+    "dns-option": ("[]",), "device-read-bps": ("[]",), "gpus": ("[]",), "publish-all": ("false",),
+    "no-healthcheck": ("false",), "tty": ("false",), "interactive": ("false",),
 }  # fmt: skip
 """The engine's defaults, written down: an inspect shows nothing of them."""
 
-_NEEDED = {"memory-swap": {"memory": str(512 * 1024 * 1024)}}
+_FRONT = {"network": '"front"'}
+NEEDED = {
+    "memory-swap": {"memory": '"512m"'},
+    **dict.fromkeys(("network-alias", "ip", "ip6", "link-local-ip"), _FRONT),
+}
+"""What stands beside a sample, since it means nothing alone."""
 
 
 def parsed(name: str, text: str) -> str:
@@ -55,12 +52,15 @@ def parsed(name: str, text: str) -> str:
 
 def sample(name: str, text: str = "") -> dict[str, str]:
     """The option as the text has it, or as its sample, with what it needs beside it; canonical."""
-    return {**_NEEDED.get(name, {}), name: parsed(name, text or SAMPLES[name])}
+    needed = {other: parsed(other, its) for other, its in NEEDED.get(name, {}).items()}
+    return {**needed, name: parsed(name, text or SAMPLES[name])}
 
 
 def together(one: str, other: str) -> bool:
     """Whether the samples of both can be set at a time."""
-    return one != other and other not in excluded_by([one]) and not conflicts({**sample(one), **sample(other)})
+    return (
+        one != other and other not in excluded_by(sample(one)) and not conflicts({**sample(one), **sample(other)})
+    )
 
 
 def _document(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,4 +85,8 @@ def created(inspect: Mapping[str, Any], options: Mapping[str, str]) -> dict[str,
     """The inspect of the successor that has these options and no others, save what every container has."""
     wanted = {**OWN, **options}
     image = load(wanted["image"])
-    return _document(replacement_of(inspect, "web", Wanted(image, {"A": "1"}, wanted)).config)
+    made = replacement_of(inspect, "web", Wanted(image, {"A": "1"}, wanted))
+    document = _document(made.config)
+    for network, endpoint in made.networks.items():
+        connect(document, network, endpoint)
+    return document

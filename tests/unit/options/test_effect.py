@@ -145,9 +145,7 @@ def test_only_what_a_container_does_not_have_already_is_new_to_it() -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), [("ipc", '"host"'), ("pid", '"host"'), ("privileged", "true")])
-@pytest.mark.parametrize(
-    ("given", "left"), [(["label=disable"], None), (["label=disable", "a=b"], ["label=disable", "a=b"])]
-)
+@pytest.mark.parametrize(("given", "left"), [(["label=disable"], None), (["a=b", "label=disable"], ["a=b"])])
 def test_what_an_engine_wrote_down_by_itself_goes_with_its_cause(
     name: str, text: str, given: list[str], left: list[str] | None
 ) -> None:

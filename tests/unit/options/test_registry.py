@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 
 from confd.errors import Invalid
 from confd.options import OPTIONS, conflicts, observed_options, read_back
+from confd.options.texts import flag
 from tests.unit.options.samples import BARE, DEFAULTS, OWN, SAMPLES, created, parsed, sample, together
 
 NAMES = sorted(OPTIONS)
-SETS = st.sets(st.sampled_from(NAMES)).map(lambda names: {name: sample(name)[name] for name in names})
+SETS = st.sets(st.sampled_from(NAMES)).map(
+    lambda names: {one: text for name in names for one, text in sample(name).items()}
+)
 POSSIBLE = SETS.filter(lambda options: not conflicts(options))
 
 
@@ -43,7 +46,7 @@ def test_one_that_is_unset_leaves_nothing_behind(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_one_that_is_unset_leaves_the_others_as_they_were(name: str) -> None:
     for other in filter(lambda other: together(name, other), NAMES):
-        kept = {other: sample(other)[other]} if other not in sample(name) else sample(other)
+        kept = sample(other)
         if conflicts(kept):
             continue
         both = created(BARE, {**sample(name), **kept})
@@ -72,4 +75,4 @@ def test_what_takes_an_option_away_in_place_reads_as_unset(name: str) -> None:
 def test_what_no_option_takes_is_refused_naming_it(name: str, text: str) -> None:
     with pytest.raises(Invalid) as refused:
         parsed(name, text)
-    assert refused.value.detail.startswith(f"run/{name}: expected ")
+    assert refused.value.detail.startswith(f"run/{name} ({flag(name)}): expected ")

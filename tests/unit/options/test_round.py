@@ -16,11 +16,11 @@ from confd.render import render
 from confd.resolve import resolve
 from confd.secret import DigestKey
 from confd.targets.document import update
-from tests.unit.options.samples import BARE, DEFAULTS, SAMPLES, created, sample
+from tests.unit.options.samples import BARE, DEFAULTS, NEEDED, SAMPLES, created, sample
 
 PROD, WEB = Env("prod"), App("web")
 REACHES = {"update": Reach.IN_PLACE, "recreate": Reach.NEW_CONTAINER}
-FACTS = {"allow_run": list(OPTIONS), "cpus": 4}
+FACTS = {"allow_run": list(OPTIONS), "cpus": 4, "api_version": "1.44"}
 TEXTS = [(name, text) for name in SAMPLES for text in (SAMPLES[name], *DEFAULTS.get(name, ()))]
 OTHERS = {
     "memory": '"64m"', "memory-swap": '"700m"', "memory-reservation": '"32m"', "restart": '"on-failure:3"',
@@ -61,7 +61,7 @@ def applied(plan: ContainerPlan, due: Rendered, inspect: dict[str, Any], base: M
 
 
 def settings_of(name: str, text: str) -> dict[str, str]:
-    return {**({"memory": '"512m"'} if name == "memory-swap" else {}), name: text}
+    return {**NEEDED.get(name, {}), name: text}
 
 
 @pytest.mark.parametrize(("name", "text"), TEXTS)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from confd import jsontext
 from confd.errors import Invalid
 from confd.options import OPTIONS, Option
+from confd.options.option import Grammar
 from tests.unit.options.samples import parsed
 
 MIB = 1024 * 1024
@@ -25,7 +26,7 @@ def test_memory_units_b58(text: str) -> None:
 def test_other_memory_units_are_refused_with_the_allowed_ones_b58(text: str) -> None:
     with pytest.raises(Invalid) as refused:
         parsed("memory", text)
-    assert refused.value.detail.startswith("run/memory: expected a size like 512m")
+    assert refused.value.detail.startswith("run/memory (--memory): expected a size like 512m")
 
 
 def test_memory_below_the_engines_minimum_is_refused_at_write_b59() -> None:
@@ -89,7 +90,7 @@ def test_what_is_refused_says_what_is_allowed(name: str, text: str, says: str) -
         ("workdir", '"/../.."', '"/"'),
         ("dns", '"10.0.0.2, 10.0.0.1,10.0.0.2"', '["10.0.0.2","10.0.0.1"]'),
         ("cap-add", '["CAP_SYS_TIME", "net_admin"]', '["NET_ADMIN","SYS_TIME"]'),
-        ("sysctl", '{"b": true, "a": 1}', '{"a":"1","b":"true"}'),
+        ("sysctl", '{"net.b": true, "net.a": 1}', '{"net.a":"1","net.b":"true"}'),
         ("tmpfs", '"/run=size=64m"', '{"/run":"size=64m"}'),
         ("publish", '"08080:080"', '{"80/tcp":[{"HostIp":"","HostPort":"8080"}]}'),
         ("read-only", '"true"', "true"),
@@ -102,6 +103,6 @@ def test_one_canonical_text(name: str, text: str, canonical: str) -> None:
 
 
 def test_an_option_that_refuses_nothing_has_no_form_to_tell() -> None:
-    anything = Option("any", "", lambda name, value: jsontext.dump(value), OPTIONS["init"].place)
+    anything = Option("any", "", Grammar(lambda name, value: jsontext.dump(value)), OPTIONS["init"].place)
     assert anything.form == ""
     assert OPTIONS["init"].form == "true or false"
