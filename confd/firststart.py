@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from confd import jsontext
 from confd.jsontext import Value
 from confd.keys import App, Env
-from confd.options import OPTIONS, composed, observed_options, spelled
+from confd.options import OPTIONS, composed, composed_networks, observed_options, spelled, write_options
 
 __all__ = ["Due", "Taken", "compose_override", "docker_args", "taken_from", "variables_of"]
 
@@ -36,7 +35,10 @@ class Due:
 
     @property
     def labels(self) -> dict[str, str]:
-        return {f"{self.prefix}app": self.app, f"{self.prefix}env": self.env}
+        """Ours, those that are set, and the one by which all that is asked for is known again."""
+        body: dict[str, Any] = {}
+        write_options(body, {}, self.options)
+        return {f"{self.prefix}app": self.app, f"{self.prefix}env": self.env, **(body.get("Labels") or {})}
 
 
 def docker_args(due: Due) -> tuple[str, tuple[str, ...]]:
@@ -46,6 +48,8 @@ def docker_args(due: Due) -> tuple[str, tuple[str, ...]]:
     words: list[str] = []
     for name, text in sorted(due.options.items()):
         given = spelled(name, text)
+        if name == "label":
+            continue  # it stands above, with ours
         if name == "image":
             words.append(f"run/image: the image is {shlex.quote(given[0])}")
         elif name == "command":
@@ -63,20 +67,32 @@ def compose_override(due: Due, service: str) -> tuple[dict[str, Value], tuple[st
     """The document of a Compose override for one service, and words about what Compose cannot say."""
     body: dict[str, Any] = {"labels": _escaped(due.labels), "environment": _escaped(dict(due.variables))}
     words: list[str] = []
-    logging: dict[str, Value] = {}
+    document: dict[str, Value] = {"services": {service: body}}
+    networks = composed_networks(due.options)
+    if networks is not None:
+        body["networks"] = _escaped(networks)
+        document["networks"] = {name: {"external": True} for name in networks}
     for name, text in sorted(due.options.items()):
-        if name in ("log-driver", "log-opt"):
-            value = jsontext.plain(jsontext.parse(text))
-            logging["driver" if name == "log-driver" else "options"] = _escaped(value)
+        if name == "label" or (networks is not None and name in _IN_NETWORKS):
             continue
         found = composed(name, text)
         if found is None:
             words.append(f"run/{name}: Compose has no word for it")
         else:
-            body[found[0]] = _escaped(found[1])
-    if logging:
-        body["logging"] = logging
-    return {"services": {service: body}}, tuple(words)
+            body[found[0]] = _together(body.get(found[0]), _escaped(found[1]))
+    return document, tuple(words)
+
+
+_IN_NETWORKS = ("network", "network-alias", "ip", "ip6", "link-local-ip")
+
+
+def _together(one: Any, other: Any) -> Any:
+    """What two options say below one key."""
+    if isinstance(one, list) and isinstance(other, list):
+        return [*one, *other]
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return {name: _together(one.get(name), other.get(name, one.get(name))) for name in {**one, **other}}
+    return other
 
 
 def _escaped(value: Any) -> Any:
@@ -113,7 +129,7 @@ def taken_from(inspect: Mapping[str, Any], image: Mapping[str, Any]) -> Taken:
             settings[name] = text
     kept = []
     for name, text in observed_options(inspect).items():
-        if OPTIONS[name].limit:
+        if OPTIONS[name].limit and OPTIONS[name].live:
             (settings[f"run/{name}"],) = spelled(name, text)
         elif name not in _AFTER_IMAGE and name != "entrypoint":
             kept.append(name)

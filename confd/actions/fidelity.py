@@ -111,7 +111,7 @@ def _share(body: dict[str, Any]) -> None:
     other = host["NetworkMode"] != "host"
     for member in ("Hostname", *(("Domainname", "ExposedPorts") if other else ())):
         body.pop(member, None)
-    if other:
+    if other and host.get("PortBindings"):
         host["PortBindings"] = {}
 
 

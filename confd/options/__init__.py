@@ -8,6 +8,7 @@ known of it stands there. Pure; knows no engine, only the shape of its documents
 has where an option says so).
 """
 
+from confd.options.composed import composed, composed_networks
 from confd.options.conflicts import EXEC, against_host, conflicts, not_allowed, not_executed
 from confd.options.effect import (
     changed_by,
@@ -23,7 +24,7 @@ from confd.options.network import shares_network
 from confd.options.option import Option, Place
 from confd.options.plain import plain_options
 from confd.options.registry import OPTIONS
-from confd.options.spelled import composed, spelled
+from confd.options.spelled import spelled
 from confd.options.texts import load
 from confd.options.told import TOLD, limits_told, told_in
 from confd.options.unsupported import UNSUPPORTED
@@ -38,6 +39,7 @@ __all__ = [
     "against_host",
     "changed_by",
     "composed",
+    "composed_networks",
     "conflicts",
     "differing",
     "excluded_by",

@@ -107,7 +107,7 @@ _PERIOD = integer(1000, 1_000_000)
 LIMITS = (
     _limit("memory", "memory limit", size(MIN_MEMORY), _memory(), ("512m", 536870912)),
     _limit("memory-reservation", "soft memory limit", size(MIN_MEMORY), host("MemoryReservation", 0), ("256m",)),
-    _limit("memory-swap", "memory plus swap; -1 for no limit", size(0, unlimited=True), _swap(), (-1, "1g")),
+    _limit("memory-swap", "memory plus swap; -1 for no limit", size(0, unlimited=True), _swap(), (-1, "2g")),
     _limit("kernel-memory", "kernel memory limit", size(MIN_MEMORY), host("KernelMemory", 0), ("64m",)),
     _bound(
         "memory-swappiness",
@@ -141,7 +141,7 @@ LIMITS = (
         "number of processes",
         integer(-1, 4_194_304),
         host("PidsLimit", None, 0, -1),
-        (100, -1),
+        (100,),
         removal="-1",
     ),
     _limit("blkio-weight", "relative disk weight", integer(10, 1000), host("BlkioWeight", 0), (300,)),

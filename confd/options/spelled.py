@@ -1,15 +1,17 @@
-"""Canonical texts in the words of `docker run` and of a Compose file."""
+"""Canonical texts in the words of `docker run`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import csv
+import io
+import shlex
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from confd import jsontext
-from confd.jsontext import Value
 
-__all__ = ["composed", "spelled"]
+__all__ = ["duration", "spelled"]
 
 _BILLION = 10**9
 
@@ -24,20 +26,6 @@ def spelled(name: str, text: str) -> list[str]:
     return [_word(one) for one in value] if isinstance(value, list) else [_word(value)]
 
 
-def composed(name: str, text: str) -> tuple[str, Value] | None:
-    """The key and the value in a Compose file's service; None where Compose has no word for it."""
-    if name not in _COMPOSE:
-        return None
-    value: Any = jsontext.plain(jsontext.parse(text))
-    key = _COMPOSE[name]
-    if name in _COMPOSED:
-        return key, _COMPOSED[name](value)
-    if name in _SPELLED:
-        words = _SPELLED[name](value)
-        return key, words if isinstance(value, (list, Mapping)) and name != "restart" else words[0]
-    return key, value
-
-
 def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -49,11 +37,81 @@ def _published(ports: Mapping[str, Any]) -> list[str]:
         target = number if protocol == "tcp" else port
         for one in bound or ():
             address, host = str(one.get("HostIp") or ""), str(one.get("HostPort") or "")
+            address = f"[{address}]" if ":" in address else address
             found.append(":".join([*([address] if address else []), *([host] if host or address else []), target]))
     return found
 
 
+def _words(members: Iterable[str]) -> str:
+    """Members as one argument of comma-separated words, quoted as the engine's own program reads them."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(members)
+    return out.getvalue()
+
+
+def _member(name: str, value: object) -> list[str]:
+    if isinstance(value, Mapping):
+        return [f"{name}={one}={its}" for one, its in value.items()]
+    if isinstance(value, list):
+        return [f"{name}={one}" for one in value]
+    return [name] if value is True else [f"{name}={value}"]
+
+
+def _members(mapping: Mapping[str, Any]) -> str:
+    return _words(word for name, value in mapping.items() for word in _member(name, value))
+
+
+def _networks(networks: Any) -> list[str]:
+    if isinstance(networks, str):
+        return [networks]
+    return [str(one["name"]) if len(one) == 1 else _members(one) for one in networks]
+
+
+def _gpus(request: Mapping[str, Any]) -> str:
+    devices, able = request.get("device"), [one for one in request.get("capabilities", ()) if one != "gpu"]
+    count = "all" if request.get("count") == -1 else str(request.get("count", 0))
+    if not devices and not able and not request.get("driver") and not request.get("options"):
+        return count
+    members = {
+        "driver": request.get("driver"),
+        "count": None if devices else count,
+        "device": ",".join(devices or ()),
+        "capabilities": ",".join(able),
+        "options": ",".join(f"{one}={its}" for one, its in (request.get("options") or {}).items()),
+    }
+    return _words(f"{name}={value}" for name, value in members.items() if value)
+
+
+def duration(nanoseconds: int) -> str:
+    """In the largest unit that it is a whole number of."""
+    for unit, size in (("h", 3600 * 10**9), ("m", 60 * 10**9), ("s", 10**9), ("ms", 10**6), ("us", 10**3)):
+        if nanoseconds % size == 0:
+            return f"{nanoseconds // size}{unit}"
+    return f"{nanoseconds}ns"
+
+
+def _durations(name: str) -> Mapping[str, Callable[[Any], list[str]]]:
+    return {f"health-{name}": lambda nanoseconds: [duration(nanoseconds)]}
+
+
+def _amounts(name: str) -> Mapping[str, Callable[[Any], list[str]]]:
+    return {name: lambda amounts: [f"{device}:{amount}" for device, amount in amounts.items()]}
+
+
 _SPELLED: Mapping[str, Callable[[Any], list[str]]] = {
+    "network": _networks,
+    "mount": lambda mounts: [_members(one) for one in mounts],
+    "gpus": lambda requests: [_gpus(one) for one in requests],
+    "health-cmd": lambda command: [command if isinstance(command, str) else shlex.join(command)],
+    **_durations("interval"),
+    **_durations("timeout"),
+    **_durations("start-period"),
+    **_durations("start-interval"),
+    **_amounts("blkio-weight-device"),
+    **_amounts("device-read-bps"),
+    **_amounts("device-write-bps"),
+    **_amounts("device-read-iops"),
+    **_amounts("device-write-iops"),
     "cpus": lambda nano: [format(Decimal(nano) / _BILLION, "f")],
     "restart": lambda p: [f"{p['Name']}:{p['MaximumRetryCount']}" if p["MaximumRetryCount"] else p["Name"]],
     "ulimit": lambda limits: [f"{name}={soft}:{hard}" for name, (soft, hard) in limits.items()],
@@ -64,54 +122,3 @@ _SPELLED: Mapping[str, Callable[[Any], list[str]]] = {
     "publish": _published,
 }
 """The options whose canonical text is not what one writes."""
-
-_COMPOSED: Mapping[str, Callable[[Any], Value]] = {
-    "ulimit": lambda limits: {name: {"soft": soft, "hard": hard} for name, (soft, hard) in limits.items()},
-    "blkio-weight": lambda weight: {"weight": weight},
-    "stop-timeout": lambda timeout_s: f"{timeout_s}s",
-}
-
-_COMPOSE: Mapping[str, str] = {
-    "memory": "mem_limit",
-    "memory-reservation": "mem_reservation",
-    "memory-swap": "memswap_limit",
-    "cpus": "cpus",
-    "cpu-shares": "cpu_shares",
-    "cpu-period": "cpu_period",
-    "cpu-quota": "cpu_quota",
-    "cpuset-cpus": "cpuset",
-    "pids-limit": "pids_limit",
-    "blkio-weight": "blkio_config",
-    "restart": "restart",
-    "cap-add": "cap_add",
-    "cap-drop": "cap_drop",
-    "sysctl": "sysctls",
-    "tmpfs": "tmpfs",
-    "shm-size": "shm_size",
-    "read-only": "read_only",
-    "init": "init",
-    "user": "user",
-    "workdir": "working_dir",
-    "hostname": "hostname",
-    "stop-signal": "stop_signal",
-    "stop-timeout": "stop_grace_period",
-    "dns": "dns",
-    "add-host": "extra_hosts",
-    "ulimit": "ulimits",
-    "publish": "ports",
-    "command": "command",
-    "entrypoint": "entrypoint",
-    "privileged": "privileged",
-    "volume": "volumes",
-    "device": "devices",
-    "device-cgroup-rule": "device_cgroup_rules",
-    "network": "network_mode",
-    "ipc": "ipc",
-    "pid": "pid",
-    "userns": "userns_mode",
-    "cgroup-parent": "cgroup_parent",
-    "security-opt": "security_opt",
-    "group-add": "group_add",
-    "runtime": "runtime",
-    "image": "image",
-}
