@@ -29,6 +29,8 @@ from confd.jsontext import Value
 from confd.metrics import Metric
 from confd.options import OPTIONS
 from confd.policies import PRESETS, preset_rules
+from confd.options import OPTIONS, UNSUPPORTED
+from confd.options.schema import run_options_schema
 from confd.services.context import Context
 from confd.shim.options import USAGE_TEXT
 from confd.targets import TARGETS
@@ -89,6 +91,7 @@ def run_options() -> str:
             code(f"run/{option.name}"),
             option.doc,
             option.form,
+            codes(json.dumps(example, ensure_ascii=False) for example in option.examples[:1]),
             "in place" if option.live else "new container",
             "" if option.limit else code(f"--allow-run {option.name}"),
         ]
@@ -97,7 +100,11 @@ def run_options() -> str:
     return page(
         "Run options",
         words_of(_module("confd.options")).split("\n\n")[0],
-        table(["key", "what", "accepted", "a change needs", "the agent needs"], rows),
+        "The same as a JSON Schema, with examples: [schemas/run-options.schema.json]"
+        "(../../schemas/run-options.schema.json).",
+        table(["key", "what", "accepted", "like", "a change needs", "the agent needs"], rows),
+        "Refused, each with what to do instead:",
+        table(["key", "instead"], [[code(f"run/{name}"), words] for name, words in UNSUPPORTED.items()]),
     )
 
 
@@ -361,11 +368,18 @@ def pages() -> dict[str, str]:
     return made
 
 
+def schemas() -> dict[str, str]:
+    """The schemas that are made from registries, by their files' names."""
+    return {"run-options.schema.json": json.dumps(run_options_schema(), indent=2, ensure_ascii=False) + "\n"}
+
+
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     made = pages()
     for name, text in made.items():
         (FOLDER / name).write_text(text, "utf-8")
+    for name, text in schemas().items():
+        (ROOT / "schemas" / name).write_text(text, "utf-8")
     for old in FOLDER.glob("*.md"):
         if old.name not in made:
             old.unlink()

@@ -20,6 +20,7 @@ from confd.options.effect import (
     update_fields,
     write_options,
 )
+from confd.options.fields import FieldChange, field_changes
 from confd.options.network import shares_network
 from confd.options.option import Option, Place
 from confd.options.plain import plain_options
@@ -34,6 +35,7 @@ __all__ = [
     "OPTIONS",
     "TOLD",
     "UNSUPPORTED",
+    "FieldChange",
     "Option",
     "Place",
     "against_host",
@@ -44,6 +46,7 @@ __all__ = [
     "differing",
     "excluded_by",
     "limits_told",
+    "field_changes",
     "load",
     "not_allowed",
     "not_executed",

@@ -111,7 +111,8 @@ def _interactive() -> Place:
 
     def unset(body: dict[str, Any]) -> None:
         place.unset(body)
-        body["StdinOnce"] = False
+        if body.get("StdinOnce"):
+            body["StdinOnce"] = False
 
     return Place(place.read, place.write, unset)
 

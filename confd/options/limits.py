@@ -14,7 +14,7 @@ from confd.options.option import Grammar, Option, Place
 from confd.options.places import host, host_in, host_of, host_place
 from confd.options.texts import TEXTS, clean_path, integer, items, load, matching, refusal, scalar, size
 
-__all__ = ["LIMITS", "has_own_swap"]
+__all__ = ["LIMITS", "has_own_swap", "with_swap"]
 
 MIN_MEMORY = 6 * 1024 * 1024
 _SET = r"\d+(-\d+)?(,\d+(-\d+)?)*"
@@ -52,12 +52,18 @@ def has_own_swap(host_config: Mapping[str, Any]) -> bool:
     return (host_config.get("MemorySwap") or 0) not in (0, 2 * (host_config.get("Memory") or 0))
 
 
+def with_swap(host_config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields with the limit of memory and swap that the engine sets where nobody did."""
+    memory = host_config.get("Memory") or 0
+    return host_config if not memory or host_config.get("MemorySwap") else {**host_config, "MemorySwap": 2 * memory}
+
+
 def _memory() -> Place:
     place = host("Memory", 0)
 
     def unset(body: dict[str, Any]) -> None:
         fields = host_in(body)
-        if not has_own_swap(fields):
+        if fields.get("MemorySwap") and not has_own_swap(fields):
             fields["MemorySwap"] = 0
         place.unset(body)
 

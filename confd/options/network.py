@@ -12,7 +12,7 @@ from confd.jsontext import Value
 from confd.options import asked, places
 from confd.options.option import Grammar, Option, Place
 from confd.options.places import endpoints_in, host_in, host_of, labels_of, networks_of
-from confd.options.texts import TEXTS, load, matching, refusal, words
+from confd.options.texts import load, matching, refusal, words
 
 __all__ = ["NETWORK", "is_users", "mode_of", "primary_of", "shares_network"]
 
@@ -254,7 +254,11 @@ def _first_place(
         value = seen(primary_of(inspect), _short_id(inspect))
         return jsontext.dump(value) if value else None
 
-    return Place(read, lambda body, text: put(_first(body), load(text)), lambda body: put(_first(body), nothing))
+    def unset(body: dict[str, Any]) -> None:
+        if _name_of(mode_of(host_of(body))) in endpoints_in(body):
+            put(_first(body), nothing)
+
+    return Place(read, lambda body, text: put(_first(body), load(text)), unset)
 
 
 def _aliases(endpoint: Mapping[str, Any], short_id: str) -> Value:
@@ -309,7 +313,7 @@ NETWORK = (
     Option(
         "network",
         "the networks it is in",
-        Grammar(_networks, {"anyOf": [*TEXTS["anyOf"], {"type": "object"}, {"type": "array", "minItems": 1}]}),
+        Grammar(_networks, {"type": ["string", "object", "array"], "minItems": 1}),
         Place(_read, _write, _unset),
         ("none", "container:db", ["front", {"name": "back", "alias": ["api"], "ip": "172.30.0.9"}]),
         displaces=_displaced,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from docker.types import IPAMConfig, IPAMPool
 
 from confd.actions import update
 from confd.actions.fidelity import Wanted, replacement_of
@@ -75,7 +76,7 @@ def test_an_option_reads_back_and_leaves_nothing_behind(
     engine: EngineProcess, target: DockerTarget, bare: Inspect, name: str, text: str
 ) -> None:
     if "back" in text:
-        engine.client.create_network("back", ipam={"Config": [{"Subnet": "172.30.0.0/24"}]})
+        engine.client.create_network("back", ipam=IPAMConfig(pool_configs=[IPAMPool("172.30.0.0/24")]))
     with_it = _created(target, bare, "with", sample(name, text))
     assert observed_options(with_it) == {**OWN, **sample(name, text)}
     kept = _created(target, with_it, "kept", observed_options(with_it))

@@ -108,9 +108,9 @@ def test_an_unknown_run_option_is_a_problem() -> None:
 
 
 def test_an_option_of_docker_run_that_no_setting_can_give_says_what_to_do_instead() -> None:
-    (problem,) = due(Binding(), {"run/mount": '"type=bind,src=/a,dst=/b"'}).problems
-    assert problem.detail.startswith("run/mount cannot be set: ")
-    assert "run/volume" in problem.detail
+    (problem,) = due(Binding(), {"run/io-maxiops": "100"}).problems
+    assert problem.detail.startswith("run/io-maxiops cannot be set: ")
+    assert "run/device-read-iops" in problem.detail
 
 
 def test_a_run_option_that_is_no_value_of_it_is_a_problem_and_left_out_b57() -> None:
