@@ -60,6 +60,10 @@ def docker_args(due: Due) -> tuple[str, tuple[str, ...]]:
                 words.append(f"run/entrypoint: put after the image, before all else: {shlex.join(given[1:])}")
         else:
             flags += [f"--{name}={shlex.quote(word)}" for word in given]
+        if name == "network" and given[1:]:
+            words.append(
+                "run/network: an engine before API 1.44 takes the first; `docker network connect` does others"
+            )
     return " \\\n".join(flags) + "\n", tuple(words)
 
 
