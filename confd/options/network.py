@@ -129,12 +129,12 @@ def _endpoint(network: Mapping[str, Any]) -> dict[str, Any]:
     return {field: its for field, its in made.items() if its}
 
 
-def _seen(name: str, endpoint: Mapping[str, Any], short_id: str) -> dict[str, Any]:
+def _seen(name: str, endpoint: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
     """A network of an inspect as the grammar has it."""
     addresses = endpoint.get("IPAMConfig") or {}
     found = {
         "name": name,
-        "alias": sorted(set(endpoint.get("Aliases") or ()) - {short_id}),
+        "alias": sorted(set(endpoint.get("Aliases") or ()) - set(own)),
         "ip": addresses.get("IPv4Address"),
         "ip6": addresses.get("IPv6Address"),
         "link-local-ip": sorted(addresses.get("LinkLocalIPs") or ()),
@@ -143,16 +143,17 @@ def _seen(name: str, endpoint: Mapping[str, Any], short_id: str) -> dict[str, An
     return {member: its for member, its in found.items() if its}
 
 
-def _short_id(inspect: Mapping[str, Any]) -> str:
-    """The alias that a container has by itself."""
-    return str(inspect.get("Id") or "")[:12]
+def _own_names(inspect: Mapping[str, Any]) -> frozenset[str]:
+    """The aliases that a container has by itself: the beginning of its id, and its host name."""
+    hostname = (inspect.get("Config") or {}).get("Hostname")
+    return frozenset({str(inspect.get("Id") or "")[:12], str(hostname or "")})
 
 
 def _read(inspect: Mapping[str, Any]) -> str | None:
     """Networks beyond the first are seen where they were asked for: others belong to whoever connected them."""
     labels, networks = labels_of(inspect), networks_of(inspect)
     asked_for = sorted(asked.asked_of(labels, "network").keys() & networks.keys())
-    further: list[Value] = [_seen(one, networks[one] or {}, _short_id(inspect)) for one in asked_for]
+    further: list[Value] = [_seen(one, networks[one] or {}, _own_names(inspect)) for one in asked_for]
     first = _as_asked(labels, "network", mode_of(host_of(inspect)))
     first = "bridge" if first == "default" else first
     if further:
@@ -248,10 +249,12 @@ def _first(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _first_place(
-    seen: Callable[[Mapping[str, Any], str], Value], put: Callable[[dict[str, Any], Any], None], nothing: Value
+    seen: Callable[[Mapping[str, Any], Collection[str]], Value],
+    put: Callable[[dict[str, Any], Any], None],
+    nothing: Value,
 ) -> Place:
     def read(inspect: Mapping[str, Any]) -> str | None:
-        value = seen(primary_of(inspect), _short_id(inspect))
+        value = seen(primary_of(inspect), _own_names(inspect))
         return jsontext.dump(value) if value else None
 
     def unset(body: dict[str, Any]) -> None:
@@ -261,8 +264,8 @@ def _first_place(
     return Place(read, lambda body, text: put(_first(body), load(text)), unset)
 
 
-def _aliases(endpoint: Mapping[str, Any], short_id: str) -> Value:
-    return sorted(set(endpoint.get("Aliases") or ()) - {short_id})
+def _aliases(endpoint: Mapping[str, Any], own: Collection[str]) -> Value:
+    return sorted(set(endpoint.get("Aliases") or ()) - set(own))
 
 
 def _put_aliases(endpoint: dict[str, Any], aliases: Any) -> None:

@@ -1,4 +1,4 @@
-"""What `export --format docker-args` prints, given to a real `docker`: the container has what is due and no more."""
+"""What `export --format docker-args` prints, given to a real `docker`: the container has what is due, no more."""
 
 from __future__ import annotations
 
