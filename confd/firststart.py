@@ -95,7 +95,7 @@ def _together(one: Any, other: Any) -> Any:
     if isinstance(one, list) and isinstance(other, list):
         return [*one, *other]
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return {name: _together(one.get(name), other.get(name, one.get(name))) for name in {**one, **other}}
+        return {**one, **{name: _together(one.get(name), its) for name, its in other.items()}}
     return other
 
 

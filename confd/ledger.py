@@ -33,8 +33,8 @@ AT_ONCE = 50
 class Base:
     """A container's own spec: what it was created with before any setting reached it.
 
-    `image_id` is the image it had, empty in what an agent of the release before wrote; `inherited` are the
-    variables, and under `run/` the options, that are as that image has them.
+    `image_id` is the image it had, empty in what an agent of release 1 wrote; `inherited` are the variables, and
+    under `run/` the options, that are as that image has them; `release` tells which options its agent knew.
     """
 
     variables: Mapping[str, str] = field(default_factory=lambda: EMPTY)
@@ -42,6 +42,7 @@ class Base:
     command: tuple[str, ...] | None = None
     image_id: str = ""
     inherited: tuple[str, ...] = ()
+    release: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +340,7 @@ def _dump(entry: LedgerEntry) -> str:
                 "command": list(base.command) if base.command is not None else None,
                 "image_id": base.image_id,
                 "inherited": list(base.inherited),
+                "release": base.release,
             },
             "applied": {
                 "revision": applied.revision,
@@ -377,6 +379,7 @@ def _parse(text: str) -> LedgerEntry | None:
                 None if command is None else tuple(command),
                 base.get("image_id", ""),
                 tuple(base.get("inherited", ())),
+                int(base.get("release", 0)),
             ),
             applied=Applied(
                 int(applied["revision"]),

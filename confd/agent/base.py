@@ -19,8 +19,15 @@ from confd.ports import Inspect
 
 __all__ = ["base_of", "base_on", "completed", "image_name", "own_of"]
 
-_FROM_IMAGE = ("entrypoint", "command", "user", "workdir", "stop-signal")
+_FROM_IMAGE = (
+    *("entrypoint", "command", "user", "workdir", "stop-signal"),
+    *("health-cmd", "health-interval", "health-timeout", "health-start-period", "health-start-interval"),
+    *("health-retries", "no-healthcheck"),
+)
 """The run options that an image gives to its containers."""
+
+RELEASE = 3
+"""Of what agents remember of a container's own: which run options they know."""
 
 
 def image_name(inspect: Inspect, label: str) -> str:
@@ -37,22 +44,42 @@ def base_of(inspect: Inspect, image: Mapping[str, Any]) -> Base:
         frozen(observed_options(inspect)),
         None if command is None else tuple(command),
         str(inspect.get("Image") or ""),
+        release=RELEASE,
     )
     return replace(base, inherited=_inherited(base, image))
 
 
 def completed(base: Base, inspect: Inspect, image: Mapping[str, Any]) -> Base:
-    """A base that an agent of the release before wrote: what no setting could reach then is the container's own."""
-    now = {name: text for name, text in observed_options(inspect).items() if name in _SINCE_2}
-    whole = replace(base, options=frozen({**now, **base.options}), image_id=str(inspect.get("Image") or ""))
+    """A base that an agent of a release before wrote: what no setting could reach then is the container's own."""
+    known = _SINCE_1 if not base.image_id else _SINCE_1 | _SINCE_2
+    now = {name: text for name, text in observed_options(inspect).items() if name not in known}
+    image_id = base.image_id or str(inspect.get("Image") or "")
+    whole = replace(base, options=frozen({**now, **base.options}), image_id=image_id, release=RELEASE)
+    if inspect.get("Image") != image_id:
+        return whole
     return replace(whole, inherited=_inherited(whole, image))
 
 
+_SINCE_1 = {
+    *(
+        "memory",
+        "memory-reservation",
+        "memory-swap",
+        "cpus",
+        "cpu-shares",
+        "cpu-period",
+        "cpu-quota",
+        "cpuset-cpus",
+    ),
+    *("cpuset-mems", "pids-limit", "blkio-weight", "restart", "cap-add", "cap-drop", "sysctl", "tmpfs", "ulimit"),
+    *("log-driver", "log-opt", "shm-size", "read-only", "init", "user", "workdir", "hostname", "stop-signal"),
+    *("stop-timeout", "dns", "add-host", "publish", "command"),
+}
 _SINCE_2 = {
     *("privileged", "volume", "device", "device-cgroup-rule", "network", "ipc", "pid", "uts", "userns"),
     *("cgroup-parent", "security-opt", "group-add", "runtime", "image", "entrypoint"),
 }
-"""The run options that the release before did not know."""
+"""The run options that the releases before knew."""
 
 
 def own_of(base: Base) -> Base:

@@ -15,7 +15,7 @@ from typing import Any
 
 from confd.adoption import adoption_of
 from confd.agent.apply import Applier, Work
-from confd.agent.base import base_of, base_on, completed, image_name
+from confd.agent.base import RELEASE, base_of, base_on, completed, image_name
 from confd.agent.inventory import Inventory, Place
 from confd.agent.observe import Sight, is_looping, name_of, observe
 from confd.agent.order import Mentions, Waiting, unsettled
@@ -154,7 +154,7 @@ class Reconciler:
                 self._see_first(container, inspect, place)
             elif (known.env, known.app) != place:
                 self.ledger.record_base(container, replace(known, env=place[0], app=place[1]))
-            elif not known.base.image_id:
+            elif known.base.release < RELEASE:
                 base = completed(known.base, inspect, self._image(inspect))
                 self.ledger.record_base(container, replace(known, base=base))
         return inspects

@@ -203,6 +203,8 @@ def _gpu_words(name: str, text: str) -> dict[str, Any]:
             raise refusal(name, _GPUS_RULE)
         pairs = (one.partition("=") for one in its.split(","))
         found[member] = {one: text for one, _, text in pairs} if member == "options" else its
+    if not found:
+        raise refusal(name, _GPUS_RULE)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,56 +12,7 @@ from confd.options import conflicts, observed_options, write_options
 from confd.ports import Replacement
 from confd.targets.docker import DockerTarget
 from tests.support.engine import IMAGE, EngineProcess
-from tests.unit.options.samples import parsed
-
-CREATE: list[tuple[Mapping[str, Any], str]] = [
-    ({"cpus": 1, "cpu-quota": 50000}, "Nano CPUs and CPU Quota cannot both be set"),
-    ({"cpus": 1, "cpu-period": 50000}, "Nano CPUs and CPU Period cannot both be set"),
-    ({"memory-swap": "1g"}, "You should always set the Memory limit when using Memoryswap limit"),
-    ({"memory-swap": "64m", "memory": "128m"}, "Minimum memoryswap limit should be larger than memory limit"),
-    ({"memory-reservation": "128m", "memory": "64m"}, "memory limit can not be less than memory reservation limit"),
-    ({"cpu-rt-runtime": 2000, "cpu-rt-period": 1000}, "cpu real-time runtime cannot be higher than cpu real-time"),
-    ({"hostname": "box", "uts": "host"}, "hostname and the UTS mode"),
-    ({"hostname": "box", "network": "container:db"}, "hostname and the network mode"),
-    ({"publish": "80", "network": "container:db"}, "port publishing and the container type network mode"),
-    ({"publish-all": True, "network": "container:db"}, "port publishing and the container type network mode"),
-    ({"expose": "80", "network": "container:db"}, "port exposing and the container type network mode"),
-    ({"dns": "10.0.0.2", "network": "container:db"}, "dns and the network mode"),
-    ({"add-host": "a:10.0.0.2", "network": "container:db"}, "custom host-to-IP mapping and the network mode"),
-    ({"mac-address": "02:42:ac:11:00:09", "network": "container:db"}, "mac-address and the network mode"),
-    ({"mac-address": "02:42:ac:11:00:09", "network": "host"}, "mac-address and the network mode"),
-    ({"link": "db", "network": "container:db"}, "container type network can't be used with links"),
-    ({"link": "db", "network": "host"}, "host type networking can't be used with links"),
-    ({"volume": "/srv:/x", "tmpfs": {"/x": ""}}, "Duplicate mount point: /x"),
-    ({"volume": "/srv:/x", "mount": "type=volume,src=data,dst=/x"}, "Duplicate mount point: /x"),
-    ({"log-opt": {"mode": "sideways"}}, "logging mode not supported"),
-    ({"log-opt": {"max-buffer-size": "4m"}}, "max-buffer-size option is only supported with 'mode=non-blocking'"),
-    (
-        {"log-driver": "json-file", "log-opt": {"colour": "red"}},
-        "unknown log opt 'colour' for json-file log driver",
-    ),
-    ({"log-driver": "local", "log-opt": {"labels": "a"}}, "unknown log opt 'labels' for log driver local"),
-]
-"""Refused by the create call."""
-
-START: list[tuple[Mapping[str, Any], str]] = [
-    ({"ip": "10.0.0.9", "network": "bridge"}, "IP address is supported on user defined networks only"),
-    ({"network-alias": "web", "network": "bridge"}, "supported only for containers in user defined networks"),
-    ({"network-alias": "web", "network": "none"}, "supported only for containers in user defined networks"),
-    ({"sysctl": {"net.core.somaxconn": 1}, "network": "host"}, "not allowed in host network namespace"),
-    ({"sysctl": {"kernel.shmmax": 1}, "ipc": "host"}, "is not allowed in the hosts ipc namespace"),
-    ({"sysctl": {"kernel.domainname": "x"}, "uts": "host"}, "is not in a separate kernel namespace"),
-    ({"log-driver": "json-file", "log-opt": {"compress": "true"}}, "compress cannot be true when max-file is less"),
-]
-"""Refused when it starts: too late, as the old container is stopped by then."""
-
-PASSED_OVER: list[Mapping[str, Any]] = [
-    {"publish": "8080:80", "network": "host"},
-    {"shm-size": "128m", "ipc": "host"},
-    {"domainname": "example.org", "network": "container:db"},
-    {"mount": "type=volume,src=data,dst=/x", "tmpfs": {"/x": ""}},
-]
-"""Taken, and not done."""
+from tests.unit.options.contradicting import CREATE, PASSED_OVER, START, TOGETHER, canonical
 
 
 @pytest.fixture
@@ -71,10 +21,6 @@ def target(engine: EngineProcess) -> Iterator[DockerTarget]:
     made.create(Replacement("db", {"Image": IMAGE, "Cmd": ["sleep", "9"]}, {}))
     yield made
     made.close()
-
-
-def canonical(options: Mapping[str, Any]) -> dict[str, str]:
-    return {name: parsed(name, json.dumps(value)) for name, value in options.items()}
 
 
 def create(target: DockerTarget, options: Mapping[str, Any]) -> str:
@@ -119,18 +65,7 @@ def test_what_the_engine_takes_and_does_not_do_is_refused_at_write(
     create(target, options)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"memory-swap": -1},
-        {"read-only": True, "privileged": True},
-        {"dns": "10.0.0.2", "add-host": "a:10.0.0.2", "network": "host"},
-        {"domainname": "example.org", "uts": "host"},
-        {"cap-add": "NET_ADMIN", "privileged": True},
-        {"kernel-memory": "128m", "memory": "64m"},
-        {"tmpfs": {"/x": ""}, "mount": "type=tmpfs,dst=/y"},
-    ],
-)
+@pytest.mark.parametrize("options", TOGETHER)
 def test_what_goes_together_is_taken_by_both(target: DockerTarget, options: Mapping[str, Any]) -> None:
     assert conflicts(canonical(options)) == []
     seen = observed_options(target.inspect(create(target, options)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -137,3 +138,107 @@ def test_a_container_with_nothing_of_its_own_has_no_settings() -> None:
     bare["Config"]["Env"] = []
     assert taken_from(bare, {}).settings == {}
     assert taken_from(bare, {}).left == ()
+
+
+NETWORKS = '["front", {"name": "back", "alias": ["api"], "ip": "172.30.0.9", "driver-opt": {"a": "1"}}]'
+
+
+def test_what_an_inspect_would_not_tell_stands_in_a_label() -> None:
+    text, words = docker_args(due(label='{"team": "a b"}', expose='"80"', network=NETWORKS, ipc='"container:db"'))
+    asked = json.dumps(
+        {
+            "expose": {"80/tcp": False},
+            "label": {"team": None},
+            "modes": {"ipc": "container:db"},
+            "network": {"back": None},
+        },
+        separators=(",", ":"),
+    )
+    assert text.splitlines() == [
+        "--label confd.app=web \\",
+        "--label confd.env=dev \\",
+        "--label 'team=a b' \\",
+        f"--label 'confd.asked={asked}' \\",
+        "--expose=80/tcp \\",
+        "--ipc=container:db \\",
+        "--network=front \\",
+        "--network=name=back,alias=api,ip=172.30.0.9,driver-opt=a=1",
+    ]
+    assert words == (
+        "run/network: an engine before API 1.44 takes the first; `docker network connect` does others",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "flags"),
+    [
+        ("gpus", '"all"', ["all"]),
+        ("gpus", "2", ["2"]),
+        (
+            "gpus",
+            '{"device": ["0", "1"], "capabilities": ["utility"], "driver": "nvidia", "options": {"a": "1"}}',
+            ['driver=nvidia,"device=0,1",capabilities=utility,options=a=1'],
+        ),
+        ("gpus", '{"count": 1, "capabilities": "utility"}', ["count=1,capabilities=utility"]),
+        ("publish", '"[::1]:80:80"', ["[::1]:80:80"]),
+        ("health-cmd", '["a b", "c"]', ["'a b' c"]),
+        ("health-interval", '"1.5s"', ["1500ms"]),
+        ("health-interval", '"1000001ns"', ["1000001ns"]),
+        ("mount", '"type=tmpfs,dst=/a,readonly"', ["type=tmpfs,dst=/a,readonly"]),
+        ("mount", '{"type": "bind", "src": "/a,b", "dst": "/c"}', ['type=bind,"src=/a,b",dst=/c']),
+    ],
+)
+def test_what_has_members_is_spelled_in_words_with_commas(name: str, given: str, flags: list[str]) -> None:
+    assert spelled(name, parsed(name, given)) == flags
+
+
+def test_an_override_has_one_key_for_what_belongs_together() -> None:
+    document, words = compose_override(
+        due(
+            network=NETWORKS,
+            network_alias='["web"]',
+            ip='"10.0.0.9"',
+            health_cmd='["check"]',
+            health_interval='"30s"',
+            volume='["/a:/a"]',
+            mount='["type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=0700", "src=data,dst=/d,volume-nocopy"]',
+            device_read_bps='["/dev/sda:1m"]',
+            blkio_weight="300",
+            gpus='{"device": "0"}',
+            label='{"team": "shop"}',
+            volumes_from='["db:ro"]',
+        ),
+        "shop",
+    )
+    body: Any = document["services"]
+    shop = body["shop"]
+    assert shop["networks"] == {
+        "front": {"aliases": ["web"], "ipv4_address": "10.0.0.9"},
+        "back": {"aliases": ["api"], "ipv4_address": "172.30.0.9", "driver_opts": {"a": "1"}},
+    }
+    assert document["networks"] == {"front": {"external": True}, "back": {"external": True}}
+    assert shop["healthcheck"] == {"test": ["CMD", "check"], "interval": "30s"}
+    assert shop["volumes"] == [
+        {"type": "volume", "source": "data", "target": "/d", "volume": {"nocopy": True}},
+        {"type": "tmpfs", "target": "/t", "tmpfs": {"size": 1048576, "mode": 0o700}},
+        "/a:/a",
+    ]
+    assert shop["blkio_config"] == {
+        "weight": 300,
+        "device_read_bps": [{"path": "/dev/sda", "rate": 1048576}],
+    }
+    (gpu,) = shop["deploy"]["resources"]["reservations"]["devices"]
+    assert gpu == {"device_ids": ["0"], "capabilities": ["gpu"]}
+    assert shop["labels"]["team"] == "shop"
+    assert shop["volumes_from"] == ["container:db:ro"]
+    assert words == ()
+
+
+def test_one_network_with_an_alias_is_named_and_one_without_is_a_mode() -> None:
+    named: Any = compose_override(due(network='"front"', network_alias='["web"]'), "web")[0]
+    assert named["services"]["web"]["networks"] == {"front": {"aliases": ["web"]}}
+    mode: Any = compose_override(due(network='"front"'), "web")[0]
+    assert mode["services"]["web"]["network_mode"] == "front"
+    assert compose_override(due(network_alias='["web"]'), "web")[1] == (
+        "run/network-alias: Compose has no word for it",
+    )

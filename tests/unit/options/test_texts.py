@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from confd import jsontext
 from confd.errors import Invalid
-from confd.options import OPTIONS, Option
+from confd.options import OPTIONS, Option, observed_options, read_back, spelled
 from confd.options.option import Grammar
-from tests.unit.options.samples import parsed
+from confd.options.texts import flag
+from tests.unit.options.samples import BARE, created, parsed
 
 MIB = 1024 * 1024
 
@@ -106,3 +107,102 @@ def test_an_option_that_refuses_nothing_has_no_form_to_tell() -> None:
     anything = Option("any", "", Grammar(lambda name, value: jsontext.dump(value)), OPTIONS["init"].place)
     assert anything.form == ""
     assert OPTIONS["init"].form == "true or false"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "canonical"),
+    [
+        ("health-interval", '"1m30s"', "90000000000"),
+        ("health-timeout", '"1.5s"', "1500000000"),
+        ("health-cmd", '"true"', '"true"'),
+        ("health-cmd", '["true", "-x"]', '["true","-x"]'),
+        ("publish", '["8000-8001:80-81", "9000-9010:90", "[::1]:443:443"]',
+         '{"443/tcp":[{"HostIp":"::1","HostPort":"443"}],"80/tcp":[{"HostIp":"","HostPort":"8000"}],'
+         '"81/tcp":[{"HostIp":"","HostPort":"8001"}],"90/tcp":[{"HostIp":"","HostPort":"9000-9010"}]}'),
+        ("expose", '[80, "90-91/udp"]', '["80/tcp","90/udp","91/udp"]'),
+        ("expose", "80", '["80/tcp"]'),
+        ("mac-address", '"02-42-AC-11-00-09"', '"02:42:ac:11:00:09"'),
+        ("device-read-bps", '["/dev//sdb:1m", "/dev/sda:2k"]', '{"/dev/sda":2048,"/dev/sdb":1048576}'),
+        ("gpus", '"all"', '[{"count":-1,"capabilities":["gpu"]}]'),
+        ("gpus", "2", '[{"count":2,"capabilities":["gpu"]}]'),
+        ("gpus", '"driver=nvidia,\\"device=1,0\\",capabilities=utility,\\"options=a=1,b=2\\""',
+         '[{"driver":"nvidia","device":["0","1"],"capabilities":["gpu","utility"],"options":{"a":"1","b":"2"}}]'),
+        ("gpus", '[{"count": "all", "capabilities": "utility"}]',
+         '[{"count":-1,"capabilities":["gpu","utility"]}]'),
+        ("security-opt", '["systempaths:unconfined", "no-new-privileges=true"]',
+         '["no-new-privileges","systempaths=unconfined"]'),
+        ("link", '"db"', '["db:db"]'),
+        ("volumes-from", '["b:rw", "a:ro"]', '["a:ro","b"]'),
+        ("log-opt", '{"mode": "non-blocking"}', '{"mode":"non-blocking"}'),
+        ("memory-swap", '"-1"', "-1"),
+    ],
+)  # fmt: skip
+def test_one_canonical_text_of_each_spelling(name: str, text: str, canonical: str) -> None:
+    assert parsed(name, text) == canonical
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("health-interval", "30", "a duration like 30s"),
+        ("health-interval", '"100us"', "at least 1ms"),
+        ("health-interval", '"999999999999h"', "less than 292 years"),
+        ("health-cmd", '""', "a command line for the shell"),
+        ("health-cmd", "[]", "a command line for the shell"),
+        ("health-cmd", '["a\\u0000"]', "without a NUL"),
+        ("publish", '"8000-8002:80-81"', "ranges of ports that are of one length"),
+        ("publish", '"81-80"', "ports may be ranges"),
+        ("expose", '"x"', "ports may be ranges"),
+        ("expose", '"0"', "ports may be ranges"),
+        ("device-read-bps", '"/dev/sda"', "/dev/NAME:RATE"),
+        ("device-read-bps", '"sda:1m"', "/dev/NAME:RATE"),
+        ("device-read-bps", '"/dev/sda:fast"', "a size like"),
+        ("blkio-weight-device", '"sda:1"', "/dev/NAME:WEIGHT"),
+        ("gpus", '"some"', "all, a number"),
+        ("gpus", '"count=1,count=2"', "all, a number"),
+        ("gpus", '{"count": 1, "device": "0"}', "count or device, not both"),
+        ("gpus", '{"count": "few"}', "count or device, not both"),
+        ("gpus", '{"speed": 1}', "all, a number"),
+        ("gpus", '{"options": {"a": 1}}', "all, a number"),
+        ("gpus", '""', "all, a number"),
+        ("sysctl", '{"kernel.panic": 1}', "all others are the host's"),
+        ("ulimit", '{"a b": 1}', "NAME=SOFT"),
+        ("image", '"a b"', "run/image (IMAGE)"),
+    ],
+)
+def test_what_is_refused_names_the_flag_and_says_what_is_allowed(name: str, text: str, says: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        parsed(name, text)
+    assert refused.value.detail.startswith(f"run/{name} ({flag(name)}): expected ")
+    assert says in refused.value.detail
+
+
+@given(st.integers(10**6, 2**62))
+def test_a_duration_is_what_it_was_spelled_as(nanoseconds: int) -> None:
+    (spelling,) = spelled("health-interval", str(nanoseconds))
+    if nanoseconds % 1000 == 0 or nanoseconds < 10**12:
+        assert OPTIONS["health-interval"].parse(spelling) == str(nanoseconds)
+
+
+def test_other_fields_of_a_check_are_no_options_where_it_is_none() -> None:
+    assert observed_options({"Config": {"Healthcheck": {"Test": ["CMD-SHELL"]}}}).get("health-cmd") == "[]"
+    body = {"Healthcheck": {"Test": ["CMD", "x"]}}
+    OPTIONS["no-healthcheck"].place.unset(body)
+    OPTIONS["no-healthcheck"].place.write(body, "false")
+    assert body == {"Healthcheck": {"Test": ["CMD", "x"]}}
+
+
+def test_a_confinement_that_is_open_stands_in_fields_of_its_own() -> None:
+    text = parsed("security-opt", '["systempaths=unconfined", "no-new-privileges"]')
+    made = created(BARE, {"security-opt": text})
+    assert (made["HostConfig"]["MaskedPaths"], made["HostConfig"]["ReadonlyPaths"]) == ([], [])
+    assert observed_options(made)["security-opt"] == text
+    assert created(made, {})["HostConfig"].get("MaskedPaths") is None
+    both = {"security-opt": text, "privileged": "true"}
+    assert read_back(both) == {"security-opt": '["no-new-privileges"]', "privileged": "true"}
+
+
+def test_input_that_is_closed_after_the_first_reader_is_so_no_more() -> None:
+    body = {"OpenStdin": True, "StdinOnce": True}
+    OPTIONS["interactive"].place.unset(body)
+    assert body == {"OpenStdin": False, "StdinOnce": False}
