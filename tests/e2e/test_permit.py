@@ -26,6 +26,20 @@ DANGEROUS = {
     *("privileged", "volume", "device", "device-cgroup-rule", "network", "ipc", "pid", "uts", "userns"),
     *("cap-add", "security-opt", "image", "entrypoint", "command", "cgroup-parent", "runtime", "user", "group-add"),
     *("publish", "sysctl", "tmpfs", "add-host", "dns", "log-driver", "log-opt"),
+    *(
+        "mount",
+        "volumes-from",
+        "volume-driver",
+        "storage-opt",
+        "link",
+        "gpus",
+        "network-alias",
+        "ip",
+        "mac-address",
+    ),
+    *("cgroupns", "oom-score-adj", "oom-kill-disable", "cpu-rt-runtime", "cpu-rt-period", "publish-all", "expose"),
+    "mac-address",
+    *("label", "annotation", "health-cmd", "tty", "interactive", "hostname", "domainname"),
 }
 
 
