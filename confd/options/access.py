@@ -313,7 +313,7 @@ ACCESS = (
         "how readily the host kills it when its own memory is short",
         integer(-1000, 1000),
         places.host("OomScoreAdj", 0),
-        (-500,),
+        (500,),
     ),
     Option(
         "security-opt",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,10 +52,16 @@ def read_back(options: Mapping[str, str]) -> dict[str, str]:
 
     Compared with what is observed, so that a default that is written down is no difference.
     """
+    return dict(_read_back(frozenset(options.items())))
+
+
+@functools.lru_cache(maxsize=256)
+def _read_back(options: frozenset[tuple[str, str]]) -> Mapping[str, str]:
+    """Remembered, since the containers of one app mostly have the same ones."""
     body: dict[str, Any] = {}
-    _write(body, options)
+    _write(body, dict(options))
     seen = inspect_of(body)
-    read = ((name, OPTIONS[name].place.read(seen) if name in OPTIONS else text) for name, text in options.items())
+    read = ((name, OPTIONS[name].place.read(seen) if name in OPTIONS else text) for name, text in options)
     return {name: text for name, text in read if text is not None}
 
 
