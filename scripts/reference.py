@@ -27,10 +27,9 @@ from confd.cli.program import confctl
 from confd.formats import FORMATS
 from confd.jsontext import Value
 from confd.metrics import Metric
-from confd.options import OPTIONS
-from confd.policies import PRESETS, preset_rules
 from confd.options import OPTIONS, UNSUPPORTED
 from confd.options.schema import run_options_schema
+from confd.policies import PRESETS, preset_rules
 from confd.services.context import Context
 from confd.shim.options import USAGE_TEXT
 from confd.targets import TARGETS
