@@ -189,6 +189,9 @@ def show_diff(difference: Iterable[Document]) -> None:
         click.echo(f"{sign} {cell(entry['key'])} = {values}")
 
 
+_FIELD = ("field", "before", "after")
+
+
 def show_plan(plan: Document) -> None:
     """A row a step, a row without action for a container that needs nothing."""
     rows: list[list[Any]] = []
@@ -203,6 +206,13 @@ def show_plan(plan: Document) -> None:
         if not container.get("steps"):
             rows.append([name, host, "-", "-", "nothing to do"])
     table(["CONTAINER", "HOST", "ACTION", "REACH", "WHY"], rows)
+    changes = [
+        [container.get("name"), container.get("host"), *(field.get(at) or "-" for at in _FIELD)]
+        for container in plan.get("containers", [])
+        for field in container.get("fields", [])
+    ]
+    if changes:
+        table(["CONTAINER", "HOST", "FIELD", "NOW", "THEN"], changes)
 
 
 def wait(client: Client, scope: Scope, revision: int, timeout_s: float) -> bool:

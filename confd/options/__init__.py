@@ -20,7 +20,7 @@ from confd.options.effect import (
     update_fields,
     write_options,
 )
-from confd.options.fields import FieldChange, field_changes
+from confd.options.fields import HIDDEN, FieldChange, field_changes
 from confd.options.network import shares_network
 from confd.options.option import Option, Place
 from confd.options.plain import plain_options
@@ -32,6 +32,7 @@ from confd.options.unsupported import UNSUPPORTED
 
 __all__ = [
     "EXEC",
+    "HIDDEN",
     "OPTIONS",
     "TOLD",
     "UNSUPPORTED",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from confd import jsontext
@@ -14,6 +14,8 @@ from confd.holds import holds_of
 from confd.keys import DEFAULT, Env, Host, Key, Layer, layers_of, show
 from confd.keystates import states_of
 from confd.model import ContainerPlan, Head, Observed, Snapshot
+from confd.options import FieldChange
+from confd.plan.fields import fields_of
 from confd.published import WAITS, step_document
 from confd.resolve import normal_text, resolve
 from confd.rollout import turn_of
@@ -151,19 +153,22 @@ def plan(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
     planner, containers = Planner(context, snapshot), []
     for told in _told(snapshot, scope):
         if told.observed is not None:
-            one = planner.plan(Place(scope.env, scope.app, told.host), told.observed)
-            containers.append(_plan_document(one, told))
+            place = Place(scope.env, scope.app, told.host)
+            one = planner.plan(place, told.observed)
+            rendered, _ = planner.due(place, told.observed.found)
+            containers.append(_plan_document(one, told, fields_of(one, rendered, told.observed)))
     as_of = min((str(one.status.get("at")) for one in _told(snapshot, scope)), default=None)
     return {"revision": snapshot.revision, "as_of": as_of, "containers": containers}
 
 
-def _plan_document(one: ContainerPlan, told: Told) -> dict[str, Any]:
+def _plan_document(one: ContainerPlan, told: Told, fields: Sequence[FieldChange]) -> dict[str, Any]:
     recreates = any(step.action == "recreate" and step.blocked is None for step in one.steps)
     return {
         "container": one.container,
         "name": one.name,
         "host": told.host,
         "steps": [step_document(step) for step in one.steps],
+        "fields": [asdict(field) for field in fields],
         "unchecked": list(UNCHECKED) if recreates else [],
     }
 

@@ -27,6 +27,7 @@ from confd.model import (
     Step,
 )
 from confd.plan import binding_problems, effect_of, make_plan, rule_for
+from confd.plan.fields import fields_of
 from confd.render import render
 from confd.resolve import resolve
 from confd.secret import Digest, DigestKey
@@ -624,3 +625,36 @@ def test_files_that_a_check_refused_hold_all_until_they_are_others() -> None:
     assert "files" in words(plan(rendered(binding, a="4"), observed, binding).due)
     silent = replace(observed, applied=replace(applied, rejected_detail=""))
     assert "did not agree" in (plan(new, silent, binding).held or FROZEN).why
+
+
+# --- fields -------------------------------------------------------------------------------------------------
+
+
+def fields(due: Rendered, observed: Observed, binding: Binding = Binding()) -> list[str]:  # noqa: B008
+    return [str(one) for one in fields_of(plan(due, observed, binding), due, observed)]
+
+
+def test_every_field_that_a_plan_changes_is_told_and_no_value_of_a_variable() -> None:
+    old, new = rendered(A="1", B="1", run__memory='"256m"'), rendered(A="2", C="3", run__memory='"512m"')
+    observed = container(old, facts={"allow_run": ()})
+    assert fields(new, observed) == [
+        "Config.Env.A: (not shown) -> (not shown)",
+        "Config.Env.B: (not shown) -> (not shown)",
+        "Config.Env.C: (not shown) -> (not shown)",
+        "HostConfig.Memory: 268435456 -> 536870912",
+        "HostConfig.MemorySwap: 536870912 -> 1073741824",
+    ]
+    assert fields(new, replace(observed, shim="http")) == [
+        "HostConfig.Memory: 268435456 -> 536870912",
+        "HostConfig.MemorySwap: 536870912 -> 1073741824",
+    ]
+
+
+def test_a_live_update_and_changed_arguments_tell_their_fields_too() -> None:
+    old, new = rendered(A="1", run__pids_m_limit="9"), rendered(A="1")
+    assert fields(new, container(old)) == ["HostConfig.PidsLimit: 9 -> -1"]
+    with_arguments = Binding(arguments={"--a": "A"})
+    told = fields(rendered(with_arguments, A="2"), container(old), with_arguments)
+    assert "Config.Cmd: (not shown) -> (not shown)" in told
+    assert fields(old, container(old)) == []
+    assert fields(rendered(A="2"), container(old, max_reach=Reach.IN_PLACE), Binding()) == []

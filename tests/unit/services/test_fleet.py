@@ -180,6 +180,7 @@ def test_the_plan_is_that_of_each_hosts_own_settings(running: Context) -> None:
         ("web-2", "h2", ["recreate"]),
     ]
     assert document["containers"][0]["unchecked"]
+    assert document["containers"][0]["fields"]
     assert document["as_of"] == "2026-01-02T00:00:00Z"
 
 
