@@ -9,8 +9,9 @@ from typing import Any
 
 from confd import __version__
 from confd.actions import REACHES
-from confd.actions.fidelity import obstacles_of
+from confd.actions.obstacles import obstacles_of
 from confd.agent.agent import Agent
+from confd.agent.following import Following
 from confd.agent.inventory import Inventory, own_container
 from confd.agent.logs import KeptLogs
 from confd.agent.observe import Labels
@@ -21,6 +22,7 @@ from confd.agent.status import Reporter
 from confd.agent.trust import Trust
 from confd.agent.turns import Turns
 from confd.agent.world import World
+from confd.binding import binding_of
 from confd.clock import SystemClock
 from confd.config import AgentConfig, EtcdConfig
 from confd.durable import Folder
@@ -93,15 +95,27 @@ def build_agent(config: AgentConfig) -> Agent:
         facts,
         observe_only=config.observe,
         freeze=config.data / "freeze",
-        healer=healer_for(target, ledger, clock, logs),
-        obstructer=obstacles_of,
         trust=Trust(clock, Folder(kept, sync=True)),
         here=inventory.ids,
     )
+    following = Following(
+        target,
+        labels,
+        ledger,
+        clock,
+        logs,
+        inventory.all,
+        inventory.place,
+        lambda place: binding_of(mirror.snapshot, *place)[0],
+        world.check,
+        inventory.own,
+    )
+    world.healer = healer_for(target, ledger, clock, logs, following)
+    world.obstructer = lambda inspect, others: obstacles_of(inspect, others, following.why_not)
     reporter = Reporter(store, keyspace, config.host, clock)
     turns = Turns(store, keyspace, config.host, mirror, clock)
     sightings = Sightings(store, keyspace, config.host, clock)
-    acts = acts_for(target, labels, clock, logs)
+    acts = acts_for(target, labels, clock, logs, following)
     reconciler = Reconciler(config.host, world, inventory, ledger, reporter, clock, acts, REACHES, turns, sightings)
     return Agent(
         config.env,

@@ -189,6 +189,11 @@ class Ledger:
         """Remember a container's own spec before anything is done to it."""
         self._write({container: entry})
 
+    def rebase(self, container: Container, base: Base) -> None:
+        """Its own spec names another container now; all else that is known of it stays."""
+        if self._known(container).base != base:
+            self._write({container: replace(self._known(container), base=base)})
+
     def adopt(self, container: Container) -> None:
         """From now on settings are brought into the container."""
         self._write({container: replace(self._known(container), adopted=True)})
@@ -211,19 +216,26 @@ class Ledger:
         entry = replace(
             old, applied=applied, arguments=arguments, intent=None, outcomes=kept(old.outcomes, outcomes)
         )
-        if successor is None or successor.container == container:
-            self._write({container: entry})
-            return
-        told: list[Operation] = [Delete(self._keyspace.status(self._host, container))]
-        if successor.status:
-            told.append(Put(self._keyspace.status(self._host, successor.container), successor.status))
-        self._commit(told, {successor.container: entry, container: None})
+        self._hand_over(container, entry, successor)
 
-    def failed(self, container: Container, spec: Digest | None, outcomes: Sequence[Outcome]) -> None:
-        """The last of the outcomes failed; with `spec`, that spec is not tried again until it changes."""
+    def as_before(self, container: Container, successor: Container) -> Successor:
+        """A successor with the status of the one before it, until it is looked at. Raises `Unavailable`."""
+        key = self._keyspace.status(self._host, container)
+        told = self._store.read([key]).entries.get(key)
+        return Successor(successor, told.text.replace(container, successor) if told is not None else "")
+
+    def failed(
+        self,
+        container: Container,
+        applied: Applied,
+        outcomes: Sequence[Outcome],
+        successor: Successor | None = None,
+    ) -> None:
+        """The last of the outcomes failed; what `applied` says is `failed` is not tried again until it changes."""
         old, detail = self._known(container), outcomes[-1].detail
-        applied = old.applied if spec is None else replace(old.applied, failed=spec, failed_detail=detail)
-        self._write({container: replace(old, applied=applied, intent=None, outcomes=kept(old.outcomes, outcomes))})
+        applied = replace(applied, failed_detail=detail) if applied.failed else applied
+        entry = replace(old, applied=applied, intent=None, outcomes=kept(old.outcomes, outcomes))
+        self._hand_over(container, entry, successor)
 
     def halted(self, container: Container, outcomes: Sequence[Outcome]) -> None:
         """A brake came on in the middle: what is left is planned anew once that is off."""
@@ -237,6 +249,16 @@ class Ledger:
     def _known(self, container: Container) -> LedgerEntry:
         with self._lock:
             return self._entries[container]
+
+    def _hand_over(self, container: Container, entry: LedgerEntry, successor: Successor | None) -> None:
+        """Write the entry, and with a successor under that, with its status in place of the one before."""
+        if successor is None or successor.container == container:
+            self._write({container: entry})
+            return
+        told: list[Operation] = [Delete(self._keyspace.status(self._host, container))]
+        if successor.status:
+            told.append(Put(self._keyspace.status(self._host, successor.container), successor.status))
+        self._commit(told, {successor.container: entry, container: None})
 
     def _write(self, entries: Mapping[Container, LedgerEntry | None]) -> None:
         self._commit([], entries)

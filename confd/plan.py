@@ -169,6 +169,8 @@ def _plan_container(
     else:
         for need in needs:
             _decide(need, rule_for(binding, need.key), rendered, observed, draft)
+        if not needs and observed.applied.failed == rendered.target(shim=bool(observed.shim)):
+            draft.due["recreate", ""] = {}  # it has all it is due, and was kept though it is not good
         _combine(draft, case)
     steps = _steps(draft, case)
     settles = {key: digest for key, digest in rendered.key_digests.items() if key not in draft.behind}

@@ -16,7 +16,7 @@ from confd.model import EMPTY
 from confd.options import observed_options, shares_network, write_options
 from confd.ports import Inspect, Replacement
 
-__all__ = ["Wanted", "followers_of", "obstacles_of", "replacement_of"]
+__all__ = ["Wanted", "as_it_is", "replacement_of"]
 
 _ENDPOINT = ("IPAMConfig", "Links", "Aliases", "DriverOpts")
 
@@ -26,6 +26,7 @@ class Wanted:
     """What the successor is to have: all variables, all run options (canonical), further arguments, our labels.
 
     `image` is the name or id to create it from; `leaves` the Config of the image that it leaves, if it does.
+    `sources` are the containers that it takes volumes from.
     """
 
     image: str
@@ -34,18 +35,26 @@ class Wanted:
     arguments: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     leaves: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    sources: Sequence[Inspect] = ()
+
+
+def as_it_is(inspect: Inspect, image: str, labels: Mapping[str, str] = EMPTY) -> Wanted:
+    """What a container has, for one that is made anew without a change."""
+    pairs = (str(item).partition("=") for item in inspect["Config"].get("Env") or ())
+    variables = {name: value for name, _, value in pairs}
+    return Wanted(image, variables, observed_options(inspect), labels=labels)
 
 
 def replacement_of(inspect: Inspect, name: str, wanted: Wanted) -> Replacement:
     """The successor's create body under a name. Raises `EngineRefused` for what could not be undone later."""
     config = copy.deepcopy(dict(inspect["Config"]))
     host = copy.deepcopy(dict(inspect["HostConfig"]))
-    config["Env"] = [f"{variable}={value}" for variable, value in wanted.variables.items()]
+    config["Env"] = _environment(config, wanted)
     config["Labels"] = {**_labels(config, wanted), **wanted.labels}
     if config.get("Hostname") == str(inspect["Id"])[:12]:
         config["Hostname"] = ""
     host["ContainerIDFile"] = ""
-    host["Mounts"] = _mounts(inspect, host)
+    host["Mounts"] = _mounts(inspect, host, wanted.sources)
     body: dict[str, Any] = {**config, "HostConfig": host}
     write_options(body, observed_options(inspect), wanted.options)
     body["Image"] = wanted.image
@@ -67,6 +76,12 @@ def replacement_of(inspect: Inspect, name: str, wanted: Wanted) -> Replacement:
     if first is not None:
         body["NetworkingConfig"] = {"EndpointsConfig": {first: networks.pop(first)}}
     return Replacement(name, body, networks)
+
+
+def _environment(config: Mapping[str, Any], wanted: Wanted) -> list[str]:
+    """The variables; a name without any value, which takes its image's away, stays one."""
+    bare = {item for item in config.get("Env") or () if "=" not in item}
+    return [name if name in bare and not value else f"{name}={value}" for name, value in wanted.variables.items()]
 
 
 def _labels(config: Mapping[str, Any], wanted: Wanted) -> dict[str, str]:
@@ -95,46 +110,15 @@ def _share(body: dict[str, Any]) -> None:
         host["PortBindings"] = {}
 
 
-def obstacles_of(inspect: Inspect, others: Sequence[Inspect] = ()) -> tuple[str, ...]:
-    """Why the container cannot be recreated without loss; empty where it can."""
-    host = inspect["HostConfig"]
-    found: list[str] = []
-    if host.get("AutoRemove"):
-        found.append("it was started with --rm: the engine removes it when it stops, so it could not be put back")
-    if (inspect.get("State") or {}).get("Paused"):
-        found.append("it is paused, and would run afterwards; `docker unpause` lets it go on")
-    if host.get("VolumesFrom"):
-        found.append("it takes volumes from another container (--volumes-from), which is not carried over yet")
-    if host.get("Links"):
-        found.append("it has legacy links (--link), which are not carried over yet; use a network with aliases")
-    if "com.docker.swarm.task.id" in (inspect["Config"].get("Labels") or {}):
-        found.append("it is a task of a Swarm service, which Swarm alone replaces")
-    found += [f"{name} shares its namespaces and would lose them" for name in followers_of(inspect, others)]
-    return tuple(found)
-
-
-def followers_of(inspect: Inspect, others: Sequence[Inspect]) -> list[str]:
-    """The names of containers that live in this one's network, ipc or pid namespace, or use its volumes."""
-    ids = {str(inspect["Id"]), str(inspect["Id"])[:12], str(inspect["Name"]).lstrip("/")}
-    found: list[str] = []
-    for other in others:
-        host = other["HostConfig"]
-        modes = [str(host.get(mode) or "") for mode in ("NetworkMode", "IpcMode", "PidMode")]
-        shared = {mode.removeprefix("container:") for mode in modes if mode.startswith("container:")}
-        shared |= {str(source).partition(":")[0] for source in host.get("VolumesFrom") or ()}
-        if shared & ids and other["Id"] != inspect["Id"]:
-            found.append(str(other["Name"]).lstrip("/"))
-    return found
-
-
-def _mounts(inspect: Inspect, host: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The mounts it was created with, and its anonymous volumes by name."""
+def _mounts(inspect: Inspect, host: Mapping[str, Any], sources: Sequence[Inspect]) -> list[dict[str, Any]]:
+    """The mounts it was created with, and its anonymous volumes by name; not those that it has from others."""
+    taken = {(one.get("Destination"), one.get("Name")) for other in sources for one in other.get("Mounts") or ()}
     mounts = [dict(mount) for mount in host.get("Mounts") or ()]
     bound = {str(bind).split(":")[1] for bind in host.get("Binds") or () if ":" in str(bind)}
     by_target = {str(mount.get("Target")): mount for mount in mounts}
     for seen in inspect.get("Mounts") or ():
         target, name = str(seen.get("Destination")), seen.get("Name")
-        if seen.get("Type") != "volume" or not name or target in bound:
+        if seen.get("Type") != "volume" or not name or target in bound or (target, name) in taken:
             continue
         if target in by_target:
             by_target[target].setdefault("Source", name)
@@ -159,7 +143,7 @@ def _mode(host: Mapping[str, Any]) -> str:
 
 def _check_left(networks: Mapping[str, Mapping[str, Any]]) -> None:
     """Raises `EngineRefused` where an unset could not bring back what the container has in its networks."""
-    if len(networks) > 1 or any(networks.values()):
+    if len(networks) > 1 or any(any(asked.values()) for asked in networks.values()):
         raise EngineRefused(
             "run/network: the container has aliases, an address or several networks of its own, which nobody could "
             "bring back afterwards; change its network where it is started, as with Compose"
@@ -170,7 +154,7 @@ def _networks(inspect: Inspect) -> dict[str, dict[str, Any]]:
     """Each network's endpoint as it was asked for: without the short id among its aliases or what was found."""
     found: dict[str, dict[str, Any]] = {}
     for name, endpoint in ((inspect.get("NetworkSettings") or {}).get("Networks") or {}).items():
-        asked = {member: endpoint[member] for member in _ENDPOINT if endpoint.get(member)}
+        asked = {member: endpoint[member] for member in _ENDPOINT if endpoint.get(member) is not None}
         if "Aliases" in asked:
             asked["Aliases"] = [alias for alias in asked["Aliases"] if alias != str(inspect["Id"])[:12]]
         found[name] = asked

@@ -17,10 +17,12 @@ from confd.model import frozen
 from confd.options import observed_options
 from confd.ports import Inspect
 
-__all__ = ["base_of", "base_on", "completed", "image_name", "own_of"]
+__all__ = ["base_of", "base_on", "completed", "image_name", "own_of", "rejoined"]
 
 _FROM_IMAGE = ("entrypoint", "command", "user", "workdir", "stop-signal")
 """The run options that an image gives to its containers."""
+
+_OTHER = "container:"
 
 
 def image_name(inspect: Inspect, label: str) -> str:
@@ -53,6 +55,13 @@ _SINCE_2 = {
     *("cgroup-parent", "security-opt", "group-add", "runtime", "image", "entrypoint"),
 }
 """The run options that the release before did not know."""
+
+
+def rejoined(base: Base, inspect: Inspect) -> Base:
+    """The base of one that shares another's namespaces, where that is another container now."""
+    now = observed_options(inspect)
+    shared = {name: now[name] for name in ("network", "ipc", "pid") if _OTHER in base.options.get(name, "")}
+    return replace(base, options=frozen({**base.options, **shared}))
 
 
 def own_of(base: Base) -> Base:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from confd.adoption import Adoption, adoption_of
-from confd.agent.account import applied_after, intent_of, with_words
+from confd.agent.account import applied_after, failed_with, intent_of, tried_by, with_words
 from confd.agent.base import base_of, base_on, completed, image_name
 from confd.agent.inventory import Inventory, Place
 from confd.agent.logs import LastWords
@@ -341,10 +341,14 @@ class Reconciler:
                 if outcomes[-1].result is Result.FAILED:
                     if step.reach >= Reach.NEW_PROCESS:
                         self.turns.failed(place, step, plan.name, outcomes[-1].detail)
-                    self.ledger.failed(container, target if step.action == "recreate" else None, outcomes)
-                    log.warning("%s of %s failed: %s", step.action, plan.name, outcomes[-1].detail)
-                    why = outcomes[-1].detail
-                    return Ended(container, not_again(why) if step.action == "recreate" else why)
+                    now, why = outcomes[-1].container or container, outcomes[-1].detail
+                    self.inventory.touched(now)
+                    failed = Report(replace(seen, id=now), rendered, plan.steps, why)
+                    successor = Successor(now, self.reporter.succession(failed, container))
+                    tried = tried_by(step, old, after, target)
+                    self.ledger.failed(container, tried, outcomes, successor=successor)
+                    log.warning("%s of %s failed: %s", step.action, plan.name, why)
+                    return Ended(now, not_again(why) if step.action == "recreate" else why)
         except Held as held:
             self.ledger.halted(container, outcomes)
             log.info("%s: stopped before its next step: %s", plan.name, held.detail)
@@ -370,7 +374,7 @@ class Reconciler:
             self.inventory.touched(container)
             if error.retryable:
                 raise
-            return with_words(heard, self._outcome(step, Result.FAILED, error.detail, work.rendered, began))
+            return failed_with(error, heard, self._outcome(step, Result.FAILED, error.detail, work.rendered, began))
         if step.action not in ("signal", "files"):
             self.inventory.touched(container)
             self.inventory.touched(current)

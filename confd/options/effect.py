@@ -53,11 +53,13 @@ def read_back(options: Mapping[str, str]) -> dict[str, str]:
 def write_options(body: dict[str, Any], now: Mapping[str, str], wanted: Mapping[str, str]) -> None:
     """Make the options of a create body those that are wanted, and no others. `now` are those it has.
 
-    All are unset first, so that neither an order of writing nor a field that two options share matters.
+    What stays is left as it is spelled there. All others are unset first, so that neither an order of writing nor a
+    field that two options share matters.
     """
     for name in now:
-        OPTIONS[name].place.unset(body)
-    _write(body, wanted)
+        if wanted.get(name) != now[name]:
+            OPTIONS[name].place.unset(body)
+    _write(body, {name: text for name, text in wanted.items() if now.get(name) != text})
 
 
 def update_fields(options: Mapping[str, str], inspect: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 from confd.actions import ACTIONS, recreate, restart, signal, update
-from confd.actions.fidelity import Wanted, obstacles_of
+from confd.actions.fidelity import Wanted
+from confd.actions.gate import Gate
+from confd.actions.obstacles import obstacles_of
+from confd.actions.stopping import Stop
+from confd.actions.swap import Swap
 from confd.clock import SystemClock
 from confd.errors import EngineRefused, StartFailed
 from confd.model import Reach
@@ -24,7 +28,7 @@ NOWHERE = Path("/nowhere")
 """In place of /proc, so that no signal goes by a pid."""
 
 ALWAYS = OPTIONS["restart"].parse("always")
-SWAP = recreate.Swap(monitor_s=0.0)
+SWAP = Swap(gate=Gate(0.0))
 
 
 def _program(inspect: Inspect) -> Program:
@@ -40,13 +44,15 @@ def _wanted(inspect: Inspect, **variables: str) -> Wanted:
 
 def _recreate(target: Any, inspect: Inspect, **variables: str) -> None:
     wanted = _wanted(inspect, **variables)
-    recreate.apply(target, inspect, wanted, SWAP, SystemClock(), lambda note: None)
+    recreate.apply(target, inspect, wanted, SWAP, SystemClock())
 
 
 RUNS: Mapping[str, Callable[[Any, Inspect], None]] = {
     signal.NAME: lambda target, inspect: signal.apply(target, inspect, "HUP", NOWHERE),
     update.NAME: lambda target, inspect: update.apply(target, inspect, {"memory": "67108864"}),
-    restart.NAME: lambda target, inspect: restart.apply(target, inspect, 1.0),
+    restart.NAME: lambda target, inspect: restart.apply(
+        target, inspect, Stop(timeout_s=1.0), Gate(0.0), SystemClock()
+    ),
     recreate.NAME: lambda target, inspect: _recreate(target, inspect, level="debug"),
 }
 """A run of each action on a container that runs. A new action takes one more."""
