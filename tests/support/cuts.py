@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from confd.errors import EngineUnavailable
-from confd.targets.docker import DockerTarget
+from confd.ports import Engine
 
 __all__ = ["CALLS", "Cut", "CutOff"]
 
@@ -23,9 +23,7 @@ class CutOff:
     `lose` is called at that point: for an engine that ends there, so that the agent learns of it.
     """
 
-    def __init__(
-        self, target: DockerTarget, at: int, *, done: bool, lose: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, target: Engine, at: int, *, done: bool, lose: Callable[[], None] | None = None) -> None:
         self._target, self._left, self._done, self._lose = target, at, done, lose
         self.point = f"{at}, {'done' if done else 'not done'}"
 
