@@ -21,13 +21,13 @@ __all__ = ["ACCESS", "IMAGE", "UNSUPPORTED", "shares_network"]
 IMAGE = "image"
 
 UNSUPPORTED: Mapping[str, str] = {
-    "volumes-from": "volumes of another container are not carried over a recreate; name them with run/volume",
-    "link": "legacy links are not carried over a recreate; use a network and its names",
+    "volumes-from": "whoever starts the container says so, and it is kept; name volumes with run/volume",
+    "link": "whoever starts the container says so, and it is kept; use a network and its names",
     "mount": "it is not supported yet; run/volume takes SRC:DST[:OPTIONS]",
     "env": "variables are settings of their own: use a key without run/ for each",
     "label": "labels belong to whoever starts the container",
     "name": "a container's name stays as it is",
-    "rm": "a container that is removed when it stops could not be put back",
+    "rm": "whoever starts the container says so, and it is kept",
 }
 """Options of `docker run` that no setting can give, and what to do instead."""
 
