@@ -6,13 +6,22 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from bench import agent, commands, delivery, planning, safety
+from bench import (
+    agent,
+    commands,
+    delivery,
+    planning,
+    safety,
+    swapping,
+)
 from bench.rig import ROOT, Rig, rig
 from bench.rows import Row, table, write
 
 MEASURES: Mapping[str, Callable[[Rig], list[Row]]] = {
     "signals": delivery.signals,
     "recreates": delivery.recreates,
+    "downtime": swapping.downtime,
+    "start-first": swapping.start_first,
     "shim": delivery.shim,
     "commands": commands.confctl,
     "shim-start": commands.shim,

@@ -83,6 +83,7 @@ def signals(rig: Rig) -> list[Row]:
 def recreates(rig: Rig) -> list[Row]:
     """The floor is what any recreate needs of the engine: create, stop, two renames, start."""
     ears = [rig.ear(name) for name in ("made", "called")]
+    rig.bind("made", {"health": {"monitor": "100ms"}})
     rig.run("made", ears[0], "made")
     old = rig.run("called", ears[1], None)
     for ear in ears:

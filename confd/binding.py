@@ -44,11 +44,8 @@ WORDS: Mapping[str, str] = {
 
 LATER = (
     "secrets",
-    "on_failure",
     "rollout/strategy",
     "rollout/failure_action",
-    "stop/signal",
-    "health/timeout",
 )
 """Fields of the contract that this release does not act on yet: refused, so that nobody relies on them."""
 
@@ -82,7 +79,12 @@ def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Bind
         wait_min_s=seconds(wait.get("min", 0)),
         wait_max_s=seconds(wait.get("max", 10)),
         stop_timeout_s=seconds(stop["timeout"]) if "timeout" in stop else None,
-        monitor_s=seconds(health.get("monitor", 1)),
+        stop_signal=stop.get("signal", "").removeprefix("SIG"),
+        monitor_s=seconds(health.get("monitor", 5)),
+        health_timeout_s=seconds(health.get("timeout", 60)),
+        start_first=_is_start_first(fields),
+        keep_failed=fields.get("on_failure") == "keep",
+        keep_writable=bool(fields.get("keep_writable", False)),
         keep_logs=_keep_logs(fields.get("keep_logs", {})),
         select=Select(**fields["select"]) if "select" in fields else None,
         max_parallel=int(fields.get("rollout", {}).get("max_parallel", 1)),
@@ -142,6 +144,18 @@ def _check_scope(fields: Mapping[str, Any], scope: tuple[Env, App] | None) -> No
             raise Invalid(
                 f"binding: {name} is {fields[name]!r}, and this is the binding of {due!r}", pointer=f"/{name}"
             )
+
+
+def _is_start_first(fields: Mapping[str, Any]) -> bool:
+    """Raises `Invalid` where a failed new container would have to be kept in the place of one that serves well."""
+    first = fields.get("order") == "start-first"
+    if first and fields.get("on_failure") == "keep":
+        raise Invalid(
+            "binding: order start-first and on_failure keep contradict: the old container still serves when the "
+            "new one fails; leave one of them out",
+            pointer="/on_failure",
+        )
+    return first
 
 
 def _keep_logs(fields: Mapping[str, Any]) -> KeepLogs:

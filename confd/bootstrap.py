@@ -9,16 +9,23 @@ from typing import Any
 
 from confd import __version__
 from confd.actions import REACHES
-from confd.actions.fidelity import obstacles_of
+from confd.actions.obstacles import obstacles_of
 from confd.agent.agent import Agent
-from confd.agent.apply import Applier
-from confd.agent.checks import Checks
+from confd.agent.apply import (
+    Applier,
+)
+from confd.agent.checks import (
+    Checks,
+)
+from confd.agent.following import (
+    Following,
+)
 from confd.agent.inventory import Inventory, own_container
 from confd.agent.logs import KeptLogs
 from confd.agent.metrics import Effects, Readings, count_calls, count_errors
 from confd.agent.observe import Labels
 from confd.agent.pace import Splay
-from confd.agent.perform import acts_for, healer_for
+from confd.agent.perform import Aides, acts_for, healer_for
 from confd.agent.reconcile import Reconciler
 from confd.agent.sightings import Sightings
 from confd.agent.status import Reporter
@@ -26,6 +33,7 @@ from confd.agent.trust import Trust
 from confd.agent.turns import Turns
 from confd.agent.usage import Meter
 from confd.agent.world import World
+from confd.binding import binding_of
 from confd.clock import SystemClock
 from confd.config import AgentConfig, EtcdConfig
 from confd.durable import Folder
@@ -101,16 +109,28 @@ def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:
         facts,
         observe_only=config.observe,
         freeze=config.data / "freeze",
-        healer=healer_for(target, ledger, clock, logs),
-        obstructer=obstacles_of,
         trust=Trust(clock, Folder(kept, sync=True)),
         here=inventory.ids,
     )
+    following = Following(
+        target,
+        labels,
+        ledger,
+        clock,
+        logs,
+        inventory.all,
+        inventory.place,
+        lambda place: binding_of(mirror.snapshot, *place)[0],
+        world.check,
+        inventory.own,
+    )
+    world.healer = healer_for(target, ledger, clock, logs, following)
+    world.obstructer = lambda inspect, others: obstacles_of(inspect, others, following.why_not)
     reporter = Reporter(store, keyspace, config.host, clock)
     turns = Turns(store, keyspace, config.host, mirror, clock)
     sightings = Sightings(store, keyspace, config.host, clock)
     checks = Checks(target, labels, clock)
-    acts = acts_for(target, labels, clock, logs, checks)
+    acts = acts_for(target, labels, clock, Aides(logs, checks, following))
     applier = Applier(inventory, ledger, reporter, turns, clock, acts, world.check)
     reconciler = Reconciler(
         config.host, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings, Splay(clock)

@@ -214,13 +214,17 @@ class ContainerGone(TargetError):
 
 
 class StartFailed(EngineRefused):
-    """The container did not start, or did not stay up. `log` holds the last lines of its output."""
+    """The container did not start, or did not stay up. `log` holds the last lines of its output.
+
+    `successor` is the container that has its place now, where that is another than before.
+    """
 
     code = "start-failed"
 
-    def __init__(self, detail: str, *, log: str = "") -> None:
+    def __init__(self, detail: str, *, log: str = "", successor: str = "") -> None:
         super().__init__(detail)
         self.log = log
+        self.successor = successor
 
 
 class CommandFailed(EngineRefused):

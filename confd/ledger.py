@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from confd.durable import Folder
-from confd.errors import CheckFailed
 from confd.keys import App, Container, Env, Host, Key, Keyspace
 from confd.model import EMPTY, Applied, Outcome, frozen
 from confd.outcomes import kept
@@ -207,6 +206,11 @@ class Ledger:
         """Remember a container's own spec before anything is done to it."""
         self._write({container: entry})
 
+    def rebase(self, container: Container, base: Base) -> None:
+        """Its own spec names another container now; all else that is known of it stays."""
+        if self._known(container).base != base:
+            self._write({container: replace(self._known(container), base=base)})
+
     def adopt(self, container: Container) -> None:
         """From now on settings are brought into the container."""
         self._write({container: replace(self._known(container), adopted=True)})
@@ -229,31 +233,26 @@ class Ledger:
         entry = replace(
             old, applied=applied, arguments=arguments, intent=None, outcomes=kept(old.outcomes, outcomes)
         )
-        if successor is None or successor.container == container:
-            self._write({container: entry})
-            self._ended(old, applied, outcomes)
-            return
-        told: list[Operation] = [Delete(self._keyspace.status(self._host, container))]
-        if successor.status:
-            told.append(Put(self._keyspace.status(self._host, successor.container), successor.status))
-        self._commit(told, {successor.container: entry, container: None})
+        self._hand_over(container, entry, successor)
         self._ended(old, applied, outcomes)
 
-    def failed(
-        self, container: Container, spec: Digest, outcomes: Sequence[Outcome], files: Digest | None = None
-    ) -> None:
-        """The last of the outcomes failed: that of a recreate is not tried again until the spec changes.
+    def as_before(self, container: Container, successor: Container) -> Successor:
+        """A successor with the status of the one before it, until it is looked at. Raises `Unavailable`."""
+        key = self._keyspace.status(self._host, container)
+        told = self._store.read([key]).entries.get(key)
+        return Successor(successor, told.text.replace(container, successor) if told is not None else "")
 
-        Nor are files that a check did not agree to, until their digest changes.
-        """
-        old, applied, last = self._known(container), self._known(container).applied, outcomes[-1]
-        if last.action == "recreate":
-            applied = replace(applied, failed=spec, failed_detail=last.detail)
-        elif last.action == "update":
-            applied = replace(applied, refused=spec)
-        elif last.code == CheckFailed.code:
-            applied = replace(applied, rejected=files, rejected_detail=last.detail)
-        self._write({container: replace(old, applied=applied, intent=None, outcomes=kept(old.outcomes, outcomes))})
+    def failed(
+        self,
+        container: Container,
+        applied: Applied,
+        outcomes: Sequence[Outcome],
+        successor: Successor | None = None,
+    ) -> None:
+        """The last of the outcomes failed; `applied` says what is in effect, and what is not tried again."""
+        old = self._known(container)
+        entry = replace(old, applied=applied, intent=None, outcomes=kept(old.outcomes, outcomes))
+        self._hand_over(container, entry, successor)
         self._ended(old, applied, outcomes)
 
     def halted(self, container: Container, outcomes: Sequence[Outcome]) -> None:
@@ -269,6 +268,16 @@ class Ledger:
     def _known(self, container: Container) -> LedgerEntry:
         with self._lock:
             return self._entries[container]
+
+    def _hand_over(self, container: Container, entry: LedgerEntry, successor: Successor | None) -> None:
+        """Write the entry, and with a successor under that, with its status in place of the one before."""
+        if successor is None or successor.container == container:
+            self._write({container: entry})
+            return
+        told: list[Operation] = [Delete(self._keyspace.status(self._host, container))]
+        if successor.status:
+            told.append(Put(self._keyspace.status(self._host, successor.container), successor.status))
+        self._commit(told, {successor.container: entry, container: None})
 
     def _write(self, entries: Mapping[Container, LedgerEntry | None]) -> None:
         self._commit([], entries)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -289,6 +290,15 @@ class Replaces(Protocol):
 
     def logs(self, container: str, lines: int) -> str:
         """The last lines of its output, as text."""
+
+    def listening(self, container: str) -> AbstractContextManager[Callable[[], str]]:
+        """Hear one that the engine removes at its end, from before its start: afterwards it has no logs.
+
+        What is called gives the end of what it said; of any other container, which keeps its logs, nothing.
+        """
+
+    def changes(self, container: str) -> Sequence[str]:
+        """The paths that it has changed, added or taken away in its own file system, mounts left out."""
 
     def image_id(self, image: str) -> str | None:
         """The id an image name stands for now, or None."""

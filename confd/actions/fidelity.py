@@ -16,7 +16,7 @@ from confd.model import EMPTY
 from confd.options import observed_options, shares_network, write_options
 from confd.ports import Inspect, Replacement
 
-__all__ = ["Wanted", "followers_of", "obstacles_of", "replacement_of"]
+__all__ = ["Wanted", "as_it_is", "replacement_of"]
 
 _ENDPOINT = ("IPAMConfig", "Links", "Aliases", "DriverOpts")
 
@@ -26,6 +26,7 @@ class Wanted:
     """What the successor is to have: all variables, all run options (canonical), further arguments, our labels.
 
     `image` is the name or id to create it from; `leaves` the Config of the image that it leaves, if it does.
+    `sources` are the containers that it takes volumes from.
     """
 
     image: str
@@ -34,18 +35,26 @@ class Wanted:
     arguments: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     leaves: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    sources: Sequence[Inspect] = ()
+
+
+def as_it_is(inspect: Inspect, image: str, labels: Mapping[str, str] = EMPTY) -> Wanted:
+    """What a container has, for one that is made anew without a change."""
+    pairs = (str(item).partition("=") for item in inspect["Config"].get("Env") or ())
+    variables = {name: value for name, _, value in pairs}
+    return Wanted(image, variables, observed_options(inspect), labels=labels)
 
 
 def replacement_of(inspect: Inspect, name: str, wanted: Wanted) -> Replacement:
     """The successor's create body under a name. Raises `EngineRefused` for what could not be undone later."""
     config = copy.deepcopy(dict(inspect["Config"]))
     host = copy.deepcopy(dict(inspect["HostConfig"]))
-    config["Env"] = [f"{variable}={value}" for variable, value in wanted.variables.items()]
+    config["Env"] = _environment(config, wanted)
     config["Labels"] = {**_labels(config, wanted), **wanted.labels}
     if config.get("Hostname") == str(inspect["Id"])[:12]:
         config["Hostname"] = ""
     host["ContainerIDFile"] = ""
-    anonymous = _anonymous(inspect)
+    anonymous = _anonymous(inspect, wanted.sources)
     body: dict[str, Any] = {
         **config,
         "HostConfig": host,
@@ -89,6 +98,12 @@ def _endpoints(inspect: Inspect, body: dict[str, Any]) -> dict[str, dict[str, An
     return networks
 
 
+def _environment(config: Mapping[str, Any], wanted: Wanted) -> list[str]:
+    """The variables; a name without any value, which takes its image's away, stays one."""
+    bare = {item for item in config.get("Env") or () if "=" not in item}
+    return [name if name in bare and not value else f"{name}={value}" for name, value in wanted.variables.items()]
+
+
 def _labels(config: Mapping[str, Any], wanted: Wanted) -> dict[str, str]:
     """Its labels; those that its image gave it go with the image."""
     given: Mapping[str, str] = wanted.leaves.get("Labels") or {}
@@ -115,40 +130,9 @@ def _share(body: dict[str, Any]) -> None:
         host["PortBindings"] = {}
 
 
-def obstacles_of(inspect: Inspect, others: Sequence[Inspect] = ()) -> tuple[str, ...]:
-    """Why the container cannot be recreated without loss; empty where it can."""
-    host = inspect["HostConfig"]
-    found: list[str] = []
-    if host.get("AutoRemove"):
-        found.append("it was started with --rm: the engine removes it when it stops, so it could not be put back")
-    if (inspect.get("State") or {}).get("Paused"):
-        found.append("it is paused, and would run afterwards; `docker unpause` lets it go on")
-    if host.get("VolumesFrom"):
-        found.append("it takes volumes from another container (--volumes-from), which is not carried over yet")
-    if host.get("Links"):
-        found.append("it has legacy links (--link), which are not carried over yet; use a network with aliases")
-    if "com.docker.swarm.task.id" in (inspect["Config"].get("Labels") or {}):
-        found.append("it is a task of a Swarm service, which Swarm alone replaces")
-    found += [f"{name} shares its namespaces and would lose them" for name in followers_of(inspect, others)]
-    return tuple(found)
-
-
-def followers_of(inspect: Inspect, others: Sequence[Inspect]) -> list[str]:
-    """The names of containers that live in this one's network, ipc or pid namespace, or use its volumes."""
-    ids = {str(inspect["Id"]), str(inspect["Id"])[:12], str(inspect["Name"]).lstrip("/")}
-    found: list[str] = []
-    for other in others:
-        host = other["HostConfig"]
-        modes = [str(host.get(mode) or "") for mode in ("NetworkMode", "IpcMode", "PidMode")]
-        shared = {mode.removeprefix("container:") for mode in modes if mode.startswith("container:")}
-        shared |= {str(source).partition(":")[0] for source in host.get("VolumesFrom") or ()}
-        if shared & ids and other["Id"] != inspect["Id"]:
-            found.append(str(other["Name"]).lstrip("/"))
-    return found
-
-
-def _anonymous(inspect: Inspect) -> list[dict[str, Any]]:
-    """The volumes that it has and that nothing in its own spec names, as mounts by name."""
+def _anonymous(inspect: Inspect, sources: Sequence[Inspect]) -> list[dict[str, Any]]:
+    """The volumes that it has and that nothing in its own spec names, as mounts by name; not those from others."""
+    taken = {(one.get("Destination"), one.get("Name")) for other in sources for one in other.get("Mounts") or ()}
     host = inspect["HostConfig"]
     named = {str(bind).split(":")[1] for bind in host.get("Binds") or () if ":" in str(bind)}
     named |= {str(mount.get("Target")) for mount in host.get("Mounts") or () if mount.get("Source")}
@@ -161,6 +145,7 @@ def _anonymous(inspect: Inspect) -> list[dict[str, Any]]:
         }
         for seen in inspect.get("Mounts") or ()
         if seen.get("Type") == "volume" and seen.get("Name") and seen.get("Destination") not in named
+        if (seen.get("Destination"), seen.get("Name")) not in taken
     ]
 
 

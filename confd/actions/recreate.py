@@ -1,251 +1,234 @@
-"""A new container in place of the old one, which stays until the new one runs and comes back when it does not.
+"""A new container in place of the old one, which stays until the new one is good and comes back when it is not.
 
-    create NEXT beside it -> keep the old one from restarting -> stop it -> rename it aside -> give its name away
-    -> start -> stays up? -> remove the old one
+    create NEXT beside it -> keep the old one from restarting -> rename it aside -> give its name away -> stop it
+    -> start -> good? -> those that follow it -> remove the old one
 
-The journal is written before the engine is asked, so that `heal` can tell after a crash between any two calls
-which container is which: exactly one runs afterwards.
+With `start-first` the new one is started and found good first, and the old one is stopped after it gave its name
+away. One that the engine removes when it stops (`--rm`) cannot be put aside: it is made anew where it has to come
+back. Whatever `swap.journal` was told, `confd.actions.heal` ends after a crash between any two calls.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-from confd.actions.fidelity import Wanted, followers_of, replacement_of
+from confd.actions.fidelity import Wanted, as_it_is, replacement_of
+from confd.actions.followers import Succession
+from confd.actions.gate import LOG_LINES, check_health, last_words
+from confd.actions.obstacles import both_at_once, written
+from confd.actions.stopping import stop
+from confd.actions.swap import (
+    NEXT,
+    Able,
+    Exchange,
+    Note,
+    Swap,
+    end,
+    end_restarts,
+    give_policy,
+    look,
+    make_room,
+    put_back,
+    set_aside,
+)
 from confd.errors import ConfdError, ContainerGone, EngineRefused, StartFailed
 from confd.keys import Container
 from confd.model import Reach
-from confd.ports import Clock, Inspect, Replaces, Restarts, Target, Updates
+from confd.ports import Clock, Inspect, Replacement, Replaces, Restarts, Signals, Updates
 
-__all__ = ["NAME", "REACH", "REQUIRES", "Healed", "Swap", "apply", "heal"]
+__all__ = ["NAME", "REACH", "REQUIRES", "apply"]
 
 NAME = "recreate"
 REACH = Reach.NEW_CONTAINER
-REQUIRES = (Replaces, Restarts, Updates)
+REQUIRES = (Replaces, Restarts, Updates, Signals)
 
-MONITOR_S = 1.0
-"""How long a new container has to stay up before the old one goes."""
+DRAIN_S = 0.5
+"""How long an old one that others do not find by its name any more goes on serving those who have just found it."""
 
-STEP_S = 0.05
-LOG_LINES = 50
-_NEXT, _OLD = ".confd-next", ".confd-old"
-_NO = {"Name": "no", "MaximumRetryCount": 0}
-
-Journal = Callable[[Mapping[str, Any]], None]
+_NO: Mapping[str, Any] = {"Name": "no", "MaximumRetryCount": 0}
 
 
-class _Able(Target, Replaces, Restarts, Updates, Protocol):
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Swap:
-    """How the old one is stopped, and how long the new one is watched. Seconds; None: the container's own.
-
-    `check` is asked last, before anything is stopped; what it raises takes the new one away again. `leaving` is
-    called with a container that ran before it is removed, and never raises.
-    """
-
-    stop_timeout_s: float | None = None
-    monitor_s: float = MONITOR_S
-    check: Callable[[], None] = lambda: None
-    leaving: Callable[[str], None] = lambda container: None
-
-
-_SWAP = Swap()
-
-
-@dataclass(frozen=True, slots=True)
-class Healed:
-    """Which container has the name after a heal: the successor, or the old one put back; None: neither is left."""
-
-    container: Container | None
-
-
-def apply(  # noqa: PLR0913, PLR0917 - each is one thing that a swap needs
-    target: _Able, inspect: Inspect, wanted: Wanted, swap: Swap, clock: Clock, journal: Journal
-) -> Container:
+def apply(target: Able, inspect: Inspect, wanted: Wanted, swap: Swap, clock: Clock) -> Container:
     """The new container's id. Raises `StartFailed` or `EngineRefused` with the old one back in its place.
 
-    What the create call refuses is found before anything is stopped. Raises `EngineUnavailable` in the middle;
-    `heal` then goes on from the journal.
+    What cannot be, and what the create call refuses, is found before anything is stopped. Raises
+    `EngineUnavailable` in the middle; a heal then goes on from the journal.
     """
     old, name = str(inspect["Id"]), str(inspect["Name"]).lstrip("/")
-    followers = followers_of(inspect, target.containers(""))
-    if followers:
-        raise EngineRefused(f"{', '.join(followers)} shares its namespaces and would lose them; remove that first")
     running = bool(inspect["State"].get("Running"))
-    policy = dict(inspect["HostConfig"].get("RestartPolicy") or _NO)
-    note: dict[str, Any] = {"recreate": {"name": name, "running": running, "policy": policy}}
-    journal(note)
-    _make_room(target, name + _NEXT, wanted)
-    new = target.create(replacement_of(inspect, name + _NEXT, wanted))
-    note["recreate"]["new"] = new
-    journal(note)
+    _check_possible(target, inspect, swap)
+    wanted = replace(wanted, sources=_sources(target, inspect))
+    body = replacement_of(inspect, name + NEXT, wanted)
+    note = Note(name, running, dict(inspect["HostConfig"].get("RestartPolicy") or _NO))
+    if inspect["HostConfig"].get("AutoRemove"):
+        note = replace(note, rebuild=_rebuilt_from(target, inspect, wanted))
+    first = swap.start_first and running
+    if first:
+        body, due = _beside(body, name)
+        note = replace(note, due_policy=due)
+    exchange = Exchange(target, old, note, swap, clock)
+    exchange.write()
+    make_room(target, body.name, wanted)
+    new = target.create(body)
+    exchange.write(new=new)
     try:
         swap.check()
     except ConfdError:
         target.remove(new)
         raise
     try:
-        _swap(target, old, new, name, swap)
-        if running:
-            _watch(target, new, swap.monitor_s, clock)
+        (_start_first if first else _stop_first)(exchange, inspect, new)
     except EngineRefused as error:
-        log = error.log if isinstance(error, StartFailed) else ""
-        if log:  # else there is nothing to be read, and the old one is waited for
-            swap.leaving(new)
-        _put_back(target, old, new, note["recreate"])
-        raise StartFailed(f"{error.detail}; the old container is back", log=log) from error
+        raise _failure(exchange, new, error) from error
     except ContainerGone:
-        _put_back(target, old, new, note["recreate"])
+        put_back(exchange)
         raise
-    swap.leaving(old)
-    _remove_old(target, old)
+    _leave(exchange)
     return new
 
 
-def heal(target: _Able, old: str, note: Mapping[str, Any], clock: Clock, swap: Swap = _SWAP) -> Healed:
-    """Finish or take back what a crash left behind, any number of times. `note` is the journal's `recreate`."""
-    name = str(note["name"])
-    before, after = _look(target, old), _next(target, note)
-    if after is None:
-        if before is None:
-            return Healed(None)
-        _put_back(target, old, note.get("new"), note)
-        return Healed(Container(old))
-    new = str(after["Id"])
-    named = str(after["Name"]).lstrip("/") == name
-    if before is None:
-        if not named:
-            target.remove(old)  # the name is not free before the end of its removal
-            target.rename(new, name)
-        if note["running"]:
-            target.start(new)
-        return Healed(Container(new))
-    if named and (not note["running"] or _stays_up(target, new, swap.monitor_s, clock)):
-        swap.leaving(old)
-        _end(target, before)
-        return Healed(Container(new))
-    if named:
-        swap.leaving(new)
-    _put_back(target, old, new, note)
-    return Healed(Container(old))
-
-
-def _make_room(target: _Able, name: str, wanted: Wanted) -> None:
-    """Take a leftover of ours away; whoever else has the name keeps it. Raises `EngineRefused`."""
-    left = _look(target, name)
-    if left is None:
+def _check_possible(target: Able, inspect: Inspect, swap: Swap) -> None:
+    """Raises `EngineRefused` for what the binding asks for and this container does not allow."""
+    why = both_at_once(inspect) if swap.start_first else ""
+    if why:
+        raise EngineRefused(f"order start-first: {why}; leave the order out, or let the engine choose")
+    if not swap.keep_writable:
         return
-    if not wanted.labels.keys() <= (left["Config"].get("Labels") or {}).keys():
-        raise EngineRefused(f"the container {name} is none of ours and in the way; rename or remove it")
-    target.remove(str(left["Id"]))
+    if inspect["HostConfig"].get("AutoRemove"):
+        raise EngineRefused(
+            "keep_writable: it was started with --rm, so what it has written goes when it stops; put that into a "
+            "volume, or leave keep_writable out"
+        )
+    lost = written(inspect, target.changes(str(inspect["Id"])))
+    if lost:
+        told = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+        raise EngineRefused(
+            f"keep_writable: it has written {told} outside its volumes, which a new container would not have; put "
+            "that into a volume, or leave keep_writable out"
+        )
 
 
-def _swap(target: _Able, old: str, new: str, name: str, swap: Swap) -> None:
-    _end_restarts(target, old)
-    target.stop(old, swap.stop_timeout_s)
-    aside = name + _OLD
-    target.rename(old, aside if _look(target, aside) is None else f"{aside}-{old[:12]}")
-    target.rename(new, name)
+def _sources(target: Able, inspect: Inspect) -> tuple[Inspect, ...]:
+    """Those that it takes volumes from. Raises `EngineRefused` where one is gone."""
+    found = []
+    for text in inspect["HostConfig"].get("VolumesFrom") or ():
+        source = look(target, str(text).partition(":")[0])
+        if source is None:
+            raise EngineRefused(f"it takes volumes from {text} (--volumes-from), which is gone")
+        found.append(source)
+    return tuple(found)
 
 
-def _watch(target: _Able, new: str, monitor_s: float, clock: Clock) -> None:
-    """Start it and see that it stays up. Raises `StartFailed` with the last lines of its output."""
-    try:
-        target.start(new)
-    except EngineRefused as error:
-        raise StartFailed(error.detail, log=target.logs(new, LOG_LINES)) from error
-    _stay(target, new, monitor_s, clock)
+def _rebuilt_from(target: Able, inspect: Inspect, wanted: Wanted) -> Mapping[str, Any]:
+    image = str(inspect["Config"]["Image"])
+    known = image if target.image_id(image) == inspect["Image"] else str(inspect["Image"])
+    same = replace(as_it_is(inspect, known), sources=wanted.sources)
+    body = replacement_of(inspect, "", same)
+    return {"config": body.config, "networks": body.networks}
 
 
-def _stay(target: _Able, new: str, monitor_s: float, clock: Clock) -> None:
-    never, until = threading.Event(), clock.now() + monitor_s
-    while True:
-        seen = target.inspect(new)
-        state = seen["State"]
-        if not state.get("Running") or state.get("Restarting") or seen.get("RestartCount"):
-            log = target.logs(new, LOG_LINES)
-            last = log.strip().rpartition("\n")[2][:200]
-            said = f", its last words: {last}" if last else ""
-            raise StartFailed(f"the new container ended with {state.get('ExitCode')}{said}", log=log)
-        if clock.now() >= until:
-            return
-        clock.wait(never, STEP_S)
+def _beside(body: Replacement, name: str) -> tuple[Replacement, Mapping[str, Any]]:
+    """A new one that runs beside the old one: known by the same name, and not started by the engine meanwhile.
+
+    With the restart policy that it is due in the end; empty where it has none.
+    """
+    host = dict(body.config["HostConfig"])
+    due = host.get("RestartPolicy") or {}
+    due = due if due.get("Name") not in (None, "", "no") else {}
+    if due:
+        host["RestartPolicy"] = dict(_NO)
+    config = {**body.config, "HostConfig": host}
+    connected = (config.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
+    if connected:
+        config["NetworkingConfig"] = {"EndpointsConfig": _named(connected, name)}
+    return Replacement(body.name, config, _named(body.networks, name)), due
 
 
-def _stays_up(target: _Able, new: str, monitor_s: float, clock: Clock) -> bool:
-    """Whether it runs and goes on running; one that ends and is started again by the engine does not."""
-    try:
-        _stay(target, new, monitor_s, clock)
-    except (StartFailed, ContainerGone):
-        return False
-    return True
+def _named(endpoints: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
+    """The endpoints with the name among their aliases; the engine's own network has none."""
+    return {
+        network: dict(one)
+        if network == "bridge"
+        else {**one, "Aliases": [*(alias for alias in one.get("Aliases") or () if alias != name), name]}
+        for network, one in endpoints.items()
+    }
 
 
-def _remove_old(target: _Able, old: str) -> None:
-    """Remove the stopped one; where somebody has started it again meanwhile, it ends now."""
-    try:
-        target.remove(old)
-    except EngineRefused:
-        before = _look(target, old)
-        if before is not None:
-            _end(target, before)
+def _stop_first(exchange: Exchange, inspect: Inspect, new: str) -> None:
+    target, swap, note = exchange.target, exchange.swap, exchange.note
+    end_restarts(target, exchange.old)
+    set_aside(exchange, new)  # before it is stopped: nothing is left to do between that and the start
+    if note.rebuild and note.running:  # gone when it has stopped
+        swap.leaving(exchange.old)
+        with contextlib.suppress(ContainerGone):
+            stop(target, exchange.old, swap.stop, exchange.clock)
+        target.remove(exchange.old)
+    else:
+        stop(target, exchange.old, swap.stop, exchange.clock)
+    if note.running:
+        _run(exchange, new)
+    swap.follow(Succession(inspect, new, note.name))
 
 
-def _put_back(target: _Able, old: str, new: str | None, note: Mapping[str, Any]) -> None:
-    """The old one under its name, with its restart policy, and running where it ran; the new one gone."""
-    if new is not None:
-        _drop(target, new)
-    before = _look(target, old)
-    if before is None:
-        raise ContainerGone("the old container was removed meanwhile; looking again")
-    aside = str(before["Name"]).lstrip("/")
-    if aside != note["name"]:
-        holder = _look(target, str(note["name"]))
-        if holder is not None:
-            raise EngineRefused(
-                f"somebody else made a container {note['name']} meanwhile; the one that had the name is kept, "
-                f"stopped, as {aside}: look at it, then remove it"
-            )
-        target.rename(old, note["name"])
-    if (before["HostConfig"].get("RestartPolicy") or {}) != note["policy"]:
-        target.update(old, {"RestartPolicy": note["policy"]})
-    if note["running"] and not before["State"].get("Running"):
-        target.start(old)
-
-
-def _drop(target: _Able, container: str) -> None:
-    _end_restarts(target, container)
+def _start_first(exchange: Exchange, inspect: Inspect, new: str) -> None:
+    target, swap, note = exchange.target, exchange.swap, exchange.note
+    _run(exchange, new)
+    end_restarts(target, exchange.old)
+    set_aside(exchange, new)
+    give_policy(exchange, new)
+    swap.follow(Succession(inspect, new, note.name))
+    exchange.clock.wait(threading.Event(), DRAIN_S)
+    if note.rebuild:
+        swap.leaving(exchange.old)
     with contextlib.suppress(ContainerGone):
-        target.stop(container, 0)
-    target.remove(container)
+        stop(target, exchange.old, swap.stop, exchange.clock)
 
 
-def _end_restarts(target: _Able, container: str) -> None:
-    """The engine refuses this between two lives of one that it starts over and over; the stop then ends that."""
-    with contextlib.suppress(ContainerGone, EngineRefused):
-        target.update(container, {"RestartPolicy": _NO})
+def _run(exchange: Exchange, new: str) -> None:
+    """Start it and see that it is good. Raises `StartFailed` with the last lines of its output."""
+    target = exchange.target
+    with target.listening(new) as heard:
+        try:
+            target.start(new)
+        except EngineRefused as error:
+            raise StartFailed(error.detail, log=target.logs(new, LOG_LINES) or heard()) from error
+        try:
+            check_health(target, new, exchange.swap.gate, exchange.clock)
+        except ContainerGone:
+            if not exchange.note.rebuild:
+                raise
+            log = heard()
+            why = f"the new container ended{last_words(log)}; it was removed then, as --rm asks"
+            raise StartFailed(why, log=log) from None
 
 
-def _end(target: _Able, before: Inspect) -> None:
-    if before["State"].get("Running"):
-        target.stop(str(before["Id"]), None)
-    target.remove(str(before["Id"]))
-
-
-def _look(target: _Able, container: str) -> Inspect | None:
+def _leave(exchange: Exchange) -> None:
+    """The old one goes; where somebody has started it again meanwhile, it ends now."""
+    if not exchange.note.rebuild:
+        exchange.swap.leaving(exchange.old)
     try:
-        return target.inspect(container)
-    except ContainerGone:
-        return None
+        exchange.target.remove(exchange.old)
+    except EngineRefused:
+        end(exchange)
 
 
-def _next(target: _Able, note: Mapping[str, Any]) -> Inspect | None:
-    """The new container, by its id, or by its first name when the crash came before the id was noted."""
-    return _look(target, str(note.get("new") or str(note["name"]) + _NEXT))
+def _failure(exchange: Exchange, new: str, error: EngineRefused) -> StartFailed:
+    """The old one is back; or the new one stays, where the binding says so and it is still there."""
+    swap, note = exchange.swap, exchange.note
+    log = error.log if isinstance(error, StartFailed) else ""
+    if log:  # else there is nothing to be read, and the old one is waited for
+        swap.leaving(new)
+    named = look(exchange.target, new) if swap.keep_failed else None
+    if named is not None and str(named["Name"]).lstrip("/") == note.name:
+        _leave(exchange)
+        why = f"{error.detail}; it stays as it is, as on_failure: keep says, and the old container is gone"
+        return StartFailed(why, log=log, successor=new)
+    back = put_back(exchange)
+    if back == exchange.old:
+        return StartFailed(f"{error.detail}; the old container is back", log=log)
+    why = f"{error.detail}; the old container is back, made anew: what it had written outside its volumes is lost"
+    return StartFailed(why, log=log, successor=back)

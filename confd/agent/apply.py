@@ -6,11 +6,11 @@ Decides nothing: it obeys the plan, and stops where a brake comes on or a step f
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from confd.agent.account import applied_after, intent_of, with_words
+from confd.agent.account import applied_after, failed_with, intent_of, tried_by, with_words
 from confd.agent.inventory import Inventory, Place
 from confd.agent.logs import LastWords
 from confd.agent.status import Report, Reporter
@@ -18,7 +18,7 @@ from confd.agent.turns import Turns
 from confd.errors import CheckFailed, ConfdError, Held
 from confd.keys import Container
 from confd.ledger import Ledger, LedgerEntry, Successor
-from confd.model import Binding, ContainerPlan, Observed, Outcome, Reach, Rendered, Result, Step
+from confd.model import Applied, Binding, ContainerPlan, Observed, Outcome, Reach, Rendered, Result, Step
 from confd.ports import Clock, Inspect
 from confd.wording import not_again
 
@@ -98,11 +98,8 @@ class Applier:
                 if outcomes[-1].result is Result.FAILED:
                     if step.reach >= Reach.NEW_PROCESS:
                         self.turns.failed(place, step, plan.name, outcomes[-1].detail)
-                    self.ledger.failed(container, target, outcomes, rendered.files_digest)
-                    log.warning("%s of %s failed: %s", step.action, plan.name, outcomes[-1].detail)
-                    why = outcomes[-1].detail
-                    final = step.action == "recreate" or outcomes[-1].code == CheckFailed.code
-                    return Ended(container, not_again(why) if final else why)
+                    tried = tried_by(outcomes[-1], old, after, rendered, target)
+                    return self._failed(seen, plan, rendered, outcomes, tried)
         except Held as held:
             self.ledger.halted(container, outcomes)
             log.info("%s: stopped before its next step: %s", plan.name, held.detail)
@@ -118,6 +115,20 @@ class Applier:
         log.info("%s: %s", plan.name, ", ".join(step.action for step in plan.due))
         return Ended(current)
 
+    def _failed(
+        self, seen: Observed, plan: ContainerPlan, rendered: Rendered, outcomes: Sequence[Outcome], tried: Applied
+    ) -> Ended:
+        """Write down that the last step failed, and which container has the place now."""
+        last = outcomes[-1]
+        now, why = last.container or plan.container, last.detail
+        self.inventory.touched(now)
+        told = Report(replace(seen, id=now), rendered, plan.steps, why)
+        successor = Successor(now, self.reporter.succession(told, plan.container))
+        self.ledger.failed(plan.container, tried, outcomes, successor)
+        log.warning("%s of %s failed: %s", last.action, plan.name, why)
+        final = last.action == "recreate" or last.code == CheckFailed.code
+        return Ended(now, not_again(why) if final else why)
+
     def _perform(self, step: Step, work: Work) -> Outcome:
         """One step. What failed for good is an outcome; what may succeed later is raised."""
         began, container = self.clock.now(), Container(str(work.inspect["Id"]))
@@ -128,8 +139,7 @@ class Applier:
             self.inventory.touched(container)
             if error.retryable:
                 raise
-            failed = self._outcome(step, Result.FAILED, error.detail, work.rendered, began)
-            return with_words(heard, replace(failed, code=error.code))
+            return failed_with(error, heard, self._outcome(step, Result.FAILED, error.detail, work.rendered, began))
         if step.action not in ("signal", "exec", "files"):
             self.inventory.touched(container)
             self.inventory.touched(current)

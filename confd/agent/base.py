@@ -17,7 +17,7 @@ from confd.model import frozen
 from confd.options import observed_options, told_in
 from confd.ports import Inspect
 
-__all__ = ["base_of", "base_on", "completed", "image_name", "own_of"]
+__all__ = ["base_of", "base_on", "completed", "image_name", "own_of", "rejoined"]
 
 _FROM_IMAGE = (
     *("entrypoint", "command", "user", "workdir", "stop-signal"),
@@ -28,6 +28,8 @@ _FROM_IMAGE = (
 
 RELEASE = 3
 """Of what agents remember of a container's own: which run options they know."""
+
+_OTHER = "container:"
 
 
 def image_name(inspect: Inspect, label: str) -> str:
@@ -80,6 +82,13 @@ _SINCE_2 = {
     *("cgroup-parent", "security-opt", "group-add", "runtime", "image", "entrypoint"),
 }
 """The run options that the releases before knew."""
+
+
+def rejoined(base: Base, inspect: Inspect) -> Base:
+    """The base of one that shares another's namespaces, where that is another container now."""
+    now = observed_options(inspect)
+    shared = {name: now[name] for name in ("network", "ipc", "pid") if _OTHER in base.options.get(name, "")}
+    return replace(base, options=frozen({**base.options, **shared}))
 
 
 def own_of(base: Base) -> Base:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from confd.actions.fidelity import followers_of
+from confd.actions.followers import followers_of
 from confd.agent.base import image_name
 from confd.agent.observe import Labels, labels_of, name_of
 from confd.errors import ConfdError, ContainerGone, Malformed

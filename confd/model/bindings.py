@@ -136,7 +136,12 @@ class Binding:
     wait_min_s: float = 0.0
     wait_max_s: float = 10.0
     stop_timeout_s: float | None = None
-    monitor_s: float = 1.0
+    stop_signal: str = ""
+    monitor_s: float = 5.0
+    health_timeout_s: float = 60.0
+    start_first: bool = False
+    keep_failed: bool = False
+    keep_writable: bool = False
     keep_logs: KeepLogs = field(default_factory=KeepLogs)
     max_parallel: int = 1
     select: Select | None = None

@@ -79,6 +79,8 @@ def _plan_container(
     if rendered.problems and observed.applied.revision > 0 and needs:
         steps = steps_blocked(needs, rendered.problems[0], case, draft)
     else:
+        if not needs and observed.applied.failed == case.target:
+            draft.due["recreate", ()] = {}  # it has all it is due, and was kept though it is not good
         steps = steps_of(needs, binding, case, draft)
     settles = {key: digest for key, digest in rendered.key_digests.items() if key not in draft.behind}
     return ContainerPlan(

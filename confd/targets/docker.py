@@ -6,7 +6,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import docker.errors
@@ -17,8 +17,18 @@ from docker.types.daemon import CancellableStream
 from confd.errors import CommandFailed, ContainerGone, EngineRefused, EngineUnavailable, TargetError
 from confd.hostprocess import end_tree
 from confd.keys import Container
-from confd.ports import Heard, Inspect, Replacement, TargetEvent
-from confd.targets.output import end_of
+from confd.ports import (
+    Heard,
+    Inspect,
+    Replacement,
+    TargetEvent,
+)
+from confd.targets.listening import (
+    heard,
+)
+from confd.targets.output import (
+    end_of,
+)
 from confd.targets.wire import ENDLESS, Call, Wire, named
 
 __all__ = ["DockerTarget"]
@@ -201,6 +211,21 @@ class DockerTarget:
             return ""
         with response:
             return end_of(_until(response, time.monotonic() + LOGS_S), LOGS_BYTES)
+
+    @contextlib.contextmanager
+    def listening(self, container: str) -> Iterator[Callable[[], str]]:
+        if not self.inspect(container)["HostConfig"].get("AutoRemove"):
+            yield str
+            return
+        query = {"stream": "1", "stdout": "1", "stderr": "1"}
+        path = named("/containers/{}/attach", container)
+        response = self._wire.send(Call("POST", path, query, wait_s=ENDLESS, stream=True))
+        with heard(response, LOGS_BYTES, LOGS_S) as words:
+            yield words
+
+    def changes(self, container: str) -> Sequence[str]:
+        found = self._wire.json(Call("GET", named("/containers/{}/changes", container), wait_s=SLOW_S))
+        return tuple(str(one["Path"]) for one in found or ())
 
     def image_id(self, image: str) -> str | None:
         try:

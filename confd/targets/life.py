@@ -27,7 +27,8 @@ class Program:
     does: it ends with a code, or says a line and goes on; any other signal but SIGKILL passes it by, as it does
     a first process without a handler. `tools` has what a command inside gives: its first word -> code and
     output, None for one that takes too long; with a `kill` among them, `kill -s NAME 1` sends the signal. One that
-    is not `found` does not start.
+    is not `found` does not start. `writes` are the paths that it changes outside of all mounts; `health` is what
+    its health check finds, `healthy` or `unhealthy`, where it has one.
     """
 
     exits: int | None = None
@@ -35,6 +36,8 @@ class Program:
     heeds: Mapping[str, int | str] = field(default_factory=lambda: {"SIGTERM": 0})
     tools: Mapping[str, tuple[int, str] | None] = field(default_factory=lambda: EMPTY)
     found: bool = True
+    writes: tuple[str, ...] = ()
+    health: str = ""
 
 
 @dataclass(slots=True)
@@ -123,6 +126,10 @@ class Life:
 
     def _run(self) -> None:
         self.state.update(Status="running", Running=True, Restarting=False, ExitCode=0, Error="")
+        if self.program.health:
+            failing = self.program.health != "healthy"
+            probe = {"ExitCode": int(failing), "Output": f"{self.program.health}\n"}
+            self.state["Health"] = {"Status": self.program.health, "Log": [probe]}
         self._lives += 1
         pid = 2**22 + 1000 * int(self.id[:4], 16) + self._lives  # one that no machine has
         self.state.update(Pid=pid, StartedAt=self.now())

@@ -7,6 +7,7 @@ its clock counts what was done.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import re
@@ -196,6 +197,16 @@ class MemoryTarget:
                 return "".join(self._find(container).output[-lines:] if lines > 0 else ())
         except TargetError:
             return ""
+
+    @contextlib.contextmanager
+    def listening(self, container: str) -> Iterator[Callable[[], str]]:
+        with self._changed:
+            made = self._find(container)
+        yield lambda: "".join(made.output) if made.document["HostConfig"]["AutoRemove"] else ""
+
+    def changes(self, container: str) -> Sequence[str]:
+        with self._changed:
+            return self._find(container).program.writes
 
     def image_id(self, image: str) -> str | None:
         with self._changed:

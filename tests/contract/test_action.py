@@ -10,8 +10,22 @@ from typing import Any
 import pytest
 
 from confd.actions import ACTIONS, recreate, restart, signal, update
-from confd.actions import exec as execute
-from confd.actions.fidelity import Wanted, obstacles_of
+from confd.actions import (
+    exec as execute,
+)
+from confd.actions.fidelity import Wanted
+from confd.actions.gate import (
+    Gate,
+)
+from confd.actions.obstacles import (
+    obstacles_of,
+)
+from confd.actions.stopping import (
+    Stop,
+)
+from confd.actions.swap import (
+    Swap,
+)
 from confd.clock import SystemClock
 from confd.errors import CommandFailed, EngineRefused, NotReady, StartFailed, TargetError
 from confd.model import Reach
@@ -25,7 +39,7 @@ NOWHERE = Path("/nowhere")
 """In place of /proc, so that no signal goes by a pid."""
 
 ALWAYS = OPTIONS["restart"].parse("always")
-SWAP = recreate.Swap(monitor_s=0.0)
+SWAP = Swap(gate=Gate(0.0))
 
 
 TOOLS = {
@@ -50,7 +64,7 @@ def _wanted(inspect: Inspect, **variables: str) -> Wanted:
 
 def _recreate(target: Any, inspect: Inspect, **variables: str) -> None:
     wanted = _wanted(inspect, **variables)
-    recreate.apply(target, inspect, wanted, SWAP, SystemClock(), lambda note: None)
+    recreate.apply(target, inspect, wanted, SWAP, SystemClock())
 
 
 def _execute(target: Any, inspect: Inspect, *command: str) -> None:
@@ -61,7 +75,9 @@ RUNS: Mapping[str, Callable[[Any, Inspect], None]] = {
     signal.NAME: lambda target, inspect: signal.apply(target, inspect, "HUP", NOWHERE),
     execute.NAME: lambda target, inspect: _execute(target, inspect, "reload"),
     update.NAME: lambda target, inspect: update.apply(target, inspect, {"memory": "67108864"}),
-    restart.NAME: lambda target, inspect: restart.apply(target, inspect, 1.0),
+    restart.NAME: lambda target, inspect: restart.apply(
+        target, inspect, Stop(timeout_s=1.0), Gate(0.0), SystemClock()
+    ),
     recreate.NAME: lambda target, inspect: _recreate(target, inspect, level="debug"),
 }
 """A run of each action on a container that runs. A new action takes one more."""

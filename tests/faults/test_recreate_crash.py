@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from confd.actions import recreate
 from confd.actions.fidelity import Wanted
-from confd.agent.apply import Work
+from confd.actions.gate import (
+    Gate,
+)
+from confd.actions.heal import (
+    heal,
+)
+from confd.actions.stopping import (
+    Stop,
+)
+from confd.actions.swap import (
+    Swap,
+)
+from confd.agent.apply import (
+    Work,
+)
 from confd.agent.base import base_of
 from confd.agent.observe import Labels
 from confd.agent.perform import acts_for, healer_for
@@ -25,80 +41,125 @@ from confd.render import render
 from confd.secret import DigestKey
 from confd.stores.memory import MemoryStore
 from confd.targets.docker import DockerTarget
+from tests.support.cuts import Cut, CutOff
 from tests.support.engine import IMAGE, EngineProcess
 from tests.support.wait import until
 
-CALLS = ("create", "update", "stop", "rename", "start", "remove")
 SERVE = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.2; done']
 FAILS = ["sh", "-c", "exit 3"]
 MUCH = "i=0; while [ $i -lt 20000 ]; do : > /much-$i; i=$((i+1)); done; : > /done"
+ALWAYS = {"Name": "always", "MaximumRetryCount": 0}
+NONE = {"Name": "no", "MaximumRetryCount": 0}
 
 
-class Cut(BaseException):
-    """The process ends here: nothing of it goes on, as after a kill -9."""
+@dataclass(frozen=True)
+class Walk:
+    """A container, how it is made anew, and how many calls that has at least."""
+
+    command: Sequence[str] = tuple(SERVE)
+    start_first: bool = False
+    removed: bool = False
+    stopped: bool = False
+    least: int = 7
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        if self.stopped:
+            return {"Name": "unless-stopped", "MaximumRetryCount": 0}  # the engine itself starts others again
+        return NONE if self.removed else ALWAYS
+
+    def make(self, engine: EngineProcess) -> str:
+        host = {"RestartPolicy": self.policy, "AutoRemove": self.removed}
+        old = engine.run("web", SERVE, labels={"confd.app": "web"}, host=host, Volumes={"/data": {}})
+        if self.stopped:
+            engine.client.stop(old, timeout=1)
+        return old
+
+    def swap(self, journal: Callable[[Mapping[str, Any]], None]) -> Swap:
+        return Swap(Stop(timeout_s=1), Gate(0.2), start_first=self.start_first, journal=journal)
 
 
-class CutOff:
-    """A target whose n-th writing call never comes back; with `done` the engine did it, without it did not."""
-
-    def __init__(self, target: DockerTarget, at: int, *, done: bool) -> None:
-        self._target, self._left, self._done = target, at, done
-
-    def __getattr__(self, name: str) -> Any:
-        call = getattr(self._target, name)
-        if name not in CALLS:
-            return call
-
-        def cut(*arguments: Any) -> Any:
-            self._left -= 1
-            if self._left != 0:
-                return call(*arguments)
-            if self._done:
-                call(*arguments)
-            raise Cut
-
-        return cut
+FAILING = tuple(FAILS)
+WALKS = {
+    "starts": Walk(),
+    "fails": Walk(FAILING),
+    "start-first": Walk(start_first=True),
+    "start-first, fails": Walk(FAILING, start_first=True, least=4),
+    "rm": Walk(removed=True, least=6),
+    "rm, fails": Walk(FAILING, removed=True),
+    "rm, start-first": Walk(start_first=True, removed=True, least=6),
+    "stopped": Walk(stopped=True, least=6),
+}
 
 
-@pytest.mark.parametrize("command", [SERVE, FAILS], ids=["starts", "fails"])
-def test_every_point_of_a_recreate_heals_to_one_running_container_b78(
-    engine: EngineProcess, command: list[str]
+@pytest.mark.parametrize("walk", WALKS.values(), ids=WALKS.keys())
+def test_every_point_of_a_recreate_heals_to_one_running_container_b78(engine: EngineProcess, walk: Walk) -> None:
+    """The agent is killed there."""
+    _walk_all(engine, walk, None)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("walk", WALKS.values(), ids=WALKS.keys())
+def test_an_engine_that_is_killed_at_any_point_of_a_recreate_runs_one_of_the_two_b78(
+    engine: EngineProcess, walk: Walk
 ) -> None:
+    """And it never starts both again by itself."""
+    _walk_all(engine, walk, engine.crash)
+
+
+def _walk_all(engine: EngineProcess, walk: Walk, lose: Callable[[], None] | None) -> None:
     target = DockerTarget(engine.docker_host)
     points = 0
-    for at in range(1, 20):
-        ended = [_walk(engine, target, command, at, done=done) for done in (False, True)]
+    for at in range(1, 24):
+        ended = [_walk(engine, target, walk, CutOff(target, at, done=done, lose=lose)) for done in (False, True)]
         points += 2 - sum(ended)
         if all(ended):
             break
     target.close()
-    assert points >= 14
+    assert points >= 2 * walk.least
 
 
-def _walk(engine: EngineProcess, target: DockerTarget, command: list[str], at: int, *, done: bool) -> bool:
+def _walk(engine: EngineProcess, target: DockerTarget, walk: Walk, cut: CutOff) -> bool:
     """Whether the swap came to its end before the point."""
     engine.clear()
-    policy = {"Name": "always", "MaximumRetryCount": 0}
-    old = engine.run("web", SERVE, labels={"confd.app": "web"}, host={"RestartPolicy": policy})
+    old = walk.make(engine)
+    volume = engine.inspect(old)["Mounts"][0]["Name"]
     notes: list[Mapping[str, Any]] = []
-    text = '["' + '","'.join(word.replace('"', '\\"') for word in command) + '"]'
-    wanted = Wanted(IMAGE, {"A": "1"}, {**observed_options(engine.inspect(old)), "command": text})
-    swap = recreate.Swap(stop_timeout_s=1, monitor_s=0.2)
+    wanted = Wanted(
+        IMAGE,
+        {"A": "1"},
+        {**observed_options(engine.inspect(old)), "command": json.dumps(walk.command, separators=(",", ":"))},
+        labels={"confd.replaces": old},
+    )
     ended = True
+    able: Any = cut
     try:
-        cut: Any = CutOff(target, at, done=done)
-        recreate.apply(cut, target.inspect(old), wanted, swap, SystemClock(), lambda more: notes.append(dict(more)))
-    except Cut:
+        recreate.apply(
+            able, target.inspect(old), wanted, walk.swap(lambda more: notes.append(dict(more))), Ticking()
+        )
+    except (Cut, EngineUnavailable):
         ended = False
+        if cut.lost:
+            assert len(engine.names(running=True)) <= 1, cut.point
         for _ in range(2):  # and once more, which changes nothing
-            recreate.heal(target, old, notes[-1]["recreate"], SystemClock(), recreate.Swap(monitor_s=0.3))
+            swap = Swap(gate=Gate(0.3), journal=lambda more: notes.append(dict(more)))
+            heal(target, old, notes[-1]["recreate"], SystemClock(), swap)
     except StartFailed:
-        assert command is FAILS
-    assert engine.names() == ["web"], f"call {at}, done {done}"
+        assert walk.command == FAILING
+    assert engine.names() == ["web"], cut.point
     now = engine.inspect("web")
-    assert now["State"]["Running"], f"call {at}, done {done}"
-    assert now["HostConfig"]["RestartPolicy"] == policy
+    assert now["State"]["Running"] is not walk.stopped, cut.point
+    assert now["HostConfig"]["RestartPolicy"] == walk.policy, cut.point
+    assert now["HostConfig"]["AutoRemove"] is walk.removed
+    assert now["Mounts"][0]["Name"] == volume
     return ended
+
+
+class Ticking(SystemClock):
+    """It does not wait longer than a test needs."""
+
+    def wait(self, event: threading.Event, timeout_s: float | None) -> bool:
+        return super().wait(event, min(timeout_s or 0.0, 0.1))
 
 
 def test_a_recreate_that_a_heal_finishes_keeps_the_arguments_it_was_made_with(engine: EngineProcess) -> None:
@@ -148,9 +209,9 @@ def test_a_successor_that_somebody_removes_by_force_did_not_fail_b114(engine: En
         by_hand = threading.Thread(target=remove)
         by_hand.start()
         wanted = Wanted(IMAGE, {"A": "1"}, observed_options(engine.inspect(old)))
-        swap = recreate.Swap(stop_timeout_s=1, monitor_s=20)
+        swap = Swap(Stop(timeout_s=1), Gate(20))
         with pytest.raises(ContainerGone):
-            recreate.apply(target, target.inspect(old), wanted, swap, SystemClock(), lambda more: None)
+            recreate.apply(target, target.inspect(old), wanted, swap, SystemClock())
         by_hand.join(10)
         assert engine.inspect("web")["Id"] == old
         assert engine.inspect("web")["State"]["Running"]

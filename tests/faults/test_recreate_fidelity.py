@@ -16,7 +16,9 @@ from docker.types import IPAMConfig, IPAMPool
 
 from confd.actions import recreate
 from confd.actions import signal as signal_action
-from confd.actions.fidelity import Wanted, obstacles_of
+from confd.actions.fidelity import Wanted
+from confd.actions.gate import Gate
+from confd.actions.swap import Swap
 from confd.clock import SystemClock
 from confd.errors import EngineRefused, NotReady, StartFailed
 from confd.options import OPTIONS, observed_options
@@ -39,8 +41,8 @@ def _recreate(target: DockerTarget, name: str, image: str = IMAGE, **options: st
     old = target.inspect(name)
     variables = dict(item.split("=", 1) for item in old["Config"]["Env"] or ())
     wanted = Wanted(image, {**variables, "ADDED": "1"}, {**observed_options(old), **options})
-    swap = recreate.Swap(monitor_s=0.2)
-    new = recreate.apply(target, old, wanted, swap, SystemClock(), lambda more: None)
+    swap = Swap(gate=Gate(0.2))
+    new = recreate.apply(target, old, wanted, swap, SystemClock())
     return dict(target.inspect(new))
 
 
@@ -162,15 +164,11 @@ def test_a_generated_address_and_port_are_not_made_permanent_b64_b69(
     assert new["Config"]["Hostname"] == new["Id"][:12] != old[:12]
 
 
-def test_a_container_in_another_s_network_is_recreated_and_its_leader_refused_b71_b72(
-    engine: EngineProcess, target: DockerTarget
-) -> None:
+def test_a_container_in_another_s_network_is_recreated_b71(engine: EngineProcess, target: DockerTarget) -> None:
     vpn = engine.run("vpn", SERVE)
     engine.run("app", SERVE, host={"NetworkMode": f"container:{vpn}"})
-    assert _recreate(target, "app")["State"]["Running"]
-    with pytest.raises(EngineRefused, match="app shares its namespaces"):
-        _recreate(target, "vpn")
-    assert target.inspect("vpn")["Id"] == vpn
+    now = _recreate(target, "app")
+    assert (now["State"]["Running"], now["HostConfig"]["NetworkMode"]) == (True, f"container:{vpn}")
 
 
 def test_an_anonymous_volume_keeps_its_data_b74(engine: EngineProcess, target: DockerTarget) -> None:
@@ -269,11 +267,6 @@ def test_a_command_that_cannot_start_leaves_the_old_container_b78(
     assert (target.inspect("app")["Id"], target.inspect("app")["State"]["Running"]) == (old, True)
 
 
-def test_a_container_of_rm_is_told_as_an_obstacle(engine: EngineProcess, target: DockerTarget) -> None:
-    engine.run("app", SERVE, host={"AutoRemove": True})
-    assert "--rm" in obstacles_of(target.inspect("app"))[0]
-
-
 def test_a_reload_signal_leaves_the_restart_policy_alive_b81(engine: EngineProcess, target: DockerTarget) -> None:
     reload = ["sh", "-c", 'trap "echo hup" HUP; ' + SERVE[2]]
     engine.run("app", reload, host={"RestartPolicy": {"Name": "always"}})
@@ -319,7 +312,7 @@ def test_a_strangers_container_in_the_way_is_kept_and_named(engine: EngineProces
     engine.client.stop(stranger, timeout=0)
     wanted = Wanted(IMAGE, {"A": "1"}, observed_options(engine.inspect(old)), labels={"confd.replaces": old})
     with pytest.raises(EngineRefused, match=r"app\.confd-next is none of ours"):
-        recreate.apply(target, target.inspect(old), wanted, recreate.Swap(), SystemClock(), lambda note: None)
+        recreate.apply(target, target.inspect(old), wanted, Swap(gate=Gate(1)), SystemClock())
     assert engine.names() == ["app", "app.confd-next"]
     assert engine.inspect("app")["State"]["Running"]
 
@@ -329,7 +322,7 @@ def test_a_stranger_by_the_name_under_which_the_old_one_waits_is_no_hindrance(
 ) -> None:
     old, stranger = engine.run("app", SERVE), engine.run("app.confd-old", SERVE)
     wanted = Wanted(IMAGE, {"A": "1"}, observed_options(engine.inspect(old)), labels={"confd.replaces": old})
-    recreate.apply(target, target.inspect(old), wanted, recreate.Swap(), SystemClock(), lambda note: None)
+    recreate.apply(target, target.inspect(old), wanted, Swap(gate=Gate(1)), SystemClock())
     assert engine.has("app", "A", "1")
     assert (engine.names(), engine.inspect("app.confd-old")["Id"]) == (["app", "app.confd-old"], stranger)
 
@@ -354,7 +347,7 @@ def test_where_somebody_else_takes_the_name_in_mid_swap_both_are_kept(
     old, clock = engine.run("app", SERVE), Meddled(engine)
     wanted = Wanted(IMAGE, {"A": "1"}, observed_options(engine.inspect(old)), labels={"confd.replaces": old})
     with pytest.raises(EngineRefused, match=r"somebody else made a container app meanwhile.* as app\.confd-old"):
-        recreate.apply(target, target.inspect(old), wanted, recreate.Swap(), clock, lambda note: None)
+        recreate.apply(target, target.inspect(old), wanted, Swap(gate=Gate(1)), clock)
     assert engine.inspect("app")["Id"] == clock.made
     assert engine.inspect("app.confd-old")["Id"] == old
     assert engine.names(running=True) == ["app"]

@@ -95,6 +95,20 @@ class EngineProcess:
         self._process.wait(30)
         self.client = self._connect()
 
+    def crash(self) -> None:
+        """The engine and what runs below it end at once, as by `kill -9`, and it is started again."""
+        assert self._process is not None
+        self.client.close()
+        below = self._folder / "exec" / "containerd" / "containerd.pid"
+        number = int(below.read_text())
+        self._process.kill()
+        self._process.wait(30)
+        os.kill(number, signal.SIGKILL)
+        below.unlink()  # else its number is looked up, and found while nobody has waited for it
+        (self._folder / "pid").unlink(missing_ok=True)
+        self.client = self._connect()
+        self.start()
+
     def clear(self) -> None:
         """Remove every container, and the networks that tests made. One that a test has left ended is started."""
         if self._process is not None and self._process.poll() is not None:

@@ -30,6 +30,7 @@ __all__ = [
     "RIGS",
     "SERVES",
     "UNLESS_STOPPED",
+    "WRITES",
     "Rig",
     "rig",
     "unheard",
@@ -45,6 +46,7 @@ QUITS = ["sh", "-c", 'trap "exit 7" QUIT; echo ready; while :; do sleep 0.05; do
 DEAF = ["sh", "-c", "echo ready; while :; do sleep 0.05; done"]
 FAILS = ["sh", "-c", "echo one; echo two; exit 3"]
 MISSING = ["no-such-program"]
+WRITES = ["sh", "-c", "echo 1 > /written; echo ready; while :; do sleep 0.05; done"]
 
 TOOLS: Mapping[str, tuple[int, str] | None] = {
     "echo": (0, "hi\n"),
@@ -58,6 +60,7 @@ PROGRAMS = {
     tuple(DEAF): Program(says="ready\n", heeds={}),
     tuple(FAILS): Program(exits=3, says="one\ntwo\n"),
     tuple(MISSING): Program(found=False),
+    tuple(WRITES): Program(says="ready\n", heeds={}, writes=("/written",)),
 }
 """What each of these commands does, for the target that runs no real process."""
 

@@ -348,6 +348,16 @@ def test_a_failed_recreate_is_not_tried_again_until_a_setting_changes_b109() -> 
     assert words(plan(rendered(A="3"), container(old, applied=applied)).due) == ["recreate"]
 
 
+def test_one_that_was_kept_though_it_failed_is_told_as_failed_until_a_setting_changes() -> None:
+    old, new = rendered(A="1"), rendered(A="2")
+    applied = Applied(3, old.spec_digest, old.key_digests, failed=new.spec_digest, failed_detail="unhealthy")
+    kept = container(new, applied=applied)
+    (step,) = plan(new, kept).steps
+    assert (step.cause, plan(new, kept).spec) == (Cause.FAILED, None)
+    assert "unhealthy" in (step.blocked or "")
+    assert words(plan(rendered(A="3"), kept).due) == ["recreate"]
+
+
 def test_an_invalid_key_holds_a_running_container_b56() -> None:
     old, new = rendered(A="1", B="1"), rendered(A='"\\u0000"', B="2")
     one = plan(new, container(old))
@@ -657,4 +667,5 @@ def test_a_live_update_and_changed_arguments_tell_their_fields_too() -> None:
     told = fields(rendered(with_arguments, A="2"), container(old), with_arguments)
     assert "Config.Cmd: (not shown) -> (not shown)" in told
     assert fields(old, container(old)) == []
-    assert fields(rendered(A="2"), container(old, max_reach=Reach.IN_PLACE), Binding()) == []
+    barred = container(rendered(A="1"), max_reach=Reach.IN_PLACE)
+    assert fields(rendered(A="2"), barred) == []
