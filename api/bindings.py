@@ -6,17 +6,7 @@ from flask import Blueprint, Response, request
 
 from confd.api.query import switch, takes
 from confd.api.settings import SCOPE
-from confd.api.web import (
-    answer,
-    any_body,
-    author,
-    context,
-    etag_of,
-    if_match,
-    scope_of,
-    snapshot,
-    written_document,
-)
+from confd.api.web import answer, any_body, author, context, etag_of, if_match, scope_of, snapshot, written_document
 from confd.model import Snapshot
 from confd.services import bindings
 from confd.services.settings import Edit, Scope

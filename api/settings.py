@@ -8,16 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from confd.api.query import READ, switch, takes
-from confd.api.web import (
-    answer,
-    body_of,
-    context,
-    edit_of,
-    if_match,
-    scope_of,
-    snapshot,
-    written_document,
-)
+from confd.api.web import answer, body_of, context, edit_of, if_match, scope_of, snapshot, written_document
 from confd.errors import Malformed, Refused
 from confd.jsontext import Value
 from confd.keys import parse_key

@@ -6,14 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from bench import (
-    agent,
-    commands,
-    delivery,
-    planning,
-    safety,
-    swapping,
-)
+from bench import agent, commands, delivery, planning, safety, swapping
 from bench.rig import ROOT, Rig, rig
 from bench.rows import Row, table, write
 

@@ -11,21 +11,16 @@ from confd import __version__
 from confd.actions import REACHES
 from confd.actions.obstacles import obstacles_of
 from confd.agent.agent import Agent
-from confd.agent.apply import (
-    Applier,
-)
-from confd.agent.checks import (
-    Checks,
-)
-from confd.agent.following import (
-    Following,
-)
+from confd.agent.apply import Applier
+from confd.agent.checks import Checks
+from confd.agent.following import Following
+from confd.agent.healing import healer_for
 from confd.agent.inventory import Inventory, own_container
 from confd.agent.logs import KeptLogs
 from confd.agent.metrics import Effects, Readings, count_calls, count_errors
 from confd.agent.observe import Labels
 from confd.agent.pace import Splay
-from confd.agent.perform import Aides, acts_for, healer_for
+from confd.agent.perform import Aides, acts_for
 from confd.agent.reconcile import Reconciler
 from confd.agent.sightings import Sightings
 from confd.agent.status import Reporter

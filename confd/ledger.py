@@ -8,16 +8,16 @@ that is emptied or put back from a backup; while the store is in doubt only copi
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from confd.durable import Folder
-from confd.keys import App, Container, Env, Host, Key, Keyspace
-from confd.model import EMPTY, Applied, Outcome, frozen
+from confd.entries import Base, LedgerEntry, dump, parse
+from confd.keys import Container, Host, Keyspace
+from confd.model import Applied, Outcome, frozen
 from confd.outcomes import kept
 from confd.ports import Area, Delete, Expect, Operation, Put, Store
 from confd.secret import Digest, unknown
@@ -26,48 +26,6 @@ __all__ = ["Base", "Ended", "Ledger", "LedgerEntry", "Standing", "Successor"]
 
 AT_ONCE = 50
 """How many entries are written back in one commit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """A container's own spec: what it was created with before any setting reached it.
-
-    `image_id` is the image it had, empty in what an agent of release 1 wrote; `inherited` are the variables, and
-    under `run/` the options, that are as that image has them; `release` tells which options its agent knew.
-    """
-
-    variables: Mapping[str, str] = field(default_factory=lambda: EMPTY)
-    options: Mapping[str, str] = field(default_factory=lambda: EMPTY)
-    command: tuple[str, ...] | None = None
-    image_id: str = ""
-    inherited: tuple[str, ...] = ()
-    release: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """What is known of one container. `arguments` is the digest of the rendered arguments it was created with.
-
-    `intent` is what was begun and not ended: the action and what its heal needs. Nothing is done to a container
-    that is not `adopted`.
-    """
-
-    name: str
-    app: App
-    env: Env
-    base: Base
-    applied: Applied = field(default_factory=Applied)
-    arguments: Digest | None = None
-    intent: Mapping[str, Any] | None = None
-    outcomes: tuple[Mapping[str, Any], ...] = ()
-    adopted: bool = True
-    came: bool = False
-    """It was started under the agent's eyes, and did not run before."""
-
-    @property
-    def is_newcomer(self) -> bool:
-        """Whether nothing is in effect yet in one that was started under the agent's eyes."""
-        return self.came and self.applied.revision == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +108,7 @@ class Ledger:
             before = dict(self._copies)
         prefix = self._keyspace.ledger(self._host, Container(""))
         listing = self._store.snapshot([Area(prefix)])
-        parsed = {key.removeprefix(prefix): (e.mod_revision, _parse(e.text)) for key, e in listing.entries.items()}
+        parsed = {key.removeprefix(prefix): (e.mod_revision, parse(e.text)) for key, e in listing.entries.items()}
         return Standing({Container(one): (at, entry) for one, (at, entry) in parsed.items() if entry}, before)
 
     def settle(self, standing: Standing, here: Set[Container], cluster: str, *, doubtful: bool) -> None:
@@ -286,7 +244,7 @@ class Ledger:
         operations: list[Operation] = list(more)
         for container, entry in entries.items():
             key = self._keyspace.ledger(self._host, container)
-            operations.append(Delete(key) if entry is None else Put(key, _dump(entry)))
+            operations.append(Delete(key) if entry is None else Put(key, dump(entry)))
         if not self._apart:
             revision = self._store.commit(operations, [self._fence] if self._fence else [])
         with self._lock:
@@ -301,7 +259,7 @@ class Ledger:
                 self._copies[container] = copy = _Copy(
                     entry, old.revision if self._apart else revision, self._cluster
                 )
-                document = {"revision": copy.revision, "cluster": copy.cluster, "entry": _dump(entry)}
+                document = {"revision": copy.revision, "cluster": copy.cluster, "entry": dump(entry)}
                 self._folder.write(container, document)
 
 
@@ -309,7 +267,7 @@ def _read_copies(folder: Folder) -> dict[Container, _Copy]:
     found: dict[Container, _Copy] = {}
     for name, document in folder.read_all().items():
         with suppress(KeyError, TypeError, ValueError):
-            entry = _parse(document["entry"])
+            entry = parse(document["entry"])
             if entry is not None:
                 found[Container(name)] = _Copy(entry, int(document["revision"]), str(document["cluster"]))
     return found
@@ -334,77 +292,3 @@ def _read_in(copy: _Copy, cluster: str) -> LedgerEntry:
 
 def _applied_by(entry: LedgerEntry, newest: int) -> LedgerEntry:
     return replace(entry, applied=replace(entry.applied, revision=min(entry.applied.revision, newest)))
-
-
-def _dump(entry: LedgerEntry) -> str:
-    base, applied = entry.base, entry.applied
-    return json.dumps(
-        {
-            "name": entry.name,
-            "app": entry.app,
-            "env": entry.env,
-            "base": {
-                "variables": dict(base.variables),
-                "options": dict(base.options),
-                "command": list(base.command) if base.command is not None else None,
-                "image_id": base.image_id,
-                "inherited": list(base.inherited),
-                "release": base.release,
-            },
-            "applied": {
-                "revision": applied.revision,
-                "spec": applied.spec,
-                "keys": dict(applied.keys),
-                "arguments": entry.arguments,
-            },
-            "failed": {"spec": applied.failed, "detail": applied.failed_detail} if applied.failed else None,
-            "refused": applied.refused,
-            "rejected": (
-                {"files": applied.rejected, "detail": applied.rejected_detail} if applied.rejected else None
-            ),
-            "intent": entry.intent,
-            "outcomes": list(entry.outcomes),
-            "adopted": entry.adopted,
-            "came": entry.came,
-        },
-        ensure_ascii=False,
-    )
-
-
-def _parse(text: str) -> LedgerEntry | None:
-    try:
-        document = json.loads(text)
-        base, applied, failed = document["base"], document["applied"], document["failed"] or {}
-        rejected = document.get("rejected") or {}
-        command = base["command"]
-        keys = {Key(key): Digest(digest) for key, digest in applied["keys"].items()}
-        return LedgerEntry(
-            name=document["name"],
-            app=App(document["app"]),
-            env=Env(document["env"]),
-            base=Base(
-                frozen(dict(base["variables"])),
-                frozen(dict(base["options"])),
-                None if command is None else tuple(command),
-                base.get("image_id", ""),
-                tuple(base.get("inherited", ())),
-                int(base.get("release", 0)),
-            ),
-            applied=Applied(
-                int(applied["revision"]),
-                applied["spec"],
-                frozen(keys),
-                failed.get("spec"),
-                failed.get("detail", ""),
-                document.get("refused"),
-                rejected.get("files"),
-                rejected.get("detail", ""),
-            ),
-            arguments=applied["arguments"],
-            intent=document["intent"],
-            outcomes=tuple(document["outcomes"]),
-            adopted=bool(document.get("adopted", True)),
-            came=bool(document.get("came", False)),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None

@@ -15,9 +15,10 @@ from confd.agent.inventory import Inventory, Place
 from confd.agent.logs import LastWords
 from confd.agent.status import Report, Reporter
 from confd.agent.turns import Turns
+from confd.entries import LedgerEntry
 from confd.errors import CheckFailed, ConfdError, Held
 from confd.keys import Container
-from confd.ledger import Ledger, LedgerEntry, Successor
+from confd.ledger import Ledger, Successor
 from confd.model import Applied, Binding, ContainerPlan, Observed, Outcome, Reach, Rendered, Result, Step
 from confd.ports import Clock, Inspect
 from confd.wording import not_again

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from confd import jsontext
+from confd.entries import Base
 from confd.firststart import variables_of
-from confd.ledger import Base
 from confd.model import frozen
 from confd.options import observed_options, told_in
 from confd.ports import Inspect

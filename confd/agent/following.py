@@ -23,9 +23,10 @@ from confd.agent.base import rejoined
 from confd.agent.inventory import Place
 from confd.agent.logs import KeptLogs, LastWords
 from confd.agent.observe import Labels, name_of
+from confd.entries import LedgerEntry
 from confd.errors import EngineRefused, NotReady, StartFailed
 from confd.keys import Container, Key
-from confd.ledger import Ledger, LedgerEntry
+from confd.ledger import Ledger
 from confd.model import Binding, Outcome, Reach, Reason, Result
 from confd.ports import Clock, Engine, Inspect
 

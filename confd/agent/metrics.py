@@ -16,9 +16,9 @@ from confd.agent.figures import CONTAINER_USE
 from confd.agent.inventory import Place
 from confd.agent.observe import name_of
 from confd.agent.usage import Meter
+from confd.entries import LedgerEntry
 from confd.following import following
 from confd.keys import Host, Layer, layers_of
-from confd.ledger import LedgerEntry
 from confd.metrics import Metric, Page, Samples, Tally
 from confd.model import Applied, Head, Outcome, Result
 from confd.ports import Clock, Heard, Inspect

@@ -13,9 +13,9 @@ from typing import Any
 from confd import jsontext
 from confd.agent.base import image_name
 from confd.agent.locate import locate
+from confd.entries import LedgerEntry
 from confd.firststart import variables_of
 from confd.keys import App, Container, Env
-from confd.ledger import LedgerEntry
 from confd.model import EMPTY, REACHES, Applied, Observed, Reach, RenderedFile, frozen
 from confd.options import observed_options, told_in
 from confd.ports import Inspect

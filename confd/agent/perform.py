@@ -4,97 +4,34 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from confd.actions import exec as execute
 from confd.actions import files, recreate, restart, signal, update
 from confd.actions.fidelity import Wanted
-from confd.actions.followers import (
-    Succession,
-    followers_of,
-)
-from confd.actions.gate import (
-    Gate,
-)
-from confd.actions.heal import (
-    Healed,
-    heal,
-)
-from confd.actions.stopping import (
-    Stop,
-)
-from confd.actions.swap import (
-    Swap,
-)
-from confd.agent.apply import (
-    Act,
-    Work,
-)
-from confd.agent.base import (
-    base_on,
-    image_name,
-    own_of,
-    rejoined,
-)
-from confd.agent.checks import (
-    Checks,
-)
-from confd.agent.following import (
-    Following,
-)
-from confd.agent.inventory import (
-    Place,
-)
-from confd.agent.locate import (
-    locate,
-)
-from confd.agent.logs import (
-    KeptLogs,
-    LastWords,
-)
-from confd.agent.observe import (
-    Labels,
-    labels_of,
-    name_of,
-)
-from confd.errors import (
-    CommandFailed,
-    ContainerGone,
-    EngineRefused,
-)
-from confd.keys import (
-    Container,
-    Key,
-)
-from confd.ledger import (
-    Base,
-    Ledger,
-    LedgerEntry,
-    Successor,
-)
-from confd.model import (
-    EMPTY,
-    Applied,
-    Binding,
-    KeepLogs,
-    Outcome,
-    Reason,
-    RenderedFile,
-    Result,
-    Step,
-)
-from confd.options import (
-    limits_told,
-    load,
-    overlay,
-)
+from confd.actions.followers import Succession, followers_of
+from confd.actions.gate import Gate
+from confd.actions.stopping import Stop
+from confd.actions.swap import Swap
+from confd.agent.apply import Act, Work
+from confd.agent.base import base_on, image_name, own_of
+from confd.agent.checks import Checks
+from confd.agent.following import Following
+from confd.agent.locate import locate
+from confd.agent.logs import KeptLogs, LastWords
+from confd.agent.observe import Labels, labels_of, name_of
+from confd.entries import Base
+from confd.errors import CommandFailed, EngineRefused
+from confd.keys import Container
+from confd.model import EMPTY, Binding, RenderedFile, Step
+from confd.options import limits_told, load, overlay
 from confd.ports import Clock, Engine, Inspect
 
-__all__ = ["Aides", "acts_for", "healer_for"]
+__all__ = ["Aides", "acts_for", "gate_of"]
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +94,7 @@ class _Acts:
         if how.signal:
             work.journal({"restart": {"running": True}})
         with self._heard_where_it_fails(work), self._group(inspect) as followers:
-            restart.apply(self.target, inspect, how, _gate(work.binding), self.clock)
+            restart.apply(self.target, inspect, how, gate_of(work.binding), self.clock)
             if followers and self.following is not None:
                 self.following.rejoin(inspect)
         return _id(inspect)
@@ -188,7 +125,7 @@ class _Acts:
 
         return Swap(
             _stop(binding),
-            _gate(binding),
+            gate_of(binding),
             start_first=binding.start_first,
             keep_failed=binding.keep_failed,
             keep_writable=binding.keep_writable,
@@ -295,117 +232,12 @@ def acts_for(target: Engine, labels: Labels, clock: Clock, aides: Aides | None =
     }
 
 
-def healer_for(
-    target: Engine,
-    ledger: Ledger,
-    clock: Clock,
-    logs: KeptLogs | None = None,
-    following: Following | None = None,
-) -> Callable[[Place, Sequence[Inspect]], bool]:
-    """What a pass calls first: ends every action of the place that a crash or a lost engine left open."""
-    return _Healer(target, ledger, clock, logs or KeptLogs(target, clock), following).heal
-
-
-@dataclass(frozen=True, slots=True)
-class _Healer:
-    target: Engine
-    ledger: Ledger
-    clock: Clock
-    logs: KeptLogs
-    following: Following | None
-
-    def heal(self, place: Place, inspects: Sequence[Inspect]) -> bool:
-        if not self._cut_off(place):
-            return False
-        with self.following.lock if self.following is not None else nullcontext():
-            for container, entry, intent in self._cut_off(place):  # as it is once no other recreate has it follow
-                if "recreate" in intent:
-                    self._end(container, entry, intent)
-                else:
-                    self._start(container, entry)
-        return True
-
-    def _cut_off(self, place: Place) -> list[tuple[Container, LedgerEntry, Mapping[str, Any]]]:
-        """What was begun and not ended."""
-        return [
-            (container, entry, entry.intent or {})
-            for container, entry in self.ledger.entries().items()
-            if (entry.env, entry.app) == place and {"recreate", "restart"} & (entry.intent or {}).keys()
-        ]
-
-    def _start(self, container: Container, entry: LedgerEntry) -> None:
-        """One that was told to end by the binding's signal, and was not started again: the next plan goes on."""
-        with suppress(ContainerGone):
-            self.target.start(container)
-            log.warning("%s: a restart that was cut off is finished", entry.name)
-        self.ledger.intent(container, {name: it for name, it in (entry.intent or {}).items() if name != "restart"})
-
-    def _end(self, container: Container, entry: LedgerEntry, intent: Mapping[str, Any]) -> None:
-        heard: list[LastWords] = []
-        current = dict(intent["recreate"])
-
-        def leaving(one: str) -> None:
-            heard.append(self.logs.last_words(one, entry.name, KeepLogs()))
-
-        def journal(note: Mapping[str, Any]) -> None:
-            current.update(note["recreate"])
-            self.ledger.intent(container, {**intent, "recreate": current})
-
-        swap = Swap(leaving=leaving, journal=journal)
-        if self.following is not None:
-            group, binding = self.following, self.following.binding((entry.env, entry.app))
-            swap = replace(swap, gate=_gate(binding), follow=group.follow, rejoin=group.rejoin)
-        began = self.clock.now()
-        healed = heal(self.target, container, intent["recreate"], self.clock, swap)
-        outcome = self._outcome(container, healed, intent, began)
-        if heard:
-            outcome = replace(outcome, log=heard[-1].text, log_file=heard[-1].file)
-        now = healed.container
-        if now is not None:
-            self.ledger.rebase(container, rejoined(entry.base, self.target.inspect(now)))
-        if now is None:
-            self.ledger.forget(container)
-        elif healed.taken_back:
-            self.ledger.done(
-                container, entry.applied, [outcome], arguments=entry.arguments, successor=Successor(now)
-            )
-        else:  # its label says for which settings it was made, and it started with them
-            arguments = intent["recreate"].get("arguments")
-            self.ledger.done(container, Applied(), [outcome], arguments=arguments, successor=Successor(now))
-        log.warning("%s: a recreate that was cut off is %s", entry.name, _word(healed, container))
-
-    def _outcome(self, old: Container, healed: Healed, intent: Mapping[str, Any], began: float) -> Outcome:
-        """What became of the recreate that an agent before this one, or this one without its engine, began."""
-        now = healed.container
-        finished = now is not None and not healed.taken_back
-        return Outcome(
-            "recreate",
-            Result.DONE if finished else Result.FAILED,
-            f"it was cut off, and is {_word(healed, old)}",
-            int(intent.get("revision", 0)),
-            self.clock.utc(),
-            round(self.clock.now() - began, 4),
-            tuple(Reason(Key(one["key"]), one["why"]) for one in intent.get("reasons", ())),
-            now,
-            old if now not in (None, old) else None,
-        )
-
-
 def _stop(binding: Binding) -> Stop:
     return Stop(f"SIG{binding.stop_signal}" if binding.stop_signal else "", binding.stop_timeout_s)
 
 
-def _gate(binding: Binding) -> Gate:
+def gate_of(binding: Binding) -> Gate:
     return Gate(binding.monitor_s, binding.health_timeout_s)
-
-
-def _word(healed: Healed, old: Container) -> str:
-    if healed.container is None:
-        return "given up: both containers are gone"
-    if not healed.taken_back:
-        return "finished"
-    made = "" if healed.container == old else "; it was made anew, without what it had written outside its volumes"
-    return f"taken back{made}"
 
 
 def _told(work: Work, base: Base) -> Mapping[str, str]:

@@ -28,17 +28,11 @@ from confd.agent.turns import Turns
 from confd.binding import binding_of
 from confd.dependencies import come_before
 from confd.discovery import Reference, discovered, find, references_in
+from confd.entries import LedgerEntry
 from confd.errors import ConfdError, ContainerGone
 from confd.keys import Container, Host
-from confd.ledger import Ledger, LedgerEntry
-from confd.model import (
-    Cause,
-    ContainerPlan,
-    Observed,
-    Reach,
-    Snapshot,
-    Step,
-)
+from confd.ledger import Ledger
+from confd.model import Cause, ContainerPlan, Observed, Reach, Snapshot, Step
 from confd.plan import make_plan
 from confd.ports import Clock, Inspect
 from confd.render import render

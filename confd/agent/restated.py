@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from confd.ledger import LedgerEntry
+from confd.entries import LedgerEntry
 from confd.model import Rendered, frozen
 from confd.ports import Inspect
 from confd.secret import Digest, DigestKey, is_known

@@ -13,16 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from confd.agent.asker import Asker, Stats
-from confd.cgroup import (
-    Groups,
-    Usage,
-    folder_of,
-    groups_of,
-    mounts_of,
-    network_of,
-    usage_v1,
-    usage_v2,
-)
+from confd.cgroup import Groups, Usage, folder_of, groups_of, mounts_of, network_of, usage_v1, usage_v2
 from confd.options import shares_network
 from confd.ports import Inspect
 

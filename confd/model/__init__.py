@@ -31,15 +31,8 @@ from confd.model.plans import (
     Result,
     Step,
 )
-from confd.model.policies import (
-    Policy,
-    Rule,
-    Violation,
-)
-from confd.model.reach import (
-    REACHES,
-    Reach,
-)
+from confd.model.policies import Policy, Rule, Violation
+from confd.model.reach import REACHES, Reach
 from confd.model.settings import Brake, Change, ChangeKind, Entry, Head, HostState, Problem, Setting, Snapshot
 
 __all__ = [

@@ -6,12 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from confd.keys import App, Env, Host, Key, Layer
-from confd.model.bindings import (
-    FileCheck,
-)
-from confd.model.policies import (
-    Policy,
-)
+from confd.model.bindings import FileCheck
+from confd.model.policies import Policy
 from confd.model.settings import Problem, Setting
 from confd.secret import Digest
 

@@ -6,19 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from confd.keys import Key, is_run_option, matches, option_of, specificity
-from confd.model import (
-    EMPTY,
-    Binding,
-    Cause,
-    Observed,
-    OnChange,
-    Problem,
-    Reach,
-    Reason,
-    Rendered,
-    Step,
-    frozen,
-)
+from confd.model import EMPTY, Binding, Cause, Observed, OnChange, Problem, Reach, Reason, Rendered, Step, frozen
 from confd.options import OPTIONS, overlay
 from confd.plan.bars import Case
 from confd.plan.needs import Need

@@ -12,14 +12,7 @@ from confd.binding import binding_of
 from confd.discovery import discovered
 from confd.errors import ConfdError
 from confd.keys import DEFAULT, App, Container, Env, Host, Layer
-from confd.model import (
-    EMPTY,
-    Binding,
-    Observed,
-    Problem,
-    Rendered,
-    Snapshot,
-)
+from confd.model import EMPTY, Binding, Observed, Problem, Rendered, Snapshot
 from confd.published import observed_of
 from confd.render import render
 from confd.resolve import resolve

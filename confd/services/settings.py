@@ -17,22 +17,9 @@ from confd.resolve import normal_text, resolve
 from confd.secret import MASK
 from confd.services import changes
 from confd.services.context import Context
-from confd.services.places import (
-    Place,
-    fresh_problems,
-    places_of,
-    rendered_at,
-)
-from confd.services.policing import (
-    check_policies,
-)
-from confd.services.reach import (
-    check_reach,
-    check_shrink,
-    reached,
-    reached_hosts,
-    shrinks,
-)
+from confd.services.places import Place, fresh_problems, places_of, rendered_at
+from confd.services.policing import check_policies
+from confd.services.reach import check_reach, check_shrink, reached, reached_hosts, shrinks
 
 __all__ = [
     "Edit",

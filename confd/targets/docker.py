@@ -17,18 +17,9 @@ from docker.types.daemon import CancellableStream
 from confd.errors import CommandFailed, ContainerGone, EngineRefused, EngineUnavailable, TargetError
 from confd.hostprocess import end_tree
 from confd.keys import Container
-from confd.ports import (
-    Heard,
-    Inspect,
-    Replacement,
-    TargetEvent,
-)
-from confd.targets.listening import (
-    heard,
-)
-from confd.targets.output import (
-    end_of,
-)
+from confd.ports import Heard, Inspect, Replacement, TargetEvent
+from confd.targets.listening import heard
+from confd.targets.output import end_of
 from confd.targets.wire import ENDLESS, Call, Wire, named
 
 __all__ = ["DockerTarget"]

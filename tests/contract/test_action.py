@@ -10,22 +10,12 @@ from typing import Any
 import pytest
 
 from confd.actions import ACTIONS, recreate, restart, signal, update
-from confd.actions import (
-    exec as execute,
-)
+from confd.actions import exec as execute
 from confd.actions.fidelity import Wanted
-from confd.actions.gate import (
-    Gate,
-)
-from confd.actions.obstacles import (
-    obstacles_of,
-)
-from confd.actions.stopping import (
-    Stop,
-)
-from confd.actions.swap import (
-    Swap,
-)
+from confd.actions.gate import Gate
+from confd.actions.obstacles import obstacles_of
+from confd.actions.stopping import Stop
+from confd.actions.swap import Swap
 from confd.clock import SystemClock
 from confd.errors import CommandFailed, EngineRefused, NotReady, StartFailed, TargetError
 from confd.model import Reach

@@ -11,16 +11,7 @@ import pytest
 from confd.errors import ContainerGone, EngineRefused, EngineUnavailable
 from confd.ports import Engine, Replacement, TargetEvent
 from tests.support.engine import IMAGE
-from tests.support.targets import (
-    ALWAYS,
-    DEAF,
-    EACH_TARGET,
-    FAILS,
-    NO,
-    SERVES,
-    UNLESS_STOPPED,
-    Rig,
-)
+from tests.support.targets import ALWAYS, DEAF, EACH_TARGET, FAILS, NO, SERVES, UNLESS_STOPPED, Rig
 from tests.support.wait import until
 
 pytestmark = EACH_TARGET

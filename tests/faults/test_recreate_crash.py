@@ -12,28 +12,20 @@ import pytest
 
 from confd.actions import recreate
 from confd.actions.fidelity import Wanted
-from confd.actions.gate import (
-    Gate,
-)
-from confd.actions.heal import (
-    heal,
-)
-from confd.actions.stopping import (
-    Stop,
-)
-from confd.actions.swap import (
-    Swap,
-)
-from confd.agent.apply import (
-    Work,
-)
+from confd.actions.gate import Gate
+from confd.actions.heal import heal
+from confd.actions.stopping import Stop
+from confd.actions.swap import Swap
+from confd.agent.apply import Work
 from confd.agent.base import base_of
+from confd.agent.healing import healer_for
 from confd.agent.observe import Labels
-from confd.agent.perform import acts_for, healer_for
+from confd.agent.perform import acts_for
 from confd.clock import SystemClock
+from confd.entries import LedgerEntry
 from confd.errors import ContainerGone, EngineUnavailable, StartFailed
 from confd.keys import App, Container, Env, Host, Key, Keyspace, Layer
-from confd.ledger import Ledger, LedgerEntry
+from confd.ledger import Ledger
 from confd.model import Binding, Reach, Resolved, Setting, Step
 from confd.options import observed_options
 from confd.ports import Replacement

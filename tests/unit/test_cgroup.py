@@ -7,17 +7,7 @@ from typing import Any
 
 import pytest
 
-from confd.cgroup import (
-    Groups,
-    Usage,
-    folder_of,
-    groups_of,
-    mounts_of,
-    network_of,
-    stats_usage,
-    usage_v1,
-    usage_v2,
-)
+from confd.cgroup import Groups, Usage, folder_of, groups_of, mounts_of, network_of, stats_usage, usage_v1, usage_v2
 
 SAMPLES = Path(__file__).parents[1] / "data" / "cgroup"
 

@@ -9,12 +9,14 @@ import pytest
 from confd.agent.apply import Work
 from confd.agent.base import base_of
 from confd.agent.following import Following
+from confd.agent.healing import healer_for
 from confd.agent.logs import KeptLogs
 from confd.agent.observe import Labels, labels_of
-from confd.agent.perform import Aides, acts_for, healer_for
+from confd.agent.perform import Aides, acts_for
+from confd.entries import LedgerEntry
 from confd.errors import EngineRefused, Held
 from confd.keys import App, Container, Env, Host, Key, Keyspace, Layer
-from confd.ledger import Ledger, LedgerEntry
+from confd.ledger import Ledger
 from confd.model import Binding, Reach, Resolved, Setting, Step
 from confd.ports import Replacement
 from confd.render import render

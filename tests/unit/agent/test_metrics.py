@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from confd.agent.metrics import Effects
+from confd.entries import Base, LedgerEntry
 from confd.keys import App, Env, Host, Layer
-from confd.ledger import Base, LedgerEntry
 from confd.metrics import Page, Tally
 from confd.model import Applied, Head, Outcome, Result
 from tests.support.scraped import Page as Read
