@@ -80,7 +80,7 @@ def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Bind
         wait_max_s=seconds(wait.get("max", 10)),
         stop_timeout_s=seconds(stop["timeout"]) if "timeout" in stop else None,
         stop_signal=stop.get("signal", "").removeprefix("SIG"),
-        monitor_s=seconds(health.get("monitor", 5)),
+        monitor_s=seconds(health["monitor"]) if "monitor" in health else None,
         health_timeout_s=seconds(health.get("timeout", 60)),
         start_first=_is_start_first(fields),
         keep_failed=fields.get("on_failure") == "keep",

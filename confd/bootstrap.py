@@ -27,6 +27,7 @@ from confd.agent.status import Reporter
 from confd.agent.trust import Trust
 from confd.agent.turns import Turns
 from confd.agent.usage import Meter
+from confd.agent.ways import watched
 from confd.agent.world import World
 from confd.binding import binding_of
 from confd.clock import SystemClock
@@ -115,7 +116,7 @@ def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:
         logs,
         inventory.all,
         inventory.place,
-        lambda place: binding_of(mirror.snapshot, *place)[0],
+        lambda place: watched(binding_of(mirror.snapshot, *place)[0], config.monitor_s),
         world.check,
         inventory.own,
     )
@@ -128,7 +129,18 @@ def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:
     acts = acts_for(target, labels, clock, Aides(logs, checks, following))
     applier = Applier(inventory, ledger, reporter, turns, clock, acts, world.check)
     reconciler = Reconciler(
-        config.host, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings, Splay(clock)
+        config.host,
+        world,
+        inventory,
+        ledger,
+        reporter,
+        clock,
+        applier,
+        REACHES,
+        turns,
+        sightings,
+        Splay(clock),
+        config.monitor_s,
     )
     agent = Agent(
         config.env,

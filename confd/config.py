@@ -63,7 +63,7 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """One agent. `allow_run` names the run options beyond limits that the store may set on this host."""
+    """One agent. `allow_run`: run options beyond limits that the store may set here; `monitor_s`: see --monitor."""
 
     env: Env
     host: Host
@@ -75,6 +75,7 @@ class AgentConfig:
     allow_run: tuple[str, ...] = ()
     label_prefix: str = "confd."
     resync_s: float = 300.0
+    monitor_s: float = 5.0
     data: Path = Path("/var/lib/confd-agent")
     metrics_listen: str | None = "127.0.0.1:8701"
     log: LogConfig = field(default_factory=LogConfig)
@@ -130,6 +131,7 @@ _ETCD = (
     Flag("etcd-password-file", "file with the etcd user's password"),
     Flag("etcd-timeout", "seconds that one etcd call may take (default 5)"),
 )
+_NUMBERS = {"resync": 300.0, "monitor": 5.0}
 _HOST = (
     Flag("host-name", "this host's name (default: the machine's)"),
     Flag(
@@ -144,6 +146,7 @@ _HOST = (
         "where that is taken the agent goes on without)",
     ),
     Flag("resync", "seconds between two full passes (default 300)"),
+    Flag("monitor", "seconds that a new container is watched where its binding does not say (default 5)"),
 )
 AGENT_FLAGS = (
     Flag("env", "the env of containers that have no label for it"),
@@ -201,7 +204,8 @@ def agent_config(arguments: Sequence[str], environ: Mapping[str, str] | None = N
         observe=given.switch("observe"),
         allow_run=given.many("allow-run"),
         label_prefix=_label_prefix(given.text("label-prefix")),
-        resync_s=given.number("resync", 300.0),
+        resync_s=given.number("resync", _NUMBERS["resync"]),
+        monitor_s=given.number("monitor", _NUMBERS["monitor"]),
         data=_path(given.text("data")) or _agent_folder(),
         metrics_listen=_metrics_listen(given.text("metrics-listen") or "127.0.0.1:8701"),
         log=_log(given),
@@ -386,8 +390,8 @@ def _passed_on(given: _Given) -> list[str]:
             arguments += [f"--{flag.name}"] if given.switch(flag.name) else []
         elif flag.many:
             arguments += [word for item in given.many(flag.name) for word in (f"--{flag.name}", item)]
-        elif flag.name == "resync":
-            arguments += [f"--{flag.name}", str(given.number(flag.name, 300.0))]
+        elif (number := _NUMBERS.get(flag.name)) is not None:
+            arguments += [f"--{flag.name}", str(given.number(flag.name, number))]
         else:
             text = given.text(flag.name)
             arguments += [f"--{flag.name}", text] if text else []

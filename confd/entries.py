@@ -1,4 +1,4 @@
-"""What is known of one container, as the ledger has it: its own spec, what is in effect, what became of it. Pure."""
+"""What the ledger knows of one container: its own spec, what is in effect, what became of it. Pure."""
 
 from __future__ import annotations
 

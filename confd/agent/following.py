@@ -16,13 +16,12 @@ from typing import Any
 from confd.actions import recreate
 from confd.actions.fidelity import as_it_is
 from confd.actions.followers import Succession, followers_of, following, named_by, shares_namespace
-from confd.actions.gate import Gate
-from confd.actions.stopping import Stop
 from confd.actions.swap import Swap, look
 from confd.agent.base import rejoined
 from confd.agent.inventory import Place
 from confd.agent.logs import KeptLogs, LastWords
 from confd.agent.observe import Labels, name_of
+from confd.agent.ways import gate_of, stop_of
 from confd.entries import LedgerEntry
 from confd.errors import EngineRefused, NotReady, StartFailed
 from confd.keys import Container, Key
@@ -128,8 +127,8 @@ class Following:
 
         with self.group(follower) as followers:
             swap = Swap(
-                Stop(f"SIG{binding.stop_signal}" if binding.stop_signal else "", binding.stop_timeout_s),
-                Gate(binding.monitor_s, binding.health_timeout_s),
+                stop_of(binding),
+                gate_of(binding),
                 keep_failed=shares_namespace(follower, gone.before),  # the old one could not run any more
                 leaving=leaving,
                 journal=journal,

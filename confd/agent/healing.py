@@ -14,7 +14,7 @@ from confd.agent.base import rejoined
 from confd.agent.following import Following
 from confd.agent.inventory import Place
 from confd.agent.logs import KeptLogs, LastWords
-from confd.agent.perform import gate_of
+from confd.agent.ways import gate_of
 from confd.entries import LedgerEntry
 from confd.errors import ContainerGone
 from confd.keys import Container, Key

@@ -14,8 +14,6 @@ from confd.actions import exec as execute
 from confd.actions import files, recreate, restart, signal, update
 from confd.actions.fidelity import Wanted
 from confd.actions.followers import Succession, followers_of
-from confd.actions.gate import Gate
-from confd.actions.stopping import Stop
 from confd.actions.swap import Swap
 from confd.agent.apply import Act, Work
 from confd.agent.base import base_on, image_name, own_of
@@ -24,14 +22,15 @@ from confd.agent.following import Following
 from confd.agent.locate import locate
 from confd.agent.logs import KeptLogs, LastWords
 from confd.agent.observe import Labels, labels_of, name_of
+from confd.agent.ways import gate_of, stop_of
 from confd.entries import Base
 from confd.errors import CommandFailed, EngineRefused
 from confd.keys import Container
-from confd.model import EMPTY, Binding, RenderedFile, Step
+from confd.model import EMPTY, RenderedFile, Step
 from confd.options import limits_told, load, overlay
 from confd.ports import Clock, Engine, Inspect
 
-__all__ = ["Aides", "acts_for", "gate_of"]
+__all__ = ["Aides", "acts_for"]
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +89,7 @@ class _Acts:
         return _id(work.inspect)
 
     def restart(self, step: Step, work: Work) -> Container:
-        inspect, how = work.inspect, _stop(work.binding)
+        inspect, how = work.inspect, stop_of(work.binding)
         if how.signal:
             work.journal({"restart": {"running": True}})
         with self._heard_where_it_fails(work), self._group(inspect) as followers:
@@ -124,7 +123,7 @@ class _Acts:
                 group.follow(gone, followers)
 
         return Swap(
-            _stop(binding),
+            stop_of(binding),
             gate_of(binding),
             start_first=binding.start_first,
             keep_failed=binding.keep_failed,
@@ -230,14 +229,6 @@ def acts_for(target: Engine, labels: Labels, clock: Clock, aides: Aides | None =
         "restart": acts.restart,
         "recreate": acts.recreate,
     }
-
-
-def _stop(binding: Binding) -> Stop:
-    return Stop(f"SIG{binding.stop_signal}" if binding.stop_signal else "", binding.stop_timeout_s)
-
-
-def gate_of(binding: Binding) -> Gate:
-    return Gate(binding.monitor_s, binding.health_timeout_s)
 
 
 def _told(work: Work, base: Base) -> Mapping[str, str]:

@@ -25,6 +25,7 @@ from confd.agent.scene import Pass, Scene
 from confd.agent.sightings import Sightings
 from confd.agent.status import Report, Reporter
 from confd.agent.turns import Turns
+from confd.agent.ways import MONITOR_S, watched
 from confd.binding import binding_of
 from confd.dependencies import come_before
 from confd.discovery import Reference, discovered, find, references_in
@@ -71,6 +72,7 @@ class Reconciler:
     turns: Turns
     sightings: Sightings
     splay: Splay
+    monitor_s: float = MONITOR_S
     waiting: Waiting = field(default_factory=Waiting)
     mentions: Mentions = field(default_factory=Mentions)
 
@@ -102,7 +104,8 @@ class Reconciler:
         return self._again_s(scene, reports)
 
     def _scene(self, snapshot: Snapshot, sight: Sight, place: Place) -> Scene:
-        binding, problem = binding_of(snapshot, *place)
+        stored, problem = binding_of(snapshot, *place)
+        binding = watched(stored, self.monitor_s)
         resolved = resolve(snapshot, *place, self.host)
         references = references_in(resolved)
         self.mentions.note(place, {one.name for one in references.values()})

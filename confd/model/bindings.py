@@ -137,7 +137,7 @@ class Binding:
     wait_max_s: float = 10.0
     stop_timeout_s: float | None = None
     stop_signal: str = ""
-    monitor_s: float = 5.0
+    monitor_s: float | None = None
     health_timeout_s: float = 60.0
     start_first: bool = False
     keep_failed: bool = False

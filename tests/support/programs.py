@@ -39,6 +39,7 @@ class Confd:
         self.port = free_port()
         self.environ = {**os.environ, "XDG_CONFIG_HOME": str(folder / "config"), "HOME": str(folder)}
         self.environ = {name: text for name, text in self.environ.items() if not name.startswith("CONFD_")}
+        self.environ["CONFD_MONITOR"] = "1"  # of what goes wrong, all goes wrong at once
 
     def start(self) -> None:
         command = [sys.executable, "-m", "confd.main", "server", "up", "--data", str(self._folder / "data")]
