@@ -82,7 +82,8 @@ def _endpoints(inspect: Inspect, body: dict[str, Any]) -> dict[str, dict[str, An
     """What the body says of its networks, taken out of it. Raises `EngineRefused` for what could not be undone."""
     asked: Mapping[str, Any] = body.pop("NetworkingConfig")["EndpointsConfig"]
     networks = {
-        name: {one: its for one, its in (endpoint or {}).items() if its} for name, endpoint in asked.items()
+        name: {one: its for one, its in (endpoint or {}).items() if its is not None}
+        for name, endpoint in asked.items()
     }
     mode = _mode(body["HostConfig"])
     if mode != _mode(inspect["HostConfig"]):
@@ -187,7 +188,7 @@ def _networks(inspect: Inspect) -> dict[str, dict[str, Any]]:
     """Each network's endpoint as it was asked for: without the short id among its aliases or what was found."""
     found: dict[str, dict[str, Any]] = {}
     for name, endpoint in ((inspect.get("NetworkSettings") or {}).get("Networks") or {}).items():
-        asked = {member: endpoint[member] for member in _ENDPOINT if endpoint.get(member)}
+        asked = {member: endpoint[member] for member in _ENDPOINT if endpoint.get(member) is not None}
         if "Aliases" in asked:
             asked["Aliases"] = [alias for alias in asked["Aliases"] if alias != str(inspect["Id"])[:12]]
         found[name] = asked

@@ -161,7 +161,7 @@ def _named(endpoints: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, A
 def _stop_first(exchange: Exchange, inspect: Inspect, new: str) -> None:
     target, swap, note = exchange.target, exchange.swap, exchange.note
     end_restarts(target, exchange.old)
-    set_aside(exchange, new)  # before it is stopped: nothing is left to do between that and the start
+    named = _take_name(exchange, new)
     if note.rebuild and note.running:  # gone when it has stopped
         swap.leaving(exchange.old)
         with contextlib.suppress(ContainerGone):
@@ -169,9 +169,23 @@ def _stop_first(exchange: Exchange, inspect: Inspect, new: str) -> None:
         target.remove(exchange.old)
     else:
         stop(target, exchange.old, swap.stop, exchange.clock)
+    if not named:
+        set_aside(exchange, new)
     if note.running:
         _run(exchange, new)
     swap.follow(Succession(inspect, new, note.name))
+
+
+def _take_name(exchange: Exchange, new: str) -> bool:
+    """Before the old one is stopped, so that nothing is left to do between that and the start.
+
+    The engine refuses it for one that is just between two lives: it takes a new name once it is stopped.
+    """
+    try:
+        set_aside(exchange, new)
+    except EngineRefused:
+        return False
+    return True
 
 
 def _start_first(exchange: Exchange, inspect: Inspect, new: str) -> None:

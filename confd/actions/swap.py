@@ -174,8 +174,9 @@ def put_back(exchange: Exchange) -> str:
     """
     target, note = exchange.target, exchange.note
     after = the_new(exchange)
-    if after is not None:
-        _drop(target, str(after["Id"]))
+    new = note.new or (str(after["Id"]) if after is not None else "")
+    if new:
+        _drop(target, new)  # also one that is being removed: its name is not free before the end of that
     before = the_old(exchange) or _rebuild(exchange)
     if before is None:
         raise ContainerGone("the old container was removed meanwhile; looking again")

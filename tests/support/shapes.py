@@ -238,6 +238,8 @@ def _plain(inspect: Mapping[str, Any]) -> dict[str, Any]:
     config["Labels"] = {name: text for name, text in config["Labels"].items() if not name.startswith("confd.")}
     _plain_networks(plain, inspect)
     plain["Mounts"] = sorted(plain["Mounts"], key=lambda one: str(one["Destination"]))
+    if plain["HostConfig"].get("Links"):
+        plain["HostConfig"]["Links"].sort()  # an engine tells them in no order
     return plain
 
 
