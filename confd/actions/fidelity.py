@@ -13,7 +13,7 @@ from typing import Any
 
 from confd.errors import EngineRefused
 from confd.model import EMPTY
-from confd.options import observed_options, shares_network, write_options
+from confd.options import NAMED, observed_options, shares_network, write_options
 from confd.ports import Inspect, Replacement
 
 __all__ = ["Wanted", "as_it_is", "replacement_of"]
@@ -51,6 +51,7 @@ def replacement_of(inspect: Inspect, name: str, wanted: Wanted) -> Replacement:
     host = copy.deepcopy(dict(inspect["HostConfig"]))
     config["Env"] = _environment(config, wanted)
     config["Labels"] = {**_labels(config, wanted), **wanted.labels}
+    config["Labels"].pop(NAMED, None)
     if config.get("Hostname") == str(inspect["Id"])[:12]:
         config["Hostname"] = ""
     host["ContainerIDFile"] = ""
@@ -185,12 +186,13 @@ def _check_left(inspect: Inspect, networks: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _networks(inspect: Inspect) -> dict[str, dict[str, Any]]:
-    """Each network's endpoint as it was asked for: without the short id among its aliases or what was found."""
+    """Each network's endpoint as it was asked for: without what was found, and aliases that it has by itself."""
     found: dict[str, dict[str, Any]] = {}
+    given = {str(inspect["Id"])[:12], (inspect["Config"].get("Labels") or {}).get(NAMED)}
     for name, endpoint in ((inspect.get("NetworkSettings") or {}).get("Networks") or {}).items():
         asked = {member: endpoint[member] for member in _ENDPOINT if endpoint.get(member) is not None}
         if "Aliases" in asked:
-            asked["Aliases"] = [alias for alias in asked["Aliases"] if alias != str(inspect["Id"])[:12]]
+            asked["Aliases"] = [alias for alias in asked["Aliases"] if alias not in given]
         found[name] = asked
     return found
 

@@ -38,6 +38,7 @@ from confd.actions.swap import (
 from confd.errors import ConfdError, ContainerGone, EngineRefused, StartFailed
 from confd.keys import Container
 from confd.model import Reach
+from confd.options import NAMED
 from confd.ports import Clock, Inspect, Replacement, Replaces, Restarts, Signals, Updates
 
 __all__ = ["NAME", "REACH", "REQUIRES", "apply"]
@@ -143,6 +144,8 @@ def _beside(body: Replacement, name: str) -> tuple[Replacement, Mapping[str, Any
         host["RestartPolicy"] = dict(_NO)
     config = {**body.config, "HostConfig": host}
     connected = (config.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
+    if not any(name in (one.get("Aliases") or ()) for one in (*connected.values(), *body.networks.values())):
+        config["Labels"] = {**(config.get("Labels") or {}), NAMED: name}
     if connected:
         config["NetworkingConfig"] = {"EndpointsConfig": _named(connected, name)}
     return Replacement(body.name, config, _named(body.networks, name)), due

@@ -8,6 +8,7 @@ known of it stands there. Pure; knows no engine, only the shape of its documents
 has where an option says so).
 """
 
+from confd.options.asked import NAMED
 from confd.options.composed import composed, composed_networks
 from confd.options.conflicts import EXEC, against_host, conflicts, not_allowed, not_executed
 from confd.options.effect import (
@@ -33,6 +34,7 @@ from confd.options.unsupported import UNSUPPORTED
 __all__ = [
     "EXEC",
     "HIDDEN",
+    "NAMED",
     "OPTIONS",
     "TOLD",
     "UNSUPPORTED",

@@ -11,9 +11,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["LABEL", "asked_of", "remember"]
+__all__ = ["LABEL", "NAMED", "asked_of", "remember"]
 
 LABEL = "confd.asked"
+
+NAMED = "confd.named"
+"""Names the alias that a container was started with beside the one it replaces, so that both go by the name."""
 
 
 def asked_of(labels: Mapping[str, Any] | None, name: str) -> dict[str, Any]:

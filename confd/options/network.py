@@ -144,9 +144,9 @@ def _seen(name: str, endpoint: Mapping[str, Any], own: Collection[str]) -> dict[
 
 
 def _own_names(inspect: Mapping[str, Any]) -> frozenset[str]:
-    """The aliases that a container has by itself: the beginning of its id, and its host name."""
-    hostname = (inspect.get("Config") or {}).get("Hostname")
-    return frozenset({str(inspect.get("Id") or "")[:12], str(hostname or "")})
+    """The aliases that a container has by itself: the beginning of its id, its host name, and one of a swap."""
+    hostname, named = (inspect.get("Config") or {}).get("Hostname"), labels_of(inspect).get(asked.NAMED)
+    return frozenset({str(inspect.get("Id") or "")[:12], str(hostname or ""), str(named or "")})
 
 
 def _read(inspect: Mapping[str, Any]) -> str | None:

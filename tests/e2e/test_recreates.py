@@ -166,3 +166,24 @@ def test_the_binding_s_stop_signal_ends_it_and_a_restart_has_to_be_healthy_b81(
     code = engine.client.exec_create("web", ["cat", "/data/said"])
     assert set(engine.client.exec_start(code["Id"]).split()) == {b"quit"}
     assert engine.inspect("web")["HostConfig"]["RestartPolicy"]["Name"] == "always"
+
+
+def test_one_that_was_started_beside_another_is_in_sync_and_can_be_so_again(
+    apart: Apart, engine: EngineProcess, tmp_path: Path
+) -> None:
+    engine.client.create_network("beside")
+    _bind(apart, tmp_path, "beside", order="start-first")
+    engine.run("beside", SERVE, labels={"confd.app": "beside"}, host={"NetworkMode": "beside"})
+    seen = {engine.inspect("beside")["Id"]}
+    for number in range(3):
+        apart.ctl("set", "beside", f"A={number}", "-e", "dev", "--wait", "30s")
+        seen.add(engine.inspect("beside")["Id"])
+        (plan,) = apart.json("plan", "beside", "-e", "dev")["containers"]
+        assert (plan["steps"], _state(apart, "beside")[0]) == ([], "in-sync")
+    assert len(seen) == 4
+    assert engine.inspect("beside")["Id"] in seen
+    _bind(apart, tmp_path, "beside", order="stop-first")
+    apart.ctl("set", "beside", "A=last", "-e", "dev", "--wait", "30s")
+    (network,) = engine.inspect("beside")["NetworkSettings"]["Networks"].values()
+    assert "beside" not in network["Aliases"]
+    engine.clear()
