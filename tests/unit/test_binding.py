@@ -95,6 +95,8 @@ def test_a_whole_binding() -> None:
             "/maintenance/zone",
         ),
         ('{"depends_on": ["web"]}', "before itself", "/depends_on/0"),
+        ('{"secrets": "file"}', "secrets is not supported in this release", "/secrets"),
+        ('{"rollout": {"strategy": "rolling"}}', "rollout.strategy is not supported", "/rollout/strategy"),
         ('{"on_failure": "ignore"}', "the rule enum", "/on_failure"),
         ('{"order": "start-first", "on_failure": "keep"}', "contradict", "/on_failure"),
         ('{"app": "other"}', "'other'", "/app"),
