@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from bench import agent, commands, crowds, delivery, planning, safety, swapping
+from bench import agent, commands, delivery, planning, safety, swapping
 from bench.rig import ROOT, Rig, rig
 from bench.rows import Row, table, write
 
@@ -20,7 +20,6 @@ MEASURES: Mapping[str, Callable[[Rig], list[Row]]] = {
     "shim-start": commands.shim,
     "restarts": safety.restarts,
     "freezes": safety.freezes,
-    "crowds": crowds.recreated,
     "agent": agent.many_apps,
     "plans": planning.plans,
 }
