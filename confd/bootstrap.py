@@ -88,38 +88,15 @@ def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:
     keyspace, clock = Keyspace(config.etcd.prefix), SystemClock()
     store = EtcdStore(config.etcd)
     labels = Labels(config.label_prefix)
-    kept = config.data / config.host  # several agents of one machine may have one folder
     mirror = Mirror(store, keyspace, (), resync_s=config.resync_s)
-    ledger = Ledger(store, keyspace, config.host, copies=Folder(kept / "ledger"))
+    ledger = Ledger(store, keyspace, config.host, copies=Folder(config.data / config.host / "ledger"))
     ledger.tell(Effects(tally, config.host, clock, lambda: mirror.snapshot.heads))
     inventory = Inventory(target, config.env, labels, own_container())
     facts["allow_run"] = list(config.allow_run)
     logs = KeptLogs(target, clock, config.data.absolute() / "logs" if config.data else None)
     logs.clear()
-    world = World(
-        config.host,
-        mirror,
-        ledger,
-        read_meta,
-        labels,
-        facts,
-        observe_only=config.observe,
-        freeze=config.data / "freeze",
-        trust=Trust(clock, Folder(kept, sync=True)),
-        here=inventory.ids,
-    )
-    following = Following(
-        target,
-        labels,
-        ledger,
-        clock,
-        logs,
-        inventory.all,
-        inventory.place,
-        lambda place: watched(binding_of(mirror.snapshot, *place)[0], config.monitor_s),
-        world.check,
-        inventory.own,
-    )
+    world = _world(config, mirror, ledger, inventory, facts)
+    following = _following(config, world, inventory, target, logs)
     world.healer = healer_for(target, ledger, clock, logs, following)
     world.obstructer = lambda inspect, others: obstacles_of(inspect, others, following.why_not)
     reporter = Reporter(store, keyspace, config.host, clock)
@@ -128,19 +105,10 @@ def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:
     checks = Checks(target, labels, clock)
     acts = acts_for(target, labels, clock, Aides(logs, checks, following))
     applier = Applier(inventory, ledger, reporter, turns, clock, acts, world.check)
+    host, splay = config.host, Splay(clock)
     reconciler = Reconciler(
-        config.host,
-        world,
-        inventory,
-        ledger,
-        reporter,
-        clock,
-        applier,
-        REACHES,
-        turns,
-        sightings,
-        Splay(clock),
-        config.monitor_s,
+        *(host, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings, splay),
+        monitor_s=config.monitor_s,
     )
     agent = Agent(
         config.env,
@@ -159,6 +127,41 @@ def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:
         failed=count_errors(tally),
     )
     return agent, Readings(agent, Meter(target.stats), tally)
+
+
+def _world(
+    config: AgentConfig, mirror: Mirror, ledger: Ledger, inventory: Inventory, facts: Mapping[str, Any]
+) -> World:
+    kept = config.data / config.host  # several agents of one machine may have one folder
+    return World(
+        config.host,
+        mirror,
+        ledger,
+        read_meta,
+        Labels(config.label_prefix),
+        facts,
+        observe_only=config.observe,
+        freeze=config.data / "freeze",
+        trust=Trust(SystemClock(), Folder(kept, sync=True)),
+        here=inventory.ids,
+    )
+
+
+def _following(
+    config: AgentConfig, world: World, inventory: Inventory, target: Engine, logs: KeptLogs
+) -> Following:
+    return Following(
+        target,
+        world.labels,
+        world.ledger,
+        world.trust.clock,
+        logs,
+        inventory.all,
+        inventory.place,
+        lambda place: watched(binding_of(world.mirror.snapshot, *place)[0], config.monitor_s),
+        world.check,
+        inventory.own,
+    )
 
 
 def _about(config: AgentConfig, facts: Mapping[str, Any]) -> dict[str, Any]:

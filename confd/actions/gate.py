@@ -10,9 +10,11 @@ from typing import Any, Protocol
 from confd.errors import ContainerGone, StartFailed
 from confd.ports import Clock, Inspect, Replaces, Target
 
-__all__ = ["LOG_LINES", "Gate", "check_health", "last_words", "stays_good"]
+__all__ = ["LOG_LINES", "MONITOR_S", "Gate", "check_health", "last_words", "stays_good"]
 
 MONITOR_S = 5.0
+"""How long a new container is watched where neither binding nor host say."""
+
 TIMEOUT_S = 60.0
 
 LOG_LINES = 50

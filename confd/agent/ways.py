@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from confd.actions.gate import Gate
+from confd.actions.gate import MONITOR_S, Gate
 from confd.actions.stopping import Stop
 from confd.model import Binding
 
 __all__ = ["MONITOR_S", "gate_of", "stop_of", "watched"]
-
-MONITOR_S = 5.0
-"""How long a new container is watched where neither binding nor host say."""
 
 
 def watched(binding: Binding, monitor_s: float) -> Binding:

@@ -65,7 +65,10 @@ def target(engine: EngineProcess) -> Iterator[DockerTarget]:
 
 
 def docker(engine: EngineProcess, verb: str, options: Mapping[str, str]) -> str:
-    """A container that a shell starts with what was printed for these canonical options."""
+    """A container that a shell starts with what was printed for these canonical options.
+
+    Empty where a docker program that is newer than its engine refuses, in words of its own, what that cannot do.
+    """
     flags, _ = docker_args(Due(App("web"), Env("dev"), {}, options))
     image = load(options.get("image", f'"{IMAGE}"'))
     entrypoint = load(options["entrypoint"])[1:] if "entrypoint" in options else []
@@ -73,8 +76,8 @@ def docker(engine: EngineProcess, verb: str, options: Mapping[str, str]) -> str:
     line = f"docker {verb} --name web {flags.rstrip()} {after}"
     environment = {"DOCKER_HOST": engine.docker_host, "PATH": os.environ["PATH"], "HOME": "/nonexistent"}
     done = subprocess.run(["sh", "-c", line], env=environment, capture_output=True, text=True, check=False)
-    if any(words in done.stderr for words in PROGRAMS):
-        pytest.skip(f"this docker program is too new for this engine: {done.stderr}")
+    if done.returncode and any(words in done.stderr for words in PROGRAMS):
+        return ""
     assert done.returncode == 0, done.stderr
     return done.stdout.split()[-1]
 
@@ -87,7 +90,11 @@ def test_what_is_exported_of_an_option_is_what_is_observed(
         engine.client.create_network("back", ipam=IPAMConfig(pool_configs=[IPAMPool("172.30.0.0/24")]))
     if "back" in text or sample(name, text).get("network") == '"front"':
         engine.client.create_network("front")
-    seen = observed_options(target.inspect(docker(engine, "create", sample(name, text))))
+    made = docker(engine, "create", sample(name, text))
+    if not made:
+        assert name in ("mac-address", "network")
+        return
+    seen = observed_options(target.inspect(made))
     own = {"image", "command"} - sample(name, text).keys()
     assert {one: its for one, its in seen.items() if one not in own} == read_back(sample(name, text))
 
