@@ -38,7 +38,7 @@ _SIZE_SCHEMA = r"^[0-9]+(\.[0-9]+)?([bB]|[kmgtpKMGTP]([iI]?[bB])?)?$"
 _POWERS = {"b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _SIZE_RULE = "a size like 512m, 0.5g or 536870912 (units b, k, m, g, t of 1024 each; also kb, kib, mb, mib ...)"
 _TIME = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-_TIME_PART = r"(\d{1,12}(?:\.\d{1,9})?)(ns|us|µs|ms|s|m|h)"
+_TIME_PART = r"(\d{1,19}(?:\.\d{1,9})?)(ns|us|µs|ms|s|m|h)"
 _POSITIONAL = {"command": "COMMAND", "image": "IMAGE"}
 
 

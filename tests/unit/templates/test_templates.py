@@ -307,6 +307,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("template", HOSTILE, ids=range(len(HOSTILE)))
 def test_what_is_hostile_is_refused_within_its_budget(template: str) -> None:
     with pytest.raises(Invalid):
