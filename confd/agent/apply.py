@@ -76,7 +76,7 @@ class Applier:
         """Raises `Held` where a step may not be done now, or not any more, and `Unavailable`."""
         self.brakes(place, reach, name)
         if reach >= Reach.NEW_PROCESS:
-            self.turns.check(place)
+            self.turns.check(place, name)
 
     def apply(self, seen: Observed, plan: ContainerPlan, work: Work) -> Ended:
         """Do what is due, step by step, and write down what became of it."""

@@ -17,7 +17,7 @@ from confd.keys import Host, Keyspace
 from confd.mirror import Mirror
 from confd.model import Snapshot, Step
 from confd.ports import Clock, Delete, Expect, Lease, Operation, Put, Store
-from confd.rollout import Stop, Ticket, Turn, settings_id, stop_in, stop_text, ticket_text, turn_of
+from confd.rollout import Stop, Ticket, Turn, settings_id, stop_in, stop_text, stops_in, ticket_text, turn_of
 
 __all__ = ["Turns"]
 
@@ -81,15 +81,24 @@ class Turns:
         turn = turn_of(tickets, self._host, max_parallel)
         return turn is None or turn.share > 0
 
-    def check(self, place: Place) -> None:
-        """Ask the store itself whether the turn is still ours. Raises `Held` where it is not, and `Unavailable`."""
-        key = self._keyspace.turn(*place, self._host)
+    def check(self, place: Place, name: str) -> None:
+        """Ask the store itself whether the turn is still ours, and whether a failure stops the named container.
+
+        The mirror may be late, and another lane or host may have failed since. Raises `Held`, and `Unavailable`.
+        """
+        key, stop = self._keyspace.turn(*place, self._host), self._keyspace.stop(*place)
         with self._lock:
             lease, revision = self._lease, self._tickets.get(place)
-        entry = self._store.read([key]).entries.get(key)
+        entries = self._store.read([key, stop]).entries
+        entry = entries.get(key)
         if lease is None or lease.lost.is_set() or entry is None or entry.mod_revision != revision:
             self._forget(place)
             raise Held("the turn was lost with the lease of this agent")
+        if stop in entries:
+            seen = self._mirror.wait(entries[stop].mod_revision, NEWS_S)  # so that the next plan has it, too
+            for hold in stops_in(seen, *place, self._host):
+                if name not in hold.spares:
+                    raise Held(hold.why)
 
     def leave(self, place: Place) -> None:
         """Let the next one go on; a ticket that an agent before this one left goes too."""
@@ -126,6 +135,7 @@ class Turns:
         except Conflict:
             # Somebody else was quicker, or we are fenced off: the ledger's next write tells which.
             log.debug("the stop of %s@%s was written by another", place[1], place[0])
+            self._mirror.wait(self._store.read([seen.key]).revision, NEWS_S)
 
     def _put(self, place: Place, ticket: Ticket) -> int:
         with self._lock:

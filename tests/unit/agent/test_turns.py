@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -13,7 +13,7 @@ from confd.errors import Held, Unavailable
 from confd.keys import App, Env, Host, Keyspace
 from confd.mirror import Mirror
 from confd.model import Reach, Step
-from confd.ports import Lease, Put
+from confd.ports import Expect, Lease, Operation, Put
 from confd.rollout import Ticket, stop_in
 from confd.snapshot import env_area
 from confd.stores.memory import MemoryStore
@@ -74,7 +74,7 @@ def test_the_first_has_the_turn_and_the_next_is_woken_when_it_leaves_b106(fleet:
     three.sees(lambda: three.queue() == {"h2", "h3"})
     assert not three.is_next()
     assert two.ask() == ""
-    two.turns.check(PLACE)
+    two.turns.check(PLACE, "web")
 
 
 def test_as_many_as_the_binding_says_have_the_turn(fleet: list[Member]) -> None:
@@ -94,7 +94,7 @@ def test_the_turn_of_a_dead_agent_ends_with_its_lease_b106(fleet: list[Member]) 
     two.sees(two.is_next)
     assert two.ask() == ""
     with pytest.raises(Held, match="was lost"):
-        one.turns.check(PLACE)
+        one.turns.check(PLACE, "web")
 
 
 def test_who_has_no_claim_gets_no_turn(fleet: list[Member]) -> None:
@@ -109,7 +109,7 @@ def test_a_turn_that_another_agent_of_the_host_took_is_not_ours_any_more(fleet: 
     assert one.ask() == ""
     one.store.commit([Put(KEYS.turn(DEV, WEB, Host("h1")), "{}", one.lease.id)])
     with pytest.raises(Held):
-        one.turns.check(PLACE)
+        one.turns.check(PLACE, "web")
 
 
 def test_an_agent_that_follows_another_on_its_host_keeps_the_place_in_the_queue(fleet: list[Member]) -> None:
@@ -154,6 +154,40 @@ def test_a_failure_stops_once_and_a_success_of_its_host_ends_it_b106(fleet: list
     one.turns.succeeded(PLACE)
     two.sees(lambda: PLACE not in two.mirror.snapshot.stops)
     two.turns.succeeded(PLACE)
+
+
+def test_a_failure_that_the_mirror_does_not_show_yet_holds_the_next_container_b106(
+    fleet: list[Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, _ = fleet
+    assert (one.ask(2), two.ask(2)) == ("", "")
+    two.mirror.stop()
+    one.turns.failed(PLACE, RECREATE, "web", "exited 1")
+    monkeypatch.setattr("confd.agent.turns.NEWS_S", 0.0)
+    with pytest.raises(Held, match="recreate of web on h1 failed: exited 1; the others keep"):
+        two.turns.check(PLACE, "other")
+    one.turns.check(PLACE, "web")
+    two.store.commit([Put(KEYS.stop(DEV, WEB), "{}")])
+    two.turns.check(PLACE, "other")
+
+
+def test_who_fails_second_waits_until_it_sees_the_stop_of_the_first_b106(
+    fleet: list[Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, _ = fleet
+    commit = two.store.commit
+
+    def after_another(operations: list[Operation], expected: Sequence[Expect] = ()) -> int:
+        with monkeypatch.context() as undone:
+            undone.setattr(two.store, "commit", commit)
+            one.turns.failed(PLACE, RECREATE, "web", "exited 1")
+        return commit(operations, expected)
+
+    monkeypatch.setattr(two.store, "commit", after_another)
+    two.turns.failed(PLACE, RECREATE, "other", "exited 2")
+    stop = stop_in(two.mirror.snapshot, DEV, WEB)
+    assert stop is not None
+    assert stop.container == "web"
 
 
 def test_a_stop_of_settings_that_are_past_is_written_over_and_taken_away(fleet: list[Member]) -> None:
