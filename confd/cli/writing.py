@@ -35,7 +35,7 @@ DEFAULT_WAIT = "5m"
 POLL_S = 0.3
 NAMED = 10
 """So many containers are named for each action."""
-NEW_CONTAINER_S = 3.0
+NEW_CONTAINER_S = 10.0
 """How soon an agent tells of a container that was just started."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
@@ -222,14 +222,15 @@ def wait(client: Client, scope: Scope, revision: int, timeout_s: float) -> bool:
     """
     began, told = time.monotonic(), {}  # type: float, dict[str, str]
     containers: list[Document] = []
+    limit_s = min(NEW_CONTAINER_S, timeout_s)
     while True:
         try:
             containers = list(client.status(scope, revision).get("containers", []))
         except Unavailable as exc:
             say(f"waiting: {exc.detail}")
         else:
-            if not containers and time.monotonic() > began + min(NEW_CONTAINER_S, timeout_s):
-                say("no container has these settings yet: nothing to wait for")
+            if not containers and time.monotonic() > began + limit_s:
+                say(f"no container has come for these settings within {limit_s:g} s: nothing to wait for")
                 return True
             _tell(containers, revision, told)
             if containers and all(_stands(container, revision) not in ("pending",) for container in containers):

@@ -60,9 +60,10 @@ class Compose:
 
 
 @pytest.fixture
-def compose(engine: EngineProcess, tmp_path: Path) -> Compose:
+def compose(confd: Confd, engine: EngineProcess, tmp_path: Path) -> Compose:
     compose = Compose(engine, tmp_path)
     compose("up", "-d")
+    until(lambda: confd.status("shop"), 30)
     return compose
 
 
