@@ -40,6 +40,7 @@ from confd.keys import Container
 from confd.model import Reach
 from confd.options import NAMED
 from confd.ports import Clock, Inspect, Replacement, Replaces, Restarts, Signals, Updates
+from confd.wording import not_start_first
 
 __all__ = ["NAME", "REACH", "REQUIRES", "apply"]
 
@@ -96,7 +97,7 @@ def _check_possible(target: Able, inspect: Inspect, swap: Swap) -> None:
     """Raises `EngineRefused` for what the binding asks for and this container does not allow."""
     why = both_at_once(inspect) if swap.start_first else ""
     if why:
-        raise EngineRefused(f"order start-first: {why}; leave the order out, or let the engine choose")
+        raise EngineRefused(not_start_first(why))
     if not swap.keep_writable:
         return
     if inspect["HostConfig"].get("AutoRemove"):

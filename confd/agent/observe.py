@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from confd import jsontext
+from confd.actions.obstacles import both_at_once
 from confd.agent.base import image_name
 from confd.agent.locate import locate
 from confd.entries import LedgerEntry
@@ -88,6 +89,7 @@ def observe(
         applied=entry.applied,
         facts=sight.facts,
         unfinished=entry.intent is not None,
+        alone=both_at_once(inspect),
         ports=frozen(_ports(inspect)),
     )
 

@@ -97,6 +97,7 @@ class Observed:
     be recreated without loss. `facts` are the host's limits (`cpus`, `memory_bytes`, `allow_run` ...).
     `unfinished`: an action on it was begun and is not known to have ended. `looping`: its process ends shortly
     after each start, and the engine starts it over and over. `ports`: container port -> where the host listens.
+    `alone`: why no second one of it could run beside it, empty where one can.
     `adopted`: what differed when its agent first saw it has been accepted, or nothing did. `contested`: who else
     recreates it over and over, empty for nobody. `held`: why its agent does nothing to it now. `image` is the name
     that it was created from, `image_moved` the id which that name stands for now, where that is another.
@@ -133,6 +134,7 @@ class Observed:
     image: str = ""
     image_moved: str = ""
     newcomer: bool = False
+    alone: str = ""
     found: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 

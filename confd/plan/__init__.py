@@ -43,7 +43,7 @@ def effect_of(
 ) -> Effect:
     """What a change of this one key would cause in one container; `reaches` and `holds` as for a plan."""
     rendered, binding = due
-    draft, case = Draft(), Case(rendered, observed, reaches, holds_on(observed, holds))
+    draft, case = Draft(), Case(rendered, observed, reaches, holds_on(observed, holds), binding.start_first)
     steps = steps_of(carriers(key, rendered, observed), binding, case, draft)
     doable = [step for step in steps if step.blocked is None]
     blocked = next((step.blocked for step in steps if step.blocked is not None), None)
@@ -74,7 +74,7 @@ def _plan_container(
     rendered: Rendered, binding: Binding, observed: Observed, reaches: Mapping[str, Reach], holds: Sequence[Hold]
 ) -> ContainerPlan:
     holds = holds_on(observed, (*holds, *rejected(rendered, observed)))
-    draft, case = Draft(), Case(rendered, observed, reaches, holds)
+    draft, case = Draft(), Case(rendered, observed, reaches, holds, binding.start_first)
     needs = needs_of(rendered, observed)
     if rendered.problems and observed.applied.revision > 0 and needs:
         steps = steps_blocked(needs, rendered.problems[0], case, draft)

@@ -13,7 +13,7 @@ from confd.model import Cause, Hold, Observed, Reach, Reason, Rendered
 from confd.options import against_host, changed_by, not_allowed, not_executed, overlay
 from confd.policies import brought_in
 from confd.secret import Digest
-from confd.wording import not_again
+from confd.wording import not_again, not_start_first
 
 __all__ = ["Case", "holds_on", "rejected"]
 
@@ -31,6 +31,7 @@ class Case:
     observed: Observed
     reaches: Mapping[str, Reach]
     holds: Sequence[Hold] = ()
+    start_first: bool = False
 
     @property
     def target(self) -> Digest:
@@ -44,7 +45,7 @@ class Case:
         """What keeps the action from being done for these reasons, or None."""
         reach = self.reach(action)
         held = next((one for one in self.holds if one.reach <= reach), None)
-        return held or _obstacle(action, reach, self.rendered, self.observed, reasons)
+        return held or _obstacle(action, self, reasons)
 
     def not_written(self, path: str) -> str:
         """Why the file of this path cannot be written to the container; empty where it can."""
@@ -75,11 +76,10 @@ def holds_on(observed: Observed, holds: Iterable[Hold]) -> tuple[Hold, ...]:
     )
 
 
-def _obstacle(
-    action: str, reach: Reach, rendered: Rendered, observed: Observed, reasons: Iterable[Reason]
-) -> Hold | None:
+def _obstacle(action: str, case: Case, reasons: Iterable[Reason]) -> Hold | None:
     """Why this host or container does not let the action be done, or None."""
-    if reach > observed.max_reach:
+    rendered, observed = case.rendered, case.observed
+    if case.reach(action) > observed.max_reach:
         return Hold(Cause.CEILING, f"the container's label max-reach allows no more than {observed.max_reach.word}")
     if action == "exec":
         return _ruled_out(not_executed(observed.facts))
@@ -89,10 +89,17 @@ def _obstacle(
     refused = _host_refuses(None if action == "recreate" else names, rendered, observed)
     if refused or action == "update":
         return _ruled_out(refused)
-    if observed.applied.failed == rendered.target(shim=bool(observed.shim)):
+    if observed.applied.failed == case.target:
         why = observed.applied.failed_detail or "the last try failed"
         return Hold(Cause.FAILED, not_again(why))
-    return _ruled_out(observed.obstacles[0] if observed.obstacles else "")
+    return _ruled_out(observed.obstacles[0] if observed.obstacles else _not_beside(case))
+
+
+def _not_beside(case: Case) -> str:
+    """Why its successor cannot start first, as the binding wants it; empty where it can, or does not have to."""
+    if case.start_first and case.observed.running and case.observed.alone:
+        return not_start_first(case.observed.alone)
+    return ""
 
 
 def _ruled_out(why: str) -> Hold | None:

@@ -168,6 +168,25 @@ def test_the_binding_s_stop_signal_ends_it_and_a_restart_has_to_be_healthy_b81(
     assert engine.inspect("web")["HostConfig"]["RestartPolicy"]["Name"] == "always"
 
 
+def test_one_that_cannot_run_twice_is_told_before_anything_is_tried(
+    apart: Apart, engine: EngineProcess, tmp_path: Path
+) -> None:
+    _bind(apart, tmp_path, "alone", order="start-first")
+    old = engine.run("alone", SERVE, labels={"confd.app": "alone"}, host={"NetworkMode": "host"})
+    until(lambda: apart.status("alone"), 20)
+    apart.ctl("set", "alone", "A=1", "-e", "dev")
+    until(lambda: _state(apart, "alone")[0] == "blocked", 20)
+    ((step,),) = (
+        [step["blocked"] for step in one["steps"]] for one in apart.json("plan", "alone", "-e", "dev")["containers"]
+    )
+    assert step == _state(apart, "alone")[1]
+    assert step.startswith("order start-first: it has the network of the host")
+    assert engine.inspect("alone")["Id"] == old
+    _bind(apart, tmp_path, "alone", order="stop-first")
+    until(lambda: _state(apart, "alone")[0] == "in-sync" and engine.has("alone", "A", "1"), 20)
+    engine.clear()
+
+
 def test_one_that_was_started_beside_another_is_in_sync_and_can_be_so_again(
     apart: Apart, engine: EngineProcess, tmp_path: Path
 ) -> None:

@@ -323,6 +323,17 @@ def test_what_the_container_does_not_allow_is_blocked(changes: dict[str, Any], s
 
 
 @pytest.mark.parametrize(
+    ("start_first", "running", "due"), [(True, True, False), (True, False, True), (False, True, True)]
+)
+def test_one_that_cannot_run_twice_has_no_successor_beside_it(start_first: bool, running: bool, due: bool) -> None:
+    seen = container(rendered(A="1"), alone="it publishes 80/tcp at the host's port 80", running=running)
+    one = plan(rendered(A="2"), seen, binding=Binding(start_first=start_first))
+    assert words(one.due) == (["recreate"] if due else [])
+    assert all("order start-first: it publishes 80/tcp" in str(step.blocked) for step in one.blocked)
+    assert bool(one.blocked) is not due
+
+
+@pytest.mark.parametrize(
     ("changes", "due"),
     [
         ({"max_reach": Reach.IN_PLACE}, ["update"]),
