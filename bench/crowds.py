@@ -15,7 +15,7 @@ from confd.targets.docker import DockerTarget
 
 __all__ = ["crowd"]
 
-CONTAINERS, AT_ONCE = 200, 10
+CONTAINERS, AT_ONCE = 100, 10
 SERVES = ["sh", "-c", "trap 'exit 0' TERM; sleep 1000000 & wait"]
 BINDING: dict[str, Any] = {
     "rollout": {"max_parallel": AT_ONCE},

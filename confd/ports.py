@@ -245,6 +245,9 @@ class Target(Protocol):
         An empty label stands for all containers.
         """
 
+    def ids(self) -> Sequence[str]:
+        """Of every container, running or not: one call, and no look at any of them."""
+
     def inspect(self, container: str) -> Inspect:
         """One container by id or name. Raises `ContainerGone`."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from confd.agent.logs import KeptLogs, LastWords
 from confd.agent.observe import Labels, name_of
 from confd.agent.ways import gate_of, stop_of
 from confd.entries import LedgerEntry
-from confd.errors import EngineRefused, NotReady, StartFailed
+from confd.errors import ContainerGone, EngineRefused, NotReady, StartFailed
 from confd.keys import Container, Key
 from confd.ledger import Ledger
 from confd.model import Binding, Outcome, Reach, Reason, Result
@@ -36,7 +36,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """`others` gives all containers, `place` whose one is, `binding` what holds there, `check` raises `Held`."""
+    """`others` gives the containers that are known, `place` whose one is, `binding` what holds there.
+
+    `check` raises `Held`.
+    """
 
     target: Engine
     labels: Labels
@@ -87,7 +90,7 @@ class Following:
         """Make all of them anew. `known`: as they were before, with links that end with what they lead to."""
         leader = self.target.inspect(gone.after)
         before = {str(one["Id"]): one for one in known}
-        listed = followers_of(gone.before, self.target.containers(""))
+        listed = self._followers(gone.before)
         for follower in {**before, **{str(one["Id"]): before.get(str(one["Id"]), one) for one in listed}}.values():
             entry = self.ledger.entry(Container(str(follower["Id"])))
             done = _created(follower) > _created(leader) and not shares_namespace(follower, gone.before)
@@ -97,7 +100,7 @@ class Following:
 
     def rejoin(self, leader: Inspect) -> None:
         """Those in its namespaces take part in those that its new process has."""
-        for follower in followers_of(leader, self.target.containers("")):
+        for follower in self._followers(leader):
             alone = not shares_namespace(follower, leader) or not follower["State"].get("Running")
             if alone or self.why_not(follower):
                 continue
@@ -105,6 +108,20 @@ class Following:
                 self.target.restart(str(follower["Id"]), None)
             except EngineRefused as error:
                 log.warning("%s did not start again after %s: %s", name_of(follower), name_of(leader), error.detail)
+
+    def _followers(self, leader: Inspect) -> list[Inspect]:
+        """As they are now. Who is known, and no follower by what stays for its life, is not looked at.
+
+        A link is named anew with what it leads to.
+        """
+        known = {str(one["Id"]): one for one in self.others()}
+        found: list[Inspect] = []
+        for container in self.target.ids():
+            one = known.get(container)
+            if one is None or one["HostConfig"].get("Links") or followers_of(leader, [one]):
+                with suppress(ContainerGone):
+                    found.append(self.target.inspect(container))
+        return followers_of(leader, found)
 
     def _make_anew(self, follower: Inspect, entry: LedgerEntry, gone: Succession) -> None:
         old, began = Container(str(follower["Id"])), self.clock.now()

@@ -94,11 +94,12 @@ class DockerTarget:
             query["filters"] = json.dumps({"label": [label]})
         found: list[Inspect] = []
         for summary in self._get("/containers/json", query):
-            try:
+            with contextlib.suppress(ContainerGone):
                 found.append(self.inspect(str(summary["Id"])))
-            except ContainerGone:
-                continue
         return found
+
+    def ids(self) -> Sequence[str]:
+        return [str(summary["Id"]) for summary in self._get("/containers/json", {"all": "1"})]
 
     def inspect(self, container: str) -> Inspect:
         inspect: Inspect = self._get(named("/containers/{}/json", container))

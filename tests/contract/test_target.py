@@ -94,6 +94,12 @@ def test_a_create_that_is_refused_leaves_no_container_behind(rig: Rig, name: str
     assert [one["Id"] for one in rig.target.containers("")] == [taken]
 
 
+def test_the_ids_are_those_of_all_containers(rig: Rig) -> None:
+    one, two = rig.create("one"), rig.create("two")
+    rig.target.start(one)
+    assert set(rig.target.ids()) == {one, two}
+
+
 def test_an_image_is_known_by_its_name_and_its_id(rig: Rig) -> None:
     image = rig.target.image_id(IMAGE)
     assert image is not None

@@ -156,6 +156,7 @@ MORE_CALLS: Mapping[str, Callable[[Engine], object]] = {
     **CALLS,
     "engine": lambda target: target.engine(),
     "containers": lambda target: target.containers(""),
+    "ids": lambda target: target.ids(),
     "create": lambda target: target.create(Replacement("web", {"Image": IMAGE, "Cmd": SERVES}, {})),
     "remove": lambda target: target.remove("gone"),
     "image_id": lambda target: target.image_id(IMAGE),

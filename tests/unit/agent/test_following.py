@@ -136,3 +136,29 @@ def test_a_follower_that_is_none_of_confd_s_holds_its_leader() -> None:
     with pytest.raises(EngineRefused, match="none of confd's"):
         pair.recreate(pair.target, place=lambda inspect: None)
     assert pair.target.inspect(VPN)["Id"] == pair.vpn
+
+
+class Looks:
+    """A target that tells whom it was asked about."""
+
+    def __init__(self, target: MemoryTarget) -> None:
+        self._target = target
+        self.seen: set[str] = set()
+
+    def inspect(self, container: str) -> Any:
+        self.seen.add(container)
+        return self._target.inspect(container)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_who_does_not_follow_is_not_looked_at_once_it_is_known(known: bool) -> None:
+    pair = Pair()
+    others = [pair._run(App(f"other{number}"), "bridge") for number in range(3)]
+    was = pair.target.containers("") if known else []
+    looks = Looks(pair.target)
+    pair.recreate(looks, others=lambda: was)
+    assert looks.seen.isdisjoint(others) is known
+    assert pair.target.inspect("app")["Id"] != pair.app
