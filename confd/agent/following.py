@@ -52,6 +52,7 @@ class Following:
     check: Callable[[Place, Reach, str], None]
     own: str | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
+    alone: set[str] = field(default_factory=set)
 
     def why_not(self, follower: Inspect) -> str:
         """What keeps a follower from being made anew; empty: nothing."""
@@ -110,17 +111,18 @@ class Following:
                 log.warning("%s did not start again after %s: %s", name_of(follower), name_of(leader), error.detail)
 
     def _followers(self, leader: Inspect) -> list[Inspect]:
-        """As they are now. Who is known, and no follower by what stays for its life, is not looked at.
-
-        A link is named anew with what it leads to.
-        """
-        known = {str(one["Id"]): one for one in self.others()}
-        found: list[Inspect] = []
-        for container in self.target.ids():
-            one = known.get(container)
-            if one is None or one["HostConfig"].get("Links") or followers_of(leader, [one]):
+        """As they are now. Who is known to name nobody names nobody for its life, and is not looked at again."""
+        alone = self.alone | {str(one["Id"]) for one in self.others() if not named_by(one)}
+        listed, found = self.target.ids(), list[Inspect]()
+        for container in listed:
+            if container not in alone:
                 with suppress(ContainerGone):
                     found.append(self.target.inspect(container))
+        alone |= {str(one["Id"]) for one in found if not named_by(one)}
+        self.alone.intersection_update(
+            listed
+        )  # what another thread adds meanwhile is looked at again
+        self.alone.update(alone.intersection(listed))
         return followers_of(leader, found)
 
     def _make_anew(self, follower: Inspect, entry: LedgerEntry, gone: Succession) -> None:

@@ -145,6 +145,22 @@ class Inventory:
             ]
         return sorted(found, key=lambda one: (str(one["Name"]), str(one["Id"])))
 
+    def now(self, container: Container) -> Inspect:
+        """One container as it is now. Raises `ContainerGone`."""
+        with self._lock:
+            known = self._inspects.get(container)
+            if known is not None and container not in self._stale:
+                return known
+            self._stale.discard(container)  # before the look: what happens during it marks it again
+        try:
+            found = self._target.inspect(container)
+        except ConfdError:
+            self.touched(container)
+            raise
+        with self._lock:
+            self._inspects[container] = found
+        return found
+
     def image_config(self, image: str) -> Mapping[str, Any]:
         """What an image gives to its containers, by its id, which means the same for ever."""
         if image not in self._configs:

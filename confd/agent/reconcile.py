@@ -327,10 +327,7 @@ class Reconciler:
 
     def _look(self, container: Container, scene: Scene) -> Observed:
         """The container as it is after it was acted upon."""
-        for inspect in self.inventory.of(scene.place):
-            if inspect["Id"] == container:
-                return self._observe(inspect, scene)
-        raise ContainerGone("the container went while it was worked on; looking again")
+        return self._observe(self.inventory.now(container), scene)
 
     def _again(self, seen: Observed) -> Observed:
         entry = self.ledger.entry(seen.id)

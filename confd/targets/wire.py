@@ -108,12 +108,15 @@ class Wire:
             return self._client
 
     def _open(self, version: str) -> docker.APIClient:
-        return docker.APIClient(
+        client = docker.APIClient(
             base_url=self._docker_host,
             version=version,
             timeout=round(self._timeout_s) or 1,
             max_pool_size=AT_ONCE,
         )
+        if client.base_url.startswith("http+docker:"):  # a socket: no proxy or netrc to be looked up for each call
+            client.trust_env = False
+        return client
 
 
 def _number(version: str) -> tuple[int, ...]:
