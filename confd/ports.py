@@ -245,8 +245,11 @@ class Target(Protocol):
         An empty label stands for all containers.
         """
 
-    def ids(self) -> Sequence[str]:
-        """Of every container, running or not: one call, and no look at any of them."""
+    def ids(self, since: str = "") -> Sequence[str]:
+        """Of every container, running or not, in one call; of those made after this one where it is named.
+
+        Raises `ContainerGone` where that one is not there.
+        """
 
     def inspect(self, container: str) -> Inspect:
         """One container by id or name. Raises `ContainerGone`."""

@@ -169,10 +169,10 @@ def _stop_first(exchange: Exchange, inspect: Inspect, new: str) -> None:
     if note.rebuild and note.running:  # gone when it has stopped
         swap.leaving(exchange.old)
         with contextlib.suppress(ContainerGone):
-            stop(target, exchange.old, swap.stop, exchange.clock)
+            stop(target, inspect, swap.stop, exchange.clock)
         target.remove(exchange.old)
     else:
-        stop(target, exchange.old, swap.stop, exchange.clock)
+        stop(target, inspect, swap.stop, exchange.clock)
     if not named:
         set_aside(exchange, new)
     if note.running:
@@ -203,7 +203,7 @@ def _start_first(exchange: Exchange, inspect: Inspect, new: str) -> None:
     if note.rebuild:
         swap.leaving(exchange.old)
     with contextlib.suppress(ContainerGone):
-        stop(target, exchange.old, swap.stop, exchange.clock)
+        stop(target, inspect, swap.stop, exchange.clock)
 
 
 def _run(exchange: Exchange, new: str) -> None:

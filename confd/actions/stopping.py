@@ -28,10 +28,11 @@ class _Able(Target, Signals, Restarts, Protocol):
     pass
 
 
-def stop(target: _Able, container: str, how: Stop, clock: Clock) -> None:
+def stop(target: _Able, inspect: Inspect, how: Stop, clock: Clock) -> None:
     """End it, killed when its time is over. One that the engine removes at its end is gone then."""
+    container = str(inspect["Id"])
     if not how.signal:
-        target.stop(container, how.timeout_s)
+        target.stop(container, _grace_s(inspect, how))
         return
     ask_to_end(target, target.inspect(container), how, clock)
     target.stop(container, 0)

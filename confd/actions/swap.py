@@ -162,8 +162,9 @@ def end(exchange: Exchange, how: Stop | None = None) -> None:
     """Stop the old one where it runs, and remove it; one that is gone already is fine."""
     target = exchange.target
     with contextlib.suppress(ContainerGone):
-        if target.inspect(exchange.old)["State"].get("Running"):
-            stop(target, exchange.old, how or Stop(), exchange.clock)
+        inspect = target.inspect(exchange.old)
+        if inspect["State"].get("Running"):
+            stop(target, inspect, how or Stop(), exchange.clock)
         target.remove(exchange.old)
 
 

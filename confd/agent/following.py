@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from confd.actions import recreate
@@ -32,6 +33,9 @@ from confd.ports import Clock, Engine, Inspect
 __all__ = ["Following"]
 
 log = logging.getLogger(__name__)
+
+EVENTS_S = 10.0
+"""So long an engine takes to make a container, and to tell of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ class Following:
         """Make all of them anew. `known`: as they were before, with links that end with what they lead to."""
         leader = self.target.inspect(gone.after)
         before = {str(one["Id"]): one for one in known}
-        listed = self._followers(gone.before)
+        listed = self._followers(gone.before, leader)
         for follower in {**before, **{str(one["Id"]): before.get(str(one["Id"]), one) for one in listed}}.values():
             entry = self.ledger.entry(Container(str(follower["Id"])))
             done = _created(follower) > _created(leader) and not shares_namespace(follower, gone.before)
@@ -101,7 +105,7 @@ class Following:
 
     def rejoin(self, leader: Inspect) -> None:
         """Those in its namespaces take part in those that its new process has."""
-        for follower in self._followers(leader):
+        for follower in self._followers(leader, leader):
             alone = not shares_namespace(follower, leader) or not follower["State"].get("Running")
             if alone or self.why_not(follower):
                 continue
@@ -110,20 +114,28 @@ class Following:
             except EngineRefused as error:
                 log.warning("%s did not start again after %s: %s", name_of(follower), name_of(leader), error.detail)
 
-    def _followers(self, leader: Inspect) -> list[Inspect]:
-        """As they are now. Who is known to name nobody names nobody for its life, and is not looked at again."""
-        alone = self.alone | {str(one["Id"]) for one in self.others() if not named_by(one)}
-        listed, found = self.target.ids(), list[Inspect]()
-        for container in listed:
-            if container not in alone:
-                with suppress(ContainerGone):
-                    found.append(self.target.inspect(container))
-        alone |= {str(one["Id"]) for one in found if not named_by(one)}
-        self.alone.intersection_update(
-            listed
-        )  # what another thread adds meanwhile is looked at again
-        self.alone.update(alone.intersection(listed))
+    def _followers(self, leader: Inspect, now: Inspect) -> list[Inspect]:
+        """As they are now. Who names nobody does so for its life, and is not looked at again."""
+        known = self.others()
+        naming = {str(one["Id"]) for one in known if named_by(one)}
+        found: list[Inspect] = []
+        for container in naming | (self._untold(known, now) - self.alone):
+            with suppress(ContainerGone):
+                found.append(self.target.inspect(container))
+                if not named_by(found[-1]):
+                    self.alone.add(container)
         return followers_of(leader, found)
+
+    def _untold(self, known: Sequence[Inspect], now: Inspect) -> set[str]:
+        """Those that no event has told of yet: made since what is well older than a container that is there now."""
+        begun = _made(now) - timedelta(seconds=EVENTS_S)
+        newest = max((one for one in known if _made(one) < begun), key=_created, default=None)
+        try:
+            listed = self.target.ids(str(newest["Id"]) if newest is not None else "")
+        except ContainerGone:
+            listed = self.target.ids()
+        self.alone.intersection_update(listed)  # what another thread adds meanwhile is looked at again
+        return set(listed) - {str(one["Id"]) for one in known}
 
     def _make_anew(self, follower: Inspect, entry: LedgerEntry, gone: Succession) -> None:
         old, began = Container(str(follower["Id"])), self.clock.now()
@@ -179,3 +191,7 @@ class Following:
 
 def _created(inspect: Inspect) -> str:
     return str(inspect.get("Created") or "").rstrip("Z")
+
+
+def _made(inspect: Inspect) -> datetime:
+    return datetime.fromisoformat(_created(inspect)[:19])

@@ -65,7 +65,6 @@ class Inventory:
         self._inspects: dict[str, Inspect] = {}
         self._gone: dict[str, Inspect] = {}
         self._stale: set[str] = set()
-        self._configs: dict[str, Mapping[str, Any]] = {}
         self._means: dict[str, str | None] = {}
         self._selects: Mapping[Env, Mapping[App, Select]] = {}
 
@@ -79,8 +78,6 @@ class Inventory:
             self._inspects = {str(one["Id"]): one for one in listed}
             self._stale.clear()
             self._means.clear()
-            used = {str(one.get("Image")) for one in listed}
-            self._configs = {image: config for image, config in self._configs.items() if image in used}
 
     def choose(self, selects: Mapping[Env, Mapping[App, Select]]) -> None:
         """Let bindings choose those of the containers that do not say themselves whose they are."""
@@ -163,9 +160,7 @@ class Inventory:
 
     def image_config(self, image: str) -> Mapping[str, Any]:
         """What an image gives to its containers, by its id, which means the same for ever."""
-        if image not in self._configs:
-            self._configs[image] = self._target.image_config(image)
-        return self._configs[image]
+        return self._target.image_config(image)
 
     def meaning(self, name: str) -> str | None:
         """The id of the image that the name meant at the last listing or action, or None."""

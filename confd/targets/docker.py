@@ -59,6 +59,9 @@ _TOLD = (
 )
 """Events that are told: the others change nothing that an inspect shows."""
 
+CONFIGS = 256
+"""Of so many images what they give is remembered."""
+
 
 class DockerTarget:
     """The containers of one Docker Engine, through its API 1.41 or later.
@@ -70,6 +73,7 @@ class DockerTarget:
         self, docker_host: str | None = None, timeout_s: float = 10.0, heard: Heard = lambda about, result: None
     ) -> None:
         self._wire = Wire(docker_host, timeout_s, heard)
+        self._configs: dict[str, Mapping[str, Any]] = {}
 
     # --- Target -----------------------------------------------------------------------------------------
 
@@ -98,8 +102,14 @@ class DockerTarget:
                 found.append(self.inspect(str(summary["Id"])))
         return found
 
-    def ids(self) -> Sequence[str]:
-        return [str(summary["Id"]) for summary in self._get("/containers/json", {"all": "1"})]
+    def ids(self, since: str = "") -> Sequence[str]:
+        query = {"all": "1"}
+        if since:
+            query["filters"] = json.dumps({"since": [since]})
+        try:
+            return [str(summary["Id"]) for summary in self._get("/containers/json", query)]
+        except EngineRefused as error:
+            raise ContainerGone(error.detail) if since else error from None
 
     def inspect(self, container: str) -> Inspect:
         inspect: Inspect = self._get(named("/containers/{}/json", container))
@@ -226,10 +236,17 @@ class DockerTarget:
             return None
 
     def image_config(self, image: str) -> Mapping[str, Any]:
+        known = self._configs.get(image)
+        if known is not None:
+            return known
         try:
             config: Mapping[str, Any] = self._get(named("/images/{}/json", image)).get("Config") or {}
         except EngineRefused:
             return {}
+        if image.startswith("sha256:"):  # an id means the same for ever
+            if len(self._configs) >= CONFIGS:
+                self._configs.clear()
+            self._configs[image] = config
         return config
 
     def execute(self, container: str, command: Sequence[str], timeout_s: float) -> tuple[int, str]:

@@ -86,10 +86,11 @@ class MemoryTarget:
             found = [one for one in newest_first if not label or name in one["Config"]["Labels"]]
             return copy.deepcopy([one for one in found if not equals or one["Config"]["Labels"][name] == text])
 
-    def ids(self) -> Sequence[str]:
+    def ids(self, since: str = "") -> Sequence[str]:
         with self._changed:
             self._check()
-            return [str(made.document["Id"]) for made in self._all.values()]
+            found = [str(made.document["Id"]) for made in self._all.values()]
+            return found[found.index(str(self._find(since).document["Id"])) + 1 :] if since else found
 
     def inspect(self, container: str) -> Inspect:
         with self._changed:

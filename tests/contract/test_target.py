@@ -98,6 +98,10 @@ def test_the_ids_are_those_of_all_containers(rig: Rig) -> None:
     one, two = rig.create("one"), rig.create("two")
     rig.target.start(one)
     assert set(rig.target.ids()) == {one, two}
+    assert rig.target.ids(one) == [two]
+    rig.target.remove(two)
+    with pytest.raises(ContainerGone):
+        rig.target.ids(two)
 
 
 def test_an_image_is_known_by_its_name_and_its_id(rig: Rig) -> None:

@@ -62,7 +62,7 @@ def test_one_that_is_not_good_fails_with_what_it_said(program: Program, says: st
 @pytest.mark.parametrize(("heeds", "code"), [({"SIGQUIT": 7, "SIGTERM": 0}, 7), ({"SIGTERM": 0}, 0), ({}, 137)])
 def test_the_signal_of_the_binding_comes_before_all_else(heeds: dict[str, int | str], code: int) -> None:
     target, container = _run(Program(heeds=heeds))
-    stop(target, container, Stop("SIGQUIT", 2), Passing())
+    stop(target, target.inspect(container), Stop("SIGQUIT", 2), Passing())
     state = target.inspect(container)["State"]
     assert (state["Running"], state["ExitCode"]) == (False, code)
 
