@@ -15,14 +15,14 @@ from confd.targets.docker import DockerTarget
 
 __all__ = ["crowd"]
 
-CONTAINERS, AT_ONCE = 100, 10
+CONTAINERS, AT_ONCE = 200, 10
 SERVES = ["sh", "-c", "trap 'exit 0' TERM; sleep 1000000 & wait"]
 BINDING: dict[str, Any] = {
     "rollout": {"max_parallel": AT_ONCE},
     "health": {"monitor": "0s"},
     "keep_logs": {"lines": 0},
 }
-LOOK_S, LONGEST_S = 0.25, 600.0
+LOOK_S, LONGEST_S = 0.5, 600.0
 
 
 def crowd(rig: Rig) -> list[Row]:

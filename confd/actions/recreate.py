@@ -76,6 +76,7 @@ def apply(target: Able, inspect: Inspect, wanted: Wanted, swap: Swap, clock: Clo
     exchange.write()
     make_room(target, body.name, wanted)
     new = target.create(body)
+    swap.made(new, body.config)
     exchange.write(new=new)
     try:
         swap.check()

@@ -50,7 +50,8 @@ class Swap:
     """How the old one is stopped, the new one is watched, and who hears of it.
 
     `check` is asked last, before anything is stopped; what it raises takes the new one away again. `leaving` is
-    called with a container that ran before it is removed, and never raises. `journal` writes down how far it came.
+    called with a container that ran before it is removed, and never raises. `made` hears of the new one and its
+    create body. `journal` writes down how far it came.
     `follow` has those that live in the old one's namespaces made anew after the new one is good; `rejoin` those
     that it had before the old one was started again.
     """
@@ -63,6 +64,7 @@ class Swap:
     check: Callable[[], None] = lambda: None
     leaving: Callable[[str], None] = lambda container: None
     journal: Callable[[Mapping[str, Any]], None] = lambda note: None
+    made: Callable[[str, Mapping[str, Any]], None] = lambda container, config: None
     follow: Callable[[Succession], None] = lambda gone: None
     rejoin: Callable[[Inspect], None] = lambda leader: None
 

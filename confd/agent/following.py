@@ -91,6 +91,11 @@ class Following:
                 raise NotReady(f"{name_of(follower)}, which follows it, is not known yet; looking again")
             self.check(place, Reach.NEW_CONTAINER, name_of(follower))
 
+    def made(self, container: str, config: Mapping[str, Any]) -> None:
+        """One that is just made: while it starts, the engine would have whoever looks at it wait."""
+        if not named_by(config):
+            self.alone.add(container)
+
     def follow(self, gone: Succession, known: Sequence[Inspect] = ()) -> None:
         """Make all of them anew. `known`: as they were before, with links that end with what they lead to."""
         leader = self.target.inspect(gone.after)
@@ -163,6 +168,7 @@ class Following:
                 keep_failed=shares_namespace(follower, gone.before),  # the old one could not run any more
                 leaving=leaving,
                 journal=journal,
+                made=self.made,
                 follow=lambda next_gone: self.follow(next_gone, followers),
                 rejoin=self.rejoin,
             )

@@ -131,6 +131,7 @@ class _Acts:
             check=check,
             leaving=lambda container: self._hear(work, container),
             journal=journal,
+            made=group.made if group is not None else lambda container, config: None,
             follow=follow,
             rejoin=group.rejoin if group is not None else lambda leader: None,
         )
