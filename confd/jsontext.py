@@ -61,13 +61,31 @@ def dump(value: Value) -> str:
 
     Member order is kept. Characters outside ASCII are written as they are.
     """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_known)
+    except _NumberFound:  # the quick way cannot write one
+        return _dump(value)
+
+
+class _NumberFound(Exception):
+    pass
+
+
+def _known(value: Value) -> object:
+    """What the quick way does not know, as what it does."""
+    if isinstance(value, Number):
+        raise _NumberFound
+    return dict(value) if isinstance(value, Mapping) else list(value)  # type: ignore[arg-type]
+
+
+def _dump(value: Value) -> str:
     if isinstance(value, Number):
         return value.text
     if value is None or isinstance(value, (str, bool, int, float)):
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{dump(str(k))}:{dump(v)}" for k, v in value.items()) + "}"
-    return "[" + ",".join(dump(item) for item in value) + "]"
+        return "{" + ",".join(f"{_dump(str(k))}:{_dump(v)}" for k, v in value.items()) + "}"
+    return "[" + ",".join(_dump(item) for item in value) + "]"
 
 
 def plain(value: Value) -> object:

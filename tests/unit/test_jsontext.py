@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from types import MappingProxyType
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,3 +85,15 @@ def test_a_number_prints_as_its_text() -> None:
 )
 def test_a_pointer_escapes_what_separates(members: tuple[str, ...], expected: str) -> None:
     assert jsontext.pointer(*members) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (MappingProxyType({"a": (True, None), "ü": deque(["x"])}), '{"a":[true,null],"ü":["x"]}'),
+        ({"n": parse("1.10"), "a": ("x", {"b": []}), "c": 1}, '{"n":1.10,"a":["x",{"b":[]}],"c":1}'),
+        ([1, 2.5, "\u2028"], '[1,2.5,"\u2028"]'),
+    ],
+)
+def test_any_mapping_and_sequence_is_written_with_and_without_numbers_of_their_own(value: Any, text: str) -> None:
+    assert dump(value) == text
