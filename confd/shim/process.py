@@ -24,6 +24,7 @@ NEVER_FORWARDED = frozenset({
     signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS,
     signal.SIGPIPE, signal.SIGXFSZ,  # the shim's own writes raise them; Python ignores them, the child does not
 })  # fmt: skip
+EVERY = sum(1 << (number - 1) for number in range(1, 32) if number not in (signal.SIGKILL, signal.SIGSTOP))
 SUSPENDS = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 
 
@@ -149,7 +150,8 @@ def group_lives(group: int) -> bool:
 def heeds(pid: int, number: int) -> bool:
     """Whether the process has a handler for the signal, or a thread keeps it back to wait for it; else it may die.
 
-    While a thread is in sigwait the kernel shows the signals it waits for as not blocked: its call names them.
+    While a thread is in sigwait the kernel shows the signals it waits for as not blocked: its call names them. Who
+    blocks every signal may do so for the moment of a fork only, as shells do: that alone says nothing.
     """
     if number in (signal.SIGKILL, signal.SIGSTOP):
         return True
@@ -157,10 +159,24 @@ def heeds(pid: int, number: int) -> bool:
         threads = [f"/proc/{pid}/task/{name}" for name in os.listdir(f"/proc/{pid}/task")]
     except OSError:
         return True  # nothing is to be known here
-    masks = (line for thread in threads for line in read_text(f"{thread}/status").splitlines())
-    known = (int(line[7:], 16) for line in masks if line.startswith(("SigCgt:", "SigBlk:")))
+    lines = [line for thread in threads for line in read_text(f"{thread}/status").splitlines()]
+    known = [(line[:7], int(line[7:], 16)) for line in lines if line.startswith(("SigCgt:", "SigBlk:"))]
     bit = 1 << (number - 1)
-    return any(mask & bit for mask in known) or any(_awaited(thread) & bit for thread in threads)
+    if any(mask & bit and (name == "SigCgt:" or mask & EVERY != EVERY) for name, mask in known):
+        return True
+    return any(_awaited(thread) & bit for thread in threads) or bool(_by_descriptor(pid) & bit)
+
+
+def _by_descriptor(pid: int) -> int:
+    """The signals that the process reads from a signalfd."""
+    found = 0
+    try:
+        for name in os.listdir(f"/proc/{pid}/fdinfo"):
+            for line in read_text(f"/proc/{pid}/fdinfo/{name}").splitlines():
+                found |= int(line[8:], 16) if line.startswith("sigmask:") else 0
+    except OSError:
+        pass
+    return found
 
 
 def _awaited(thread: str) -> int:
@@ -172,5 +188,7 @@ def _awaited(thread: str) -> int:
         with open(f"{thread}/mem", "rb") as memory:
             memory.seek(at)
             return int.from_bytes(memory.read(8), sys.byteorder)
+    except PermissionError:
+        return -1  # it may not be looked at: it waits for something
     except (OSError, ValueError, IndexError):
-        return 0  # it runs again, or may not be looked at: what the masks show counts
+        return 0  # it runs again: what the masks show counts

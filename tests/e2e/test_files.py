@@ -189,7 +189,8 @@ def test_a_check_in_its_image_has_the_folder_alone_and_the_user_of_the_container
     checking: Confd, engine: EngineProcess, tmp_path: Path
 ) -> None:
     look = (
-        'env; cat /proc/self/status; cat /proc/net/dev; echo x >/etc/app/y; test -e /data; echo "data: $?"; exit 1'
+        "exec 2>&1; env; cat /proc/self/status; cat /proc/net/dev; echo x >/etc/app/y; "
+        'test -e /data; echo "data: $?"; exit 1'
     )
     checking.ctl("set", "apart", "web/port=80", "-e", "dev")
     _bind(checking, "apart", tmp_path, _file(check={"command": ["sh", "-c", look, "{file}"], "in": "image"}))

@@ -219,6 +219,28 @@ def test_a_child_that_does_not_catch_the_signal_yet_is_not_sent_it_b118(
     assert log.read_text().splitlines() == ["up", "ready", "hup"]
 
 
+def test_a_child_that_blocks_all_signals_for_the_moment_of_a_fork_is_not_sent_it_b118(
+    server: ConfigServer, tmp_path: Path
+) -> None:
+    """As shells and the C library do around each fork: it is back at what it had in a moment."""
+    log, ready = tmp_path / "log", tmp_path / "ready"
+    forks = (
+        f"echo up >> {log}; while [ ! -e {ready} ]; do /bin/true; done\n"
+        f"trap 'echo hup >> {log}' HUP; echo ready >> {log}; while :; do sleep 0.05; done"
+    )
+    with shim(server.url, ["/bin/sh", "-c", forks], "--on-change", "signal:HUP") as process:
+        await_text(log, "up")
+        child = child_of(process.pid)
+        for _ in range(300):
+            assert not heeds(child, signal.SIGHUP)
+        server.set(GREETING="two")
+        await_that(lambda: server.requests[-1][1].get("index") == [str(server.revision)])
+        ready.touch()
+        await_text(log, "hup")
+        assert child_of(process.pid) == child
+    assert log.read_text().splitlines() == ["up", "ready", "hup"]
+
+
 def test_of_changes_before_a_child_is_ready_one_signal_is_left_b118(server: ConfigServer, tmp_path: Path) -> None:
     log, ready = tmp_path / "log", tmp_path / "ready"
     slow = (
@@ -399,6 +421,43 @@ def test_a_process_in_sigwait_heeds_just_what_it_waits_for_b118(awaited: str, he
     finally:
         running.kill()
         running.wait()
+
+
+ALL = "s.pthread_sigmask(s.SIG_BLOCK, s.valid_signals())"
+DESCRIPTOR = (
+    "import ctypes, signal as s; c = ctypes.CDLL(None); one = (ctypes.c_ubyte * 128)(); c.sigemptyset(one); "
+    "c.sigaddset(one, s.SIGHUP); print(c.signalfd(-1, one, 0), flush=True)"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "heeded"),
+    [
+        (f"import signal as s; {ALL}", False),
+        ("import signal as s; [s.signal(one, print) for one in s.valid_signals() - {9, 19}]", True),
+        ("import signal as s; s.pthread_sigmask(s.SIG_BLOCK, {s.SIGHUP, s.SIGTERM})", True),
+        (f"{DESCRIPTOR}; {ALL}", True),
+        (
+            f"import signal as s, threading as t; {ALL}; t.Thread(target=lambda: s.sigwait({{s.SIGHUP}})).start()",
+            True,
+        ),
+    ],
+    ids=["all", "all caught", "some", "signalfd", "all, and a thread waits"],
+)
+def test_a_signal_that_is_kept_back_counts_where_somebody_waits_for_it_b118(text: str, heeded: bool) -> None:
+    running = subprocess.Popen(
+        [PYTHON, "-Sc", f"{text}; print('there', flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert running.stdout is not None
+        while running.stdout.readline() != b"there\n":
+            assert running.poll() is None
+        await_that(lambda: heeds(running.pid, signal.SIGHUP) is heeded)
+    finally:
+        running.kill()
+        running.communicate()
 
 
 @pytest.mark.parametrize("back", [True, False])
