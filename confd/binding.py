@@ -50,6 +50,7 @@ LATER = (
 """Fields of the contract that this release does not act on yet: refused, so that nobody relies on them."""
 
 LONGEST_CHECK_S = 300
+WAIT_MAX_S, HEALTH_TIMEOUT_S = 10, 60
 
 HIGHEST_ID = 2**32 - 2
 """Of a user or group."""
@@ -69,6 +70,7 @@ def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Bind
     check("binding", document)
     fields: Any = jsontext.plain(document)
     _check_scope(fields, scope)
+    _check_durations(fields)
     wait, stop, health = fields.get("wait", {}), fields.get("stop", {}), fields.get("health", {})
     on_change = tuple(_on_change(fields.get("on_change", ())))
     return Binding(
@@ -77,11 +79,11 @@ def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Bind
         files=tuple(_files(fields.get("files", ()))),
         on_change=on_change or (OnChange("**", "auto"),),
         wait_min_s=seconds(wait.get("min", 0)),
-        wait_max_s=seconds(wait.get("max", 10)),
+        wait_max_s=seconds(wait.get("max", WAIT_MAX_S)),
         stop_timeout_s=seconds(stop["timeout"]) if "timeout" in stop else None,
         stop_signal=stop.get("signal", "").removeprefix("SIG"),
         monitor_s=seconds(health["monitor"]) if "monitor" in health else None,
-        health_timeout_s=seconds(health.get("timeout", 60)),
+        health_timeout_s=seconds(health.get("timeout", HEALTH_TIMEOUT_S)),
         start_first=_is_start_first(fields),
         keep_failed=fields.get("on_failure") == "keep",
         keep_writable=bool(fields.get("keep_writable", False)),
@@ -92,6 +94,19 @@ def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Bind
         maintenance=_maintenance(fields["maintenance"]) if "maintenance" in fields else None,
         depends_on=tuple(_depends_on(fields.get("depends_on", ()), scope)),
     )
+
+
+def _check_durations(fields: Any) -> None:
+    """Raises `Invalid` where one of two that belong together makes the other void."""
+    wait, health = fields.get("wait", {}), fields.get("health", {})
+    if seconds(wait.get("min", 0)) > seconds(wait.get("max", WAIT_MAX_S)):
+        detail = "binding: wait.min is longer than wait.max, which is 10s where it is left out; give both"
+        raise Invalid(detail, pointer="/wait/min")
+    if seconds(health.get("monitor", 0)) > seconds(health.get("timeout", HEALTH_TIMEOUT_S)):
+        detail = (
+            "binding: health.monitor is longer than health.timeout, which is 60s where it is left out; give both"
+        )
+        raise Invalid(detail, pointer="/health/monitor")
 
 
 def _holds(document: Value, path: str) -> bool:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from confd.jsontext import Value
 from confd.keys import Key
 from confd.model import Problem, Resolved, Setting, frozen
 
-__all__ = ["Reference", "discovered", "find", "references_in"]
+__all__ = ["Reference", "discovered", "find", "plain_text", "references_in"]
 
 _REFERENCE = re.compile(r"(\$)?\$\{@([^}]*)(?:\}|$)")
 _WORD = re.compile(
@@ -50,6 +51,11 @@ def find(reference: Reference, inspect: Mapping[str, Any]) -> str | None:
         endpoints = {reference.network: endpoints.get(reference.network) or {}}
     addresses = [one.get("IPAddress") or one.get("GlobalIPv6Address") for one in endpoints.values()]
     return addresses[0] or None if len(addresses) == 1 else None
+
+
+def plain_text(value: Value) -> Value:
+    """A text in which nothing is a reference, as a setting has it; any other value as it is."""
+    return value.replace("${@", "$${@") if isinstance(value, str) else value
 
 
 def discovered(resolved: Resolved, found: Mapping[str, str], *, here: bool) -> Resolved:

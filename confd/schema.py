@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any
 
@@ -38,12 +39,11 @@ def _words(error: ValidationError) -> str:
         known = sorted(error.schema.get("properties", {})) if isinstance(error.schema, dict) else []
         unknown = ", ".join(sorted(repr(n) for n in error.instance if n not in known))
         return f"unknown field {unknown}; known are: {', '.join(known)}"
-    if error.validator == "required":
-        return f"the fields {', '.join(rule)} are needed"
-    if error.validator == "type":
-        return f"expected {rule if isinstance(rule, str) else ' or '.join(rule)}"
-    if error.validator == "pattern":
-        return f"expected text that matches {rule}"
-    if error.validator == "anyOf":
-        return "expected a duration like 10s, 500ms or 1m, or a number of seconds"
-    return f"against the rule {error.validator}"
+    words: Mapping[str, Callable[[], str]] = {
+        "required": lambda: f"the fields {', '.join(rule)} are needed",
+        "type": lambda: f"expected {rule if isinstance(rule, str) else ' or '.join(rule)}",
+        "enum": lambda: f"expected one of {', '.join(map(str, rule))}",
+        "pattern": lambda: f"expected text that matches {rule}",
+        "anyOf": lambda: "expected a duration like 10s, 500ms or 1m, or a number of seconds",
+    }
+    return words.get(str(error.validator), lambda: f"against the rule {error.validator}")()

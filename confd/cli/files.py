@@ -11,7 +11,7 @@ import click
 
 from confd.cli.output import cell, say
 from confd.cli.scope import Common, common_options
-from confd.cli.starts import from_container, inspected, start
+from confd.cli.starts import from_container, inspected, start, variables
 from confd.cli.writing import WaitCommand, Writing, carry_out, settings_options
 from confd.jsontext import Value
 
@@ -40,12 +40,15 @@ def read_settings(file: str, format_name: str | None, prefix: str | None) -> Map
 
     Raises `Malformed` with the file's name and the place in it.
     """
+    from confd.discovery import plain_text
     from confd.errors import Malformed
     from confd.formats import FORMATS
 
     text, form = read_text(file), FORMATS[format_name or ("json" if file.endswith(".json") else "env")]
     try:
         settings = _settings(form.load(text), f"{prefix.rstrip('/')}/" if prefix else "")
+        if form.name != "json":  # such a file has what programs see: nothing in it is a reference
+            settings = {key: plain_text(value) for key, value in settings.items()}
         warnings = form.warnings(text)
     except Malformed as exc:
         raise Malformed(f"{file}: {exc.detail}") from exc
@@ -144,5 +147,5 @@ def export_command(common: Common, app: str, format_name: str, own: bool, servic
         if len(values) < len(settings):
             say(f"{len(settings) - len(values)} secrets are left out")
     else:
-        values = dict(client.config(scope)["variables"])
+        values = variables(client, scope)
     click.echo(FORMATS[format_name].dump(values), nl=False)

@@ -12,12 +12,18 @@ import click
 
 from confd.jsontext import Number, Value, dump
 
-__all__ = ["cell", "emit", "pretty", "say", "table", "value_text", "yaml"]
+__all__ = ["cell", "emit", "pretty", "say", "say_left_out", "table", "value_text", "yaml"]
 
 
 def say(words: str) -> None:
     """Words for a person, on stderr."""
     click.echo(words, err=True)
+
+
+def say_left_out(config: Mapping[str, Any]) -> None:
+    """Which settings are not among the variables that are due, and why."""
+    for problem in config.get("problems") or ():
+        say(f"left out: {cell(problem)}")
 
 
 def emit(output: str | None, document: Any, show: Callable[[], None]) -> None:

@@ -12,7 +12,7 @@ from types import FrameType
 
 import click
 
-from confd.cli.output import say
+from confd.cli.output import say, say_left_out
 from confd.cli.scope import Common, common_options
 from confd.client import Client, Scope, integer
 from confd.errors import ConfdError
@@ -39,6 +39,7 @@ def run_command(common: Common, app: str, watch: bool, command: tuple[str, ...])
     """
     client, scope = common.client(), common.scope(app)
     config = client.config(scope)
+    say_left_out(config)
     if config.get("files"):
         say("this app also has files; 'run' gives variables only")
     sys.stdout.flush()

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from confd.cli.output import cell, say, yaml
+from confd.cli.output import cell, say, say_left_out, yaml
 from confd.client import Client, Scope
 from confd.jsontext import Value
 
-__all__ = ["from_container", "inspected", "start"]
+__all__ = ["from_container", "inspected", "start", "variables"]
 
 
 def start(client: Client, scope: Scope, format_name: str, service: str | None) -> None:
@@ -28,7 +28,7 @@ def start(client: Client, scope: Scope, format_name: str, service: str | None) -
         for key, one in settings.items()
         if is_run_option(Key(key)) and option_of(Key(key)) in OPTIONS
     }
-    due = Due(App(scope.app), Env(scope.env), dict(client.config(scope)["variables"]), options)
+    due = Due(App(scope.app), Env(scope.env), variables(client, scope), options)
     if format_name == "docker-args":
         text, words = docker_args(due)
     else:
@@ -37,6 +37,13 @@ def start(client: Client, scope: Scope, format_name: str, service: str | None) -
     for word in words:
         say(word)
     click.echo(text, nl=False)
+
+
+def variables(client: Client, scope: Scope) -> dict[str, Any]:
+    """The variables that are due; says which settings are left out of them, and why."""
+    config = client.config(scope)
+    say_left_out(config)
+    return dict(config["variables"])
 
 
 def inspected(container: str) -> str:

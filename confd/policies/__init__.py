@@ -6,13 +6,14 @@ The options are those that a container has, or would have. A write is asked for 
 against a policy before, and is as it was, is no reason to refuse anything; `confctl doctor --policies` tells of it.
 """
 
-from confd.policies.documents import PRESETS, parse_policy, policies_of, policy_of, preset_rules
+from confd.policies.documents import PRESETS, check_words, parse_policy, policies_of, policy_of, preset_rules
 from confd.policies.judge import brought_in, fresh, violations
 from confd.policies.words import in_words
 
 __all__ = [
     "PRESETS",
     "brought_in",
+    "check_words",
     "fresh",
     "in_words",
     "parse_policy",

@@ -18,10 +18,10 @@ from confd.jsontext import Value
 from confd.keys import DEFAULT, Env
 from confd.model import Policy, Rule, Snapshot
 from confd.options import OPTIONS
-from confd.policies.schemas import validator
+from confd.policies.schemas import unknown_in, validator
 from confd.schema import check
 
-__all__ = ["PRESETS", "parse_policy", "policies_of", "policy_of", "preset_rules"]
+__all__ = ["PRESETS", "check_words", "parse_policy", "policies_of", "policy_of", "preset_rules"]
 
 PRESETS = ("secure",)
 """The shipped policies, each a file of schemas/policies."""
@@ -47,6 +47,13 @@ def parse_policy(document: Value) -> tuple[Rule, ...]:
         raise Invalid(f"policy: the schema is {len(text)} bytes; at most {MAX_BYTES} are taken", pointer="/schema")
     _check_schema(fields["schema"])
     return (Rule("", text, why=fields.get("description", "")),)
+
+
+def check_words(document: Value) -> None:
+    """Raises `Invalid`, with a pointer, for what is said in vain: not of one that is stored, which may be newer."""
+    fields: Any = jsontext.plain(document)
+    for pointer, detail in unknown_in(fields.get("schema", {})):
+        raise Invalid(f"policy: {detail}", pointer=pointer)
 
 
 def _from_preset(fields: Mapping[str, Any]) -> tuple[Rule, ...]:

@@ -29,6 +29,9 @@ from confd.services.settings import Scope
 
 __all__ = ["apps", "explain", "plan", "settings_of", "status"]
 
+NOT_TAKEN_UP = (
+    "its agent has not come to the newest change yet, or holds changes together, as the binding's wait says"
+)
 UNCHECKED = ("whether the engine's create call accepts it",)
 
 
@@ -67,20 +70,27 @@ def status(context: Context, snapshot: Snapshot, scope: Scope, *, keys: bool = F
             "adopted": told.observed.adopted if told.observed else None,
             "ports": dict(told.observed.ports) if told.observed else {},
             **_braked(snapshot, told),
-            **(_keys(planner, scope, told) if planner is not None else {}),
+            **_not_taken_up(revisions, told),
+            **(_keys(planner, scope, told, revisions) if planner is not None else {}),
         }
         for told in _told(snapshot, scope)
     ]
     return {"revision": snapshot.revision, "as_of": _as_of(containers), "containers": containers}
 
 
-def _keys(planner: Planner, scope: Scope, told: Told) -> dict[str, Any]:
+def _not_taken_up(revisions: _Revisions, told: Told) -> dict[str, str]:
+    """Of a container that was in sync before the newest change: its agent has not come to that yet."""
+    behind = told.alive and told.status.get("state") == "in-sync" and not revisions.has_taken_up(told)
+    return {"state": "pending", "detail": NOT_TAKEN_UP} if behind else {}
+
+
+def _keys(planner: Planner, scope: Scope, told: Told, revisions: _Revisions) -> dict[str, Any]:
     """Each key that the container is due: in effect, or what is in its way."""
     if told.observed is None:
         return {"keys": {}}
     place = Place(scope.env, scope.app, told.host)
-    rendered, _ = planner.due(place, told.observed.found)
-    states = states_of(rendered, told.observed, planner.plan(place, told.observed))
+    due = planner.due(place, told.observed.found, here=revisions.has_taken_up(told))
+    states = states_of(due[0], told.observed, planner.planned(due, place, told.observed))
     return {"keys": {key: {"state": one.state, "why": one.why} for key, one in states.items()}}
 
 
@@ -93,6 +103,10 @@ class _Revisions:
     @property
     def published(self) -> int:
         return self.all[-1] if self.all else 0
+
+    def has_taken_up(self, told: Told) -> bool:
+        """Whether the container's agent has told of it since the newest change."""
+        return int(told.status.get("revision") or 0) >= self.published
 
     def rendered(self, told: Told) -> int:
         """The newest change that the container's agent has told of."""

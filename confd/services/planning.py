@@ -21,18 +21,30 @@ class Planner:
     def __init__(self, context: Context, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._reaches, self._key, self._at = context.reaches, context.digest_key(snapshot), context.clock.utc()
-        self._known: dict[tuple[Place, tuple[tuple[str, str], ...]], tuple[Rendered, Binding]] = {}
+        self._known: dict[tuple[Place, bool, tuple[tuple[str, str], ...]], tuple[Rendered, Binding]] = {}
 
-    def due(self, place: Place, found: Mapping[str, str] = EMPTY) -> tuple[Rendered, Binding]:
-        """`found`: what references to containers stand for, as the agent of one has told."""
-        at = (place, tuple(sorted(found.items())))
+    def due(
+        self, place: Place, found: Mapping[str, str] = EMPTY, *, here: bool = False
+    ) -> tuple[Rendered, Binding]:
+        """`found`: what references to containers stand for, as an agent has told; `here`: of all of them."""
+        at = (place, here, tuple(sorted(found.items())))
         if at not in self._known:
-            self._known[at] = rendered_at(self.snapshot, place, self._key, found)
+            self._known[at] = rendered_at(self.snapshot, place, self._key, found, here=here)
         return self._known[at]
 
     def plan(self, place: Place, observed: Observed, holds: Sequence[Hold] | None = None) -> ContainerPlan:
         """`place` has the container's host. Without `holds`, with those that the snapshot tells of."""
-        rendered, binding = self.due(place, observed.found)
+        return self.planned(self.due(place, observed.found), place, observed, holds)
+
+    def planned(
+        self,
+        due: tuple[Rendered, Binding],
+        place: Place,
+        observed: Observed,
+        holds: Sequence[Hold] | None = None,
+    ) -> ContainerPlan:
+        """The same, for what a container is due."""
+        rendered, binding = due
         if holds is None:
             holds = self._holds(place, observed)
         return make_plan(rendered, binding, [observed], self._reaches, holds).containers[0]

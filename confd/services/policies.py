@@ -12,7 +12,7 @@ from confd.errors import NotFound
 from confd.jsontext import Value
 from confd.keys import DEFAULT, App, Env, Host, Layer
 from confd.model import ChangeKind, Head, Observed, Policy, Snapshot, Violation
-from confd.policies import parse_policy, policies_of, policy_of, violations
+from confd.policies import check_words, parse_policy, policies_of, policy_of, violations
 from confd.services import changes
 from confd.services.context import Context
 from confd.services.meta import require_format
@@ -75,6 +75,7 @@ def violating(snapshot: Snapshot, env: Env | None = None, host: Host | None = No
 def check(context: Context, snapshot: Snapshot, at: At, document: Value) -> dict[str, Any]:
     """What would be against a policy if it stood there: running containers, and settings. Raises `Invalid`."""
     policy = Policy(at.env, at.name, parse_policy(document))
+    check_words(document)
     return {"revision": snapshot.revision, **_against(context, snapshot, policy)}
 
 
@@ -142,6 +143,7 @@ def put(context: Context, at: At, document: Value, wanted: Edit) -> dict[str, An
     Raises `Invalid` for a wrong schema, and what `settings.edit` raises.
     """
     policy = Policy(at.env, at.name, parse_policy(document))
+    check_words(document)
     written = _edit(context, at, jsontext.dump(document), wanted)
     return {**written, **_against(context, context.snapshot(), policy)}
 

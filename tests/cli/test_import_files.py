@@ -16,7 +16,7 @@ from confd.formats import FORMATS
 from confd.keys import App, Env
 from confd.services import delivery, settings
 from confd.services.context import Context
-from confd.services.settings import Scope
+from confd.services.settings import Edit, Scope
 from confd.stores.memory import MemoryStore
 from tests.support.contexts import context_on
 from tests.support.live import served
@@ -281,3 +281,19 @@ def test_a_very_long_line_is_whole_b17(run: Run, context: Context, tmp_path: Pat
     path.write_text(f"K={'x' * 70_000}\n")
     assert run("import", "web", str(path)).exit_code == 0
     assert _values(context) == {"K": "x" * 70_000}
+
+
+@pytest.mark.parametrize("form", ["env", "docker-env"])
+def test_a_text_like_a_reference_is_the_same_text_after_an_export_and_an_import(
+    run: Run, context: Context, tmp_path: Path, form: str
+) -> None:
+    values: dict[str, Any] = {"A": "$${@x:address}", "B": "plain", "C": "${@db:address}"}
+    settings.edit(context, WEB, Edit(values))
+    exported = run("export", "web", "-e", "dev", "--format", form)
+    assert "A=" in exported.stdout
+    assert "left out: C refers to db:address" in exported.stderr
+    file = tmp_path / "exported"
+    file.write_text(exported.stdout)
+    again = run("import", "other", str(file), "-e", "dev", "--format", form)
+    assert again.exit_code == 0, again.stderr
+    assert run("export", "other", "-e", "dev", "--format", form).stdout == exported.stdout

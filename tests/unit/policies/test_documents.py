@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from confd.errors import Invalid
 from confd.keys import Env
 from confd.model import Entry, Policy, Snapshot
-from confd.policies import PRESETS, parse_policy, policies_of, preset_rules, violations
+from confd.policies import PRESETS, check_words, parse_policy, policies_of, preset_rules, violations
 
 DEV, EVERY = Env("dev"), Env("_default")
 RULES = [rule.id for rule in preset_rules("secure")]
@@ -110,3 +111,54 @@ def test_each_rule_of_a_preset_says_what_why_and_what_to_do(name: str) -> None:
     for rule in rules:
         assert all((rule.id, rule.title, rule.why, rule.mend, rule.about)), rule.id
         parse_policy({"schema": json.loads(rule.schema)})
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer", "says"),
+    [
+        pytest.param(
+            {"schema": {"properties": {"memroy": {"maximum": 1}}}},
+            "/schema/properties/memroy",
+            "'memroy' is no run option, and would never be there; is memory meant?",
+            id="no-option",
+        ),
+        pytest.param(
+            {"schema": {"allOf": [{"properties": {"run/memory": {}}}]}},
+            "/schema/allOf/0/properties/run~1memory",
+            "is memory meant?",
+            id="no-option-below",
+        ),
+        pytest.param(
+            {"schema": {"if": {"required": ["--cpus"]}}},
+            "/schema/if/required/0",
+            "is cpus meant?",
+            id="no-option-needed",
+        ),
+        pytest.param(
+            {"schema": {"dependentSchemas": {"memory": {"properties": {"x": {}}}}}},
+            "/schema/dependentSchemas/memory/properties/x",
+            "'x' is no run option, and would never be there",
+            id="no-option-depends",
+        ),
+        pytest.param(
+            {"schema": {"properties": {"memory": {"maximun": 1}}}},
+            "/schema/properties/memory/maximun",
+            "'maximun' is no keyword of JSON Schema, and would check nothing; is maximum meant?",
+            id="no-keyword",
+        ),
+    ],
+)
+def test_what_is_said_in_vain_is_refused_when_it_is_written_and_not_when_it_is_read(
+    document: Any, pointer: str, says: str
+) -> None:
+    with pytest.raises(Invalid, match=re.escape(says)) as refused:
+        check_words(document)
+    assert refused.value.pointer == pointer
+    assert parse_policy(document)
+
+
+def test_names_inside_the_value_of_an_option_are_its_own() -> None:
+    value: Any = {"properties": {"net.core": True}, "required": ["net.core"], "prefixItems": [{"required": ["a"]}]}
+    check_words({"schema": {"properties": {"sysctl": value}, "$defs": {"one": value}, "not": {"enum": [{}]}}})
+    check_words({"schema": True})
+    check_words({"preset": "secure"})

@@ -343,3 +343,26 @@ def test_what_runs_is_a_change_whose_values_are_all_written_over_since(context: 
     context.mirror.wait(context.store.commit([Put(SPACE.status(Host("h1"), Container("x")), text)]), 5)
     (one,) = fleet.status(context, context.fresh(), HERE)["containers"]
     assert (one["published"], one["rendered"], one["running"]) == (last, last, runs)
+
+
+@pytest.mark.parametrize(("alive", "state"), [(True, "pending"), (False, "in-sync")])
+def test_one_whose_agent_has_not_come_to_the_newest_change_is_not_in_sync_with_it(
+    context: Context, alive: bool, state: str
+) -> None:
+    settings.edit(context, HERE, Edit({"a": "1"}))
+    HostStand(context.store, "h1").up(alive=alive).runs("web-1")
+    context.mirror.wait(context.fresh().revision, 5)
+    assert fleet.status(context, context.fresh(), HERE)["containers"][0]["state"] == "in-sync"
+    settings.edit(context, HERE, Edit({"a": "2"}))
+    (one,) = fleet.status(context, context.fresh(), HERE)["containers"]
+    assert (one["state"], "not come to the newest change" in one["detail"]) == (state, alive)
+
+
+def test_a_key_that_refers_to_what_is_not_there_is_refused_once_its_agent_has_looked(context: Context) -> None:
+    HostStand(context.store, "h1").up().runs("before")
+    settings.edit(context, HERE, Edit({"DB": "${@db:address}", "A": "1"}))
+    HostStand(context.store, "h1").runs("after")
+    context.mirror.wait(context.fresh().revision, 5)
+    found = fleet.status(context, context.fresh(), HERE, keys=True)["containers"]
+    states = {one["name"]: {key: told["state"] for key, told in one["keys"].items()} for one in found}
+    assert states == {"before": {"A": "pending", "DB": "pending"}, "after": {"A": "pending", "DB": "refused"}}
