@@ -99,4 +99,8 @@ def test_a_plain_text_refers_to_nothing_and_stands_for_itself(text: str) -> None
     made = plain_text(text)
     assert isinstance(made, str)
     assert texts(discovered(settings(A=made), {}, here=True)) == {"A": text}
-    assert plain_text(True) is True
+
+
+@pytest.mark.parametrize(("value", "text"), [("a ${@db:address}", "a $${@db:address}"), ("$x", "$x"), (True, True)])
+def test_what_is_no_reference_is_written_so(value: Any, text: Any) -> None:
+    assert plain_text(value) == text
