@@ -79,22 +79,26 @@ class Agent:
         """Serve until stopped. Raises `Configuration` when another engine's agent goes by this host's name."""
         self._stop = stop
         claim = Claim(self.store, self.keyspace, self.host, self.clock)
+        lease: Lease | None = None
         try:
             lease = self._claim(claim)
             if lease is None or not self._start():
                 return
             while not stop.is_set():
                 self._serve(lease)
-                self.world.active = False
                 if stop.is_set():
-                    self._end()  # first: what the workers still write stands under the claim
+                    return
+                self.world.active = False
                 lease.close()
-                lease = None if stop.is_set() else self._claim(claim)
+                lease = None
+                lease = self._claim(claim)
                 if lease is None:
                     return
         finally:
             self.world.active = False
-            self._end()
+            self._end()  # first: what the workers still write stands under the claim
+            if lease is not None:
+                lease.close()
 
     def areas(self) -> tuple[Area, ...]:
         """What to follow: the store's meta, what every env shares, and each env that had a container here."""
