@@ -1,4 +1,4 @@
-"""`confctl import` and `export`: settings from and to .env and JSON files."""
+"""`confctl import` and `export`: settings from and to files of every registered format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from confd.jsontext import Value
 
 __all__ = ["export_command", "import_command", "read_settings", "read_text"]
 
-NAMES = ("env", "compose-env", "docker-env", "json")
+NAMES = ("env", "compose-env", "docker-env", "json", "yaml")
+BY_NAME = {".json": "json", ".yaml": "yaml", ".yml": "yaml"}
+"""The format that the end of a file's name tells; env else."""
 STARTS = ("docker-args", "compose-override")
 INSPECT = "inspect"
 
@@ -35,6 +37,11 @@ def read_text(file: str) -> str:
         raise click.UsageError(f"{file} cannot be read: {exc.strerror}") from exc
 
 
+def guessed(file: str) -> str:
+    """The format by the file's name."""
+    return BY_NAME.get(Path(file).suffix.lower(), "env")
+
+
 def read_settings(file: str, format_name: str | None, prefix: str | None) -> Mapping[str, Value]:
     """The settings of a file, each key checked; says what the file leaves open.
 
@@ -43,7 +50,7 @@ def read_settings(file: str, format_name: str | None, prefix: str | None) -> Map
     from confd.errors import Malformed
     from confd.formats import FORMATS
 
-    text, form = read_text(file), FORMATS[format_name or ("json" if file.endswith(".json") else "env")]
+    text, form = read_text(file), FORMATS[format_name or guessed(file)]
     try:
         settings = _settings(form.load(text), f"{prefix.rstrip('/')}/" if prefix else "")
         warnings = form.warnings(text)
@@ -52,6 +59,13 @@ def read_settings(file: str, format_name: str | None, prefix: str | None) -> Map
     for warning in warnings:
         say(f"{file}: {cell(warning)}")
     return settings
+
+
+def _of_keys(format_name: str) -> bool:
+    """Whether its files hold keys, run options among them; any other holds variables."""
+    from confd.formats import FORMATS
+
+    return format_name in FORMATS and FORMATS[format_name].keyed
 
 
 def _settings(pairs: Iterable[tuple[str, Value]], below: str) -> Mapping[str, Value]:
@@ -81,8 +95,8 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
 
     env is the dialect of dotenv, with quotes; ${HOST} stays as it is written. In compose-env it is the value of an
     earlier line, never of your own environment. docker-env is that of 'docker run --env-file', without quotes. In
-    JSON, nested members are segments of a key, a list is one value, and null takes the key away. --replace leaves
-    run options alone unless the file is JSON.
+    JSON and YAML, nested members are segments of a key, a list is one value, and null takes the key away. --replace
+    leaves run options alone where the file holds variables.
 
     --from-container asks the engine of this machine for the container's own variables, limits and restart policy;
     with --format inspect FILE is what 'docker inspect CONTAINER IMAGE' printed elsewhere.
@@ -103,12 +117,12 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
         settings = read_settings(file or "", format_name, prefix)
     unset: list[str] = []
     if replace:
-        holds_options = (format_name or ("json" if str(file).endswith(".json") else "env")) == "json"
+        options = _of_keys(format_name or guessed(file or ""))
         below = f"{prefix.rstrip('/')}/" if prefix else ""
         unset = [
             key
             for key in client.settings(scope, own=True)["settings"]
-            if key not in settings and key.startswith(below) and (holds_options or not key.startswith("run/"))
+            if key not in settings and key.startswith(below) and (options or not key.startswith("run/"))
         ]
     carry_out(common, scope, writing, lambda to, edit: to.change(scope, edit), set=settings, unset=unset)
 
@@ -116,14 +130,16 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
 @click.command("export")
 @click.argument("app")
 @click.option("--format", "format_name", type=click.Choice((*NAMES, *STARTS)), default="env", show_default=True)
-@click.option("--own", is_flag=True, help="JSON: only the app's own layer.")
+@click.option("--own", is_flag=True, help="Only the app's own layer, in a format of keys.")
 @click.option("--service", metavar="NAME", help="compose-override: the service, else APP.")
 @common_options
 def export_command(common: Common, app: str, format_name: str, own: bool, service: str | None) -> None:
     """Write the settings of APP to stdout.
 
-    Variables as .env, or keys as JSON. Secrets are left out. docker-args and compose-override are for whoever
-    starts the containers: one started so has its settings, run options too, from its first moment on.
+    Variables as .env, or keys as JSON or YAML. Secrets are left out.
+
+    docker-args and compose-override are for whoever starts the containers: one started so has its settings, run
+    options too, from its first moment on.
 
     \b
     Examples:
@@ -138,7 +154,7 @@ def export_command(common: Common, app: str, format_name: str, own: bool, servic
     if format_name in STARTS:
         start(client, scope, format_name, service)
         return
-    if format_name == "json":
+    if _of_keys(format_name):
         settings = client.settings(scope, own=own)["settings"]
         values = {key: s["value"] for key, s in settings.items() if not s.get("secret")}
         if len(values) < len(settings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from confd.formats import composeenv, dotenv, jsonfile
+from confd.formats import composeenv, dotenv, jsonfile, yamlfile
 from confd.jsontext import Value
 
 __all__ = ["FORMATS", "Format"]
@@ -17,7 +17,8 @@ class Format:
 
     `load` gives key and value pairs in file order and raises `Malformed` with the line; `dump` gives the file's
     text and raises `Invalid` where the format cannot hold a value. `warnings` tells what a reader of the file
-    should know although it can be loaded, and raises what `load` raises.
+    should know although it can be loaded, and raises what `load` raises. `keyed` is a format of keys; any other is
+    one of variables, and names them.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Format:
     load: Callable[[str], list[tuple[str, Value]]]
     dump: Callable[[Mapping[str, Value]], str]
     warnings: Callable[[str], list[str]] = lambda text: []
+    keyed: bool = False
 
 
 FORMATS: Mapping[str, Format] = {
@@ -51,6 +53,19 @@ FORMATS: Mapping[str, Format] = {
             dotenv.dump_docker,
             dotenv.warnings_docker,
         ),
-        Format(jsonfile.NAME, "one JSON object; nested members are segments", jsonfile.load, jsonfile.dump),
+        Format(
+            jsonfile.NAME,
+            "one JSON object; nested members are segments",
+            jsonfile.load,
+            jsonfile.dump,
+            keyed=True,
+        ),
+        Format(
+            yamlfile.NAME,
+            "one YAML 1.2 mapping of the core schema; nested members are segments",
+            yamlfile.load,
+            yamlfile.dump,
+            keyed=True,
+        ),
     )
 }

@@ -21,7 +21,7 @@ from confd.stores.memory import MemoryStore
 from tests.support.contexts import context_on
 from tests.support.live import served
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[1] / "data" / "cases"
 WEB = Scope(Env("dev"), App("web"))
 
 SHOP = {

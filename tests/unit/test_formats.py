@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confd.errors import Invalid, Malformed
-from confd.formats import FORMATS, composeenv, dotenv, jsonfile
+from confd.formats import FORMATS, composeenv, dotenv, jsonfile, yamlfile
 from confd.jsontext import Number, Value
 
 
@@ -216,12 +216,17 @@ def test_json_comes_back(values: dict[str, Value]) -> None:
 
 LINES = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n"))
 LEAVES = st.from_regex(r"[a-c]/[a-c]/[a-c]", fullmatch=True)
+TREES = st.recursive(SCALARS, lambda some: st.lists(some) | st.dictionaries(TEXTS, some), max_leaves=8).filter(
+    lambda value: not isinstance(value, dict) or not value
+)
+"""Values whose members are not keys of their own."""
 
 ROUND_TRIPS: Mapping[str, st.SearchStrategy[dict[str, Value]]] = {
     dotenv.NAME: st.dictionaries(NAMES, TEXTS),
     composeenv.NAME: st.dictionaries(NAMES, TEXTS),
     dotenv.DOCKER: st.dictionaries(NAMES, LINES),
     jsonfile.NAME: st.dictionaries(LEAVES, SCALARS | st.lists(SCALARS)),
+    yamlfile.NAME: st.dictionaries(LEAVES, TREES),
 }
 """What each format holds. A new format takes one more."""
 
