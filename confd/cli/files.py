@@ -17,24 +17,32 @@ from confd.jsontext import Value
 
 __all__ = ["export_command", "import_command", "read_settings", "read_text"]
 
-NAMES = ("env", "compose-env", "docker-env", "json", "yaml")
-BY_NAME = {".json": "json", ".yaml": "yaml", ".yml": "yaml"}
+NAMES = ("env", "compose-env", "docker-env", "json", "yaml", "toml", "properties")
+BY_NAME = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".properties": "properties"}
 """The format that the end of a file's name tells; env else."""
+ENCODINGS = {"properties": "ISO-8859-1"}
+"""What the files of a format are in where they are not UTF-8."""
 STARTS = ("docker-args", "compose-override")
 INSPECT = "inspect"
+NAMED = 10
+"""So many keys are named in one line."""
 
 
-def read_text(file: str) -> str:
-    """A file's text; `-` is stdin. Raises `Malformed` when it is not UTF-8."""
+def read_text(file: str, otherwise: str = "") -> str:
+    """A file's text; `-` is stdin. Raises `Malformed` when it is not UTF-8 and may be nothing else."""
     from confd.errors import Malformed
 
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return content.decode("utf-8")
-    except UnicodeDecodeError as exc:
-        raise Malformed(f"{file} is not UTF-8 (byte {exc.start}); convert it first") from exc
     except OSError as exc:
         raise click.UsageError(f"{file} cannot be read: {exc.strerror}") from exc
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        if otherwise:
+            say(f"{file} is not UTF-8 (byte {exc.start}) and is read as {otherwise}")
+            return content.decode(otherwise)
+        raise Malformed(f"{file} is not UTF-8 (byte {exc.start}); convert it first") from exc
 
 
 def guessed(file: str) -> str:
@@ -50,7 +58,8 @@ def read_settings(file: str, format_name: str | None, prefix: str | None) -> Map
     from confd.errors import Malformed
     from confd.formats import FORMATS
 
-    text, form = read_text(file), FORMATS[format_name or guessed(file)]
+    form = FORMATS[format_name or guessed(file)]
+    text = read_text(file, ENCODINGS.get(form.name, ""))
     try:
         settings = _settings(form.load(text), f"{prefix.rstrip('/')}/" if prefix else "")
         warnings = form.warnings(text)
@@ -95,8 +104,8 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
 
     env is the dialect of dotenv, with quotes; ${HOST} stays as it is written. In compose-env it is the value of an
     earlier line, never of your own environment. docker-env is that of 'docker run --env-file', without quotes. In
-    JSON and YAML, nested members are segments of a key, a list is one value, and null takes the key away. --replace
-    leaves run options alone where the file holds variables.
+    JSON, YAML and TOML, nested members are segments of a key, a list is one value, and null takes the key away. In
+    all of them a number keeps its text. --replace leaves run options alone where the file holds variables.
 
     --from-container asks the engine of this machine for the container's own variables, limits and restart policy;
     with --format inspect FILE is what 'docker inspect CONTAINER IMAGE' printed elsewhere.
@@ -104,7 +113,7 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
     \b
     Examples:
       confctl import web .env -e dev --dry-run
-      confctl import web settings.json -e dev --replace
+      confctl import web settings.yaml -e dev --replace
       confctl import web --from-container web_1 -e dev --dry-run
     """
     format_name, prefix, replace = given.pop("format_name"), given.pop("prefix"), given.pop("replace")
@@ -136,7 +145,7 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
 def export_command(common: Common, app: str, format_name: str, own: bool, service: str | None) -> None:
     """Write the settings of APP to stdout.
 
-    Variables as .env, or keys as JSON or YAML. Secrets are left out.
+    Variables as .env; keys as JSON, YAML, TOML or .properties. Secrets are left out.
 
     docker-args and compose-override are for whoever starts the containers: one started so has its settings, run
     options too, from its first moment on.
@@ -161,4 +170,17 @@ def export_command(common: Common, app: str, format_name: str, own: bool, servic
             say(f"{len(settings) - len(values)} secrets are left out")
     else:
         values = dict(client.config(scope)["variables"])
-    click.echo(FORMATS[format_name].dump(values), nl=False)
+    text = FORMATS[format_name].dump(values)
+    if _of_keys(format_name):
+        _say_lost(values, dict(FORMATS[format_name].load(text)))
+    click.echo(text, nl=False)
+
+
+def _say_lost(values: Mapping[str, Value], read: Mapping[str, Value]) -> None:
+    """Name the keys that whoever reads the file back would not find as they are."""
+    lost = [key for key, value in values.items() if key not in read or read[key] != value]
+    if lost:
+        say(
+            f"read back, {len(lost)} would differ (a text for what is no string, or keys for the members of an "
+            f"object): {', '.join(lost[:NAMED])}{', ...' if lost[NAMED:] else ''}"
+        )

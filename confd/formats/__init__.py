@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from confd.formats import composeenv, dotenv, jsonfile, yamlfile
+from confd.formats import composeenv, dotenv, jsonfile, properties, tomlfile, yamlfile
 from confd.jsontext import Value
 
 __all__ = ["FORMATS", "Format"]
@@ -65,6 +65,21 @@ FORMATS: Mapping[str, Format] = {
             "one YAML 1.2 mapping of the core schema; nested members are segments",
             yamlfile.load,
             yamlfile.dump,
+            keyed=True,
+        ),
+        Format(
+            tomlfile.NAME,
+            "a TOML 1.0 document; nested tables are segments",
+            tomlfile.load,
+            tomlfile.dump,
+            keyed=True,
+        ),
+        Format(
+            properties.NAME,
+            "the .properties of Java; a name is a key, and every value a string",
+            properties.load,
+            properties.dump,
+            properties.warnings,
             keyed=True,
         ),
     )

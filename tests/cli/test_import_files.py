@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from confd.api.asgi import application
+from confd.cli.files import BY_NAME, NAMES
 from confd.cli.program import confctl
 from confd.formats import FORMATS
 from confd.keys import App, Env
@@ -90,6 +91,12 @@ def run(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     with served(application(context, {"t": "admin"})) as address:
         monkeypatch.setenv("CONFD_SERVER", address)
         yield lambda *args, text=None: CliRunner().invoke(confctl, args, input=text)
+
+
+def test_the_command_offers_what_is_registered() -> None:
+    assert set(NAMES) == set(FORMATS)
+    assert set(BY_NAME.values()) <= set(FORMATS)
+    assert all(FORMATS[name].keyed for name in BY_NAME.values())
 
 
 def _stored(context: Context) -> dict[str, str]:
@@ -281,3 +288,61 @@ def test_a_very_long_line_is_whole_b17(run: Run, context: Context, tmp_path: Pat
     path.write_text(f"K={'x' * 70_000}\n")
     assert run("import", "web", str(path)).exit_code == 0
     assert _values(context) == {"K": "x" * 70_000}
+
+
+KEYED = sorted(name for name in FORMATS if FORMATS[name].keyed)
+
+
+@pytest.mark.parametrize("form", KEYED)
+def test_what_a_file_of_keys_holds_is_the_same_after_export_and_import_b18(
+    run: Run, context: Context, tmp_path: Path, form: str
+) -> None:
+    texts = {"db/host": "h", "db/pool/size": "1.10", "LOG_LEVEL": "NO", "greeting": "ü: 'x' \"y\" # z", "e": ""}
+    assert run("set", "web", *(f"{key}={text}" for key, text in texts.items())).exit_code == 0
+    path = tmp_path / f"exported.{form}"
+    exported = run("export", "web", "--format", form)
+    assert exported.stderr == ""
+    path.write_text(exported.stdout)
+    result = run("import", "web", str(path), "--replace")
+    assert "nothing to change" in result.stderr, result.output
+    assert _values(context) == texts
+
+
+def test_what_a_format_has_no_type_for_is_named_at_its_export(run: Run) -> None:
+    run("import", "web", "-", "--format", "json", text='{"port": 8080, "on": true, "text": "8080"}')
+    exported = run("export", "web", "--format", "properties")
+    assert exported.stdout == "on=true\nport=8080\ntext=8080\n"
+    assert "2 would differ" in exported.stderr
+    assert "on, port\n" in exported.stderr
+    assert run("export", "web", "--format", "toml").stderr == ""
+
+
+def test_a_yaml_file_is_known_by_its_name(run: Run, context: Context) -> None:
+    result = run("import", "web", str(DATA / "values.yaml"), "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "region/country" in result.stdout
+    assert _stored(context) == {}
+    assert run("import", "web", str(DATA / "values.yaml")).exit_code == 0
+    stored = _stored(context)
+    assert (stored["limits/version"], stored["limits/zip"], stored["region/country"]) == ("1.10", '"01234"', '"NO"')
+
+
+def test_properties_in_the_encoding_of_java_are_read_and_told_of(
+    run: Run, context: Context, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.properties"
+    path.write_bytes("city=M\u00fcnchen\n".encode("iso-8859-1"))
+    result = run("import", "web", str(path))
+    assert result.exit_code == 0, result.output
+    assert "a.properties is not UTF-8 (byte 6) and is read as ISO-8859-1" in result.stderr
+    assert _values(context) == {"city": "München"}
+
+
+@pytest.mark.parametrize("name", ["a.env", "a.json", "a.yaml", "a.toml"])
+def test_any_other_file_that_is_not_utf_8_is_refused(run: Run, context: Context, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"city=M\xfcnchen\n")
+    result = run("import", "web", str(path))
+    assert result.exit_code == 65
+    assert f"{name} is not UTF-8 (byte 6)" in result.stderr
+    assert _stored(context) == {}

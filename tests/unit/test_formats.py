@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confd.errors import Invalid, Malformed
-from confd.formats import FORMATS, composeenv, dotenv, jsonfile, yamlfile
+from confd.formats import FORMATS, composeenv, dotenv, jsonfile, properties, tomlfile, yamlfile
 from confd.jsontext import Number, Value
 
 
@@ -216,17 +216,25 @@ def test_json_comes_back(values: dict[str, Value]) -> None:
 
 LINES = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n"))
 LEAVES = st.from_regex(r"[a-c]/[a-c]/[a-c]", fullmatch=True)
-TREES = st.recursive(SCALARS, lambda some: st.lists(some) | st.dictionaries(TEXTS, some), max_leaves=8).filter(
-    lambda value: not isinstance(value, dict) or not value
-)
-"""Values whose members are not keys of their own."""
+
+
+def _trees(scalars: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
+    """Values whose members are not keys of their own."""
+    some = st.recursive(scalars, lambda one: st.lists(one) | st.dictionaries(TEXTS, one), max_leaves=8)
+    return some.filter(lambda value: not isinstance(value, dict) or not value)
+
+
+INTEGERS = st.integers(-(2**63), 2**63 - 1).map(lambda number: Number(str(number)))
+FLOATS = st.from_regex(r"-?(0|[1-9][0-9]{0,3})(\.[0-9]{1,4}|[eE][+-]?[0-9]{1,3})", fullmatch=True).map(Number)
 
 ROUND_TRIPS: Mapping[str, st.SearchStrategy[dict[str, Value]]] = {
     dotenv.NAME: st.dictionaries(NAMES, TEXTS),
     composeenv.NAME: st.dictionaries(NAMES, TEXTS),
     dotenv.DOCKER: st.dictionaries(NAMES, LINES),
     jsonfile.NAME: st.dictionaries(LEAVES, SCALARS | st.lists(SCALARS)),
-    yamlfile.NAME: st.dictionaries(LEAVES, TREES),
+    yamlfile.NAME: st.dictionaries(LEAVES, _trees(SCALARS | FLOATS)),
+    tomlfile.NAME: st.dictionaries(LEAVES, _trees(st.booleans() | TEXTS | INTEGERS | FLOATS)),
+    properties.NAME: st.dictionaries(TEXTS.filter(bool), TEXTS),
 }
 """What each format holds. A new format takes one more."""
 
