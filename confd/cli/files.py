@@ -17,8 +17,8 @@ from confd.jsontext import Value
 
 __all__ = ["export_command", "import_command", "read_settings", "read_text"]
 
-NAMES = ("env", "compose-env", "docker-env", "json", "yaml", "toml", "properties")
-BY_NAME = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".properties": "properties"}
+NAMES = ("env", "compose-env", "docker-env", "json", "yaml", "toml", "properties", "ini", "xml")
+BY_NAME = {".yml": "yaml", **{f".{name}": name for name in ("json", "yaml", "toml", "properties", "ini", "xml")}}
 """The format that the end of a file's name tells; env else."""
 ENCODINGS = {"properties": "ISO-8859-1"}
 """What the files of a format are in where they are not UTF-8."""
@@ -105,7 +105,9 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
     env is the dialect of dotenv, with quotes; ${HOST} stays as it is written. In compose-env it is the value of an
     earlier line, never of your own environment. docker-env is that of 'docker run --env-file', without quotes. In
     JSON, YAML and TOML, nested members are segments of a key, a list is one value, and null takes the key away. In
-    all of them a number keeps its text. --replace leaves run options alone where the file holds variables.
+    INI a section is a folder of keys; .properties and XML hold keys as they stand. A number keeps its text.
+
+    --replace leaves run options alone where the file holds variables.
 
     --from-container asks the engine of this machine for the container's own variables, limits and restart policy;
     with --format inspect FILE is what 'docker inspect CONTAINER IMAGE' printed elsewhere.
@@ -145,7 +147,7 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
 def export_command(common: Common, app: str, format_name: str, own: bool, service: str | None) -> None:
     """Write the settings of APP to stdout.
 
-    Variables as .env; keys as JSON, YAML, TOML or .properties. Secrets are left out.
+    Variables as .env; keys as JSON, YAML, TOML, .properties, INI or XML. Secrets are left out.
 
     docker-args and compose-override are for whoever starts the containers: one started so has its settings, run
     options too, from its first moment on.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from confd.formats import composeenv, dotenv, jsonfile, properties, tomlfile, yamlfile
+from confd.formats import composeenv, dotenv, ini, jsonfile, properties, tomlfile, xmlfile, yamlfile
 from confd.jsontext import Value
 
 __all__ = ["FORMATS", "Format"]
@@ -80,6 +80,21 @@ FORMATS: Mapping[str, Format] = {
             properties.load,
             properties.dump,
             properties.warnings,
+            keyed=True,
+        ),
+        Format(
+            ini.NAME,
+            "INI sections as folders of keys, every value a string; nothing is interpolated",
+            ini.load,
+            ini.dump,
+            ini.warnings,
+            keyed=True,
+        ),
+        Format(
+            xmlfile.NAME,
+            "the properties form of Java in XML; on import a plain tree of elements too",
+            xmlfile.load,
+            xmlfile.dump,
             keyed=True,
         ),
     )

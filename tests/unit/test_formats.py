@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confd.errors import Invalid, Malformed
-from confd.formats import FORMATS, composeenv, dotenv, jsonfile, properties, tomlfile, yamlfile
+from confd.formats import FORMATS, composeenv, dotenv, ini, jsonfile, properties, tomlfile, xmlfile, yamlfile
 from confd.jsontext import Number, Value
 
 
@@ -224,6 +224,21 @@ def _trees(scalars: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
     return some.filter(lambda value: not isinstance(value, dict) or not value)
 
 
+def _stands_in_ini(text: str) -> bool:
+    lines = text.split("\n")
+    return (
+        all(line == line.strip(" \t") and "\r" not in line for line in lines)
+        and not any(line.startswith(("#", ";")) for line in lines[1:])
+        and (not lines[1:] or lines[-1] != "")
+    )
+
+
+KEYS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,3}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,3}){0,2}", fullmatch=True)
+XML_TEXTS = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc"], include_characters="\t\n\r").filter(
+        lambda character: character not in "\ufffe\uffff"
+    )
+)
 INTEGERS = st.integers(-(2**63), 2**63 - 1).map(lambda number: Number(str(number)))
 FLOATS = st.from_regex(r"-?(0|[1-9][0-9]{0,3})(\.[0-9]{1,4}|[eE][+-]?[0-9]{1,3})", fullmatch=True).map(Number)
 
@@ -235,6 +250,8 @@ ROUND_TRIPS: Mapping[str, st.SearchStrategy[dict[str, Value]]] = {
     yamlfile.NAME: st.dictionaries(LEAVES, _trees(SCALARS | FLOATS)),
     tomlfile.NAME: st.dictionaries(LEAVES, _trees(st.booleans() | TEXTS | INTEGERS | FLOATS)),
     properties.NAME: st.dictionaries(TEXTS.filter(bool), TEXTS),
+    ini.NAME: st.dictionaries(KEYS, TEXTS.filter(_stands_in_ini)),
+    xmlfile.NAME: st.dictionaries(XML_TEXTS, XML_TEXTS),
 }
 """What each format holds. A new format takes one more."""
 

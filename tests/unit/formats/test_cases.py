@@ -6,6 +6,8 @@ There, nested names are joined with a dot, the items of a list by their index, a
 from __future__ import annotations
 
 import json
+import socket
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from confd import jsontext
+from confd.errors import Malformed
 from confd.formats import FORMATS
 from confd.jsontext import Value
 
@@ -48,6 +51,7 @@ def loaded(file: str, form: str) -> Mapping[str, Value]:
         ("gateway.compose.env", "compose-env"),
         ("feature.json", "json"),
         ("values.yaml", "yaml"),
+        ("mail.properties.xml", "xml"),
     ],
 )
 def test_a_file_gives_what_is_expected_of_it(file: str, form: str) -> None:
@@ -59,3 +63,13 @@ def test_a_file_gives_what_is_expected_of_it(file: str, form: str) -> None:
         assert found.pop(".".join(odd["path"]).replace("/", ".")) == odd["value"]
     texts = {name: _text(value) for name, value in found.items()}
     assert texts == {name: text.lower() if text == "False" else text for name, text in wanted["values"].items()}
+
+
+def test_a_hostile_file_is_refused_whole_and_at_once() -> None:
+    wanted = expected("hostile.xml")["error"]
+    began = time.perf_counter()
+    with pytest.raises(Malformed) as refused:
+        loaded("hostile.xml", "xml")
+    assert wanted["refused"]
+    assert time.perf_counter() - began < 5 * wanted["max_seconds"]
+    assert socket.gethostname() not in refused.value.detail
