@@ -17,7 +17,19 @@ from confd.jsontext import Value
 
 __all__ = ["export_command", "import_command", "read_settings", "read_text"]
 
-NAMES = ("env", "compose-env", "docker-env", "json", "yaml", "toml", "properties", "ini", "xml")
+NAMES = (
+    "env",
+    "compose-env",
+    "docker-env",
+    "json",
+    "yaml",
+    "toml",
+    "properties",
+    "ini",
+    "xml",
+    "k8s-configmap",
+    "k8s-secret",
+)
 BY_NAME = {".yml": "yaml", **{f".{name}": name for name in ("json", "yaml", "toml", "properties", "ini", "xml")}}
 """The format that the end of a file's name tells; env else."""
 ENCODINGS = {"properties": "ISO-8859-1"}
@@ -107,7 +119,8 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
     JSON, YAML and TOML, nested members are segments of a key, a list is one value, and null takes the key away. In
     INI a section is a folder of keys; .properties and XML hold keys as they stand. A number keeps its text.
 
-    --replace leaves run options alone where the file holds variables.
+    k8s-configmap and k8s-secret take the data of such a manifest. --replace leaves run options alone where the file
+    holds variables.
 
     --from-container asks the engine of this machine for the container's own variables, limits and restart policy;
     with --format inspect FILE is what 'docker inspect CONTAINER IMAGE' printed elsewhere.
@@ -147,7 +160,8 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
 def export_command(common: Common, app: str, format_name: str, own: bool, service: str | None) -> None:
     """Write the settings of APP to stdout.
 
-    Variables as .env; keys as JSON, YAML, TOML, .properties, INI or XML. Secrets are left out.
+    Variables as .env or as a ConfigMap or Secret of Kubernetes; keys as JSON, YAML, TOML, .properties, INI or XML.
+    Secrets are left out.
 
     docker-args and compose-override are for whoever starts the containers: one started so has its settings, run
     options too, from its first moment on.
@@ -172,10 +186,18 @@ def export_command(common: Common, app: str, format_name: str, own: bool, servic
             say(f"{len(settings) - len(values)} secrets are left out")
     else:
         values = dict(client.config(scope)["variables"])
-    text = FORMATS[format_name].dump(values)
+    text = _dumped(format_name, values, app)
     if _of_keys(format_name):
         _say_lost(values, dict(FORMATS[format_name].load(text)))
     click.echo(text, nl=False)
+
+
+def _dumped(format_name: str, values: Mapping[str, Value], app: str) -> str:
+    from confd.formats import FORMATS, kubernetes
+
+    if format_name in (kubernetes.NAME, kubernetes.SECRET):
+        return kubernetes.manifest(format_name, values, app.lstrip("_"))
+    return FORMATS[format_name].dump(values)
 
 
 def _say_lost(values: Mapping[str, Value], read: Mapping[str, Value]) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from confd.formats import composeenv, dotenv, ini, jsonfile, properties, tomlfile, xmlfile, yamlfile
+from confd.formats import (
+    composeenv,
+    dotenv,
+    ini,
+    jsonfile,
+    kubernetes,
+    properties,
+    tomlfile,
+    xmlfile,
+    yamlfile,
+)
 from confd.jsontext import Value
 
 __all__ = ["FORMATS", "Format"]
@@ -16,8 +26,8 @@ class Format:
     """A registered format.
 
     `load` gives key and value pairs in file order and raises `Malformed` with the line; `dump` gives the file's
-    text and raises `Invalid` where the format cannot hold a value. `warnings` tells what a reader of the file
-    should know although it can be loaded, and raises what `load` raises. `keyed` is a format of keys; any other is
+    text and raises `Invalid` where the format cannot hold a value. `warnings` tells what a reader of a file
+    that `load` takes should know. `keyed` is a format of keys; any other is
     one of variables, and names them.
     """
 
@@ -65,6 +75,7 @@ FORMATS: Mapping[str, Format] = {
             "one YAML 1.2 mapping of the core schema; nested members are segments",
             yamlfile.load,
             yamlfile.dump,
+            yamlfile.warnings,
             keyed=True,
         ),
         Format(
@@ -96,6 +107,19 @@ FORMATS: Mapping[str, Format] = {
             xmlfile.load,
             xmlfile.dump,
             keyed=True,
+        ),
+        Format(
+            kubernetes.NAME,
+            "the data of a ConfigMap of Kubernetes, whose names are variables",
+            kubernetes.load,
+            kubernetes.dump,
+            kubernetes.warnings,
+        ),
+        Format(
+            kubernetes.SECRET,
+            "the data of a Secret of Kubernetes, in base64; whose names are variables",
+            kubernetes.load_secret,
+            kubernetes.dump_secret,
         ),
     )
 }

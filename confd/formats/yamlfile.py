@@ -15,11 +15,12 @@ from confd.errors import Malformed
 from confd.formats import tree
 from confd.jsontext import Value
 
-__all__ = ["NAME", "dump", "load", "written"]
+__all__ = ["NAME", "dump", "load", "warnings", "written"]
 
 NAME = "yaml"
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_MANIFEST = re.compile(r"^[\"']?kind[\"']?:[ \t]+[\"']?(ConfigMap|Secret)\b", re.MULTILINE)
 _RESERVED = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
 
 
@@ -33,6 +34,17 @@ def load(text: str) -> list[tuple[str, Value]]:
     if not isinstance(value, Mapping):
         raise Malformed("the file must hold one mapping of keys and values")
     return tree.flatten(value)
+
+
+def warnings(text: str) -> list[str]:
+    """What whoever imports the file should know."""
+    found = _MANIFEST.search(text)
+    hint = (
+        f"this looks like a {found[1]} of Kubernetes; --format k8s-{found[1].lower()} reads its data"
+        if found
+        else ""
+    )
+    return [hint] if hint else []
 
 
 def dump(values: Mapping[str, Value]) -> str:

@@ -346,3 +346,14 @@ def test_any_other_file_that_is_not_utf_8_is_refused(run: Run, context: Context,
     assert result.exit_code == 65
     assert f"{name} is not UTF-8 (byte 6)" in result.stderr
     assert _stored(context) == {}
+
+
+@pytest.mark.parametrize(("form", "text"), [("k8s-configmap", "debug"), ("k8s-secret", "ZGVidWc=")])
+def test_a_manifest_has_the_app_s_name_and_its_variables(run: Run, context: Context, form: str, text: str) -> None:
+    run("set", "web", "log/level=debug")
+    exported = run("export", "web", "--format", form).stdout
+    assert 'name: "web"\n' in exported
+    assert f'LOG_LEVEL: "{text}"\n' in exported
+    assert run("import", "copy", "-", "--format", form, text=exported).exit_code == 0
+    copy = delivery.config(context, context.fresh(), Scope(Env("dev"), App("copy")))
+    assert dict(copy["variables"]) == {"LOG_LEVEL": "debug"}

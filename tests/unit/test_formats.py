@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confd.errors import Invalid, Malformed
-from confd.formats import FORMATS, composeenv, dotenv, ini, jsonfile, properties, tomlfile, xmlfile, yamlfile
+from confd.formats import (
+    FORMATS,
+    composeenv,
+    dotenv,
+    ini,
+    jsonfile,
+    kubernetes,
+    properties,
+    tomlfile,
+    xmlfile,
+    yamlfile,
+)
 from confd.jsontext import Number, Value
 
 
@@ -252,6 +263,8 @@ ROUND_TRIPS: Mapping[str, st.SearchStrategy[dict[str, Value]]] = {
     properties.NAME: st.dictionaries(TEXTS.filter(bool), TEXTS),
     ini.NAME: st.dictionaries(KEYS, TEXTS.filter(_stands_in_ini)),
     xmlfile.NAME: st.dictionaries(XML_TEXTS, XML_TEXTS),
+    kubernetes.NAME: st.dictionaries(NAMES, TEXTS),
+    kubernetes.SECRET: st.dictionaries(NAMES, TEXTS),
 }
 """What each format holds. A new format takes one more."""
 

@@ -143,6 +143,13 @@ def test_what_is_refused(text: str, words: str) -> None:
         read(text)
 
 
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+def test_a_manifest_of_kubernetes_is_told_of(kind: str) -> None:
+    (words,) = yamlfile.warnings(f"apiVersion: v1\nkind: {kind}\n")
+    assert words.endswith(f"--format k8s-{kind.lower()} reads its data")
+    assert yamlfile.warnings("a: {kind: Secret}\nkind: none\n") == []
+
+
 def test_it_is_written_in_block_style() -> None:
     values: dict[str, Value] = {"a/b": Number("1.10"), "a/on": "NO", "l": [{"x": [1, None]}, []], "e": {}}
     text = 'a:\n  b: 1.10\n  "on": "NO"\ne: {}\nl:\n  -\n    x:\n      - 1\n      - null\n  - []\n'
