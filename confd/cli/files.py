@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 
 from confd.cli.output import cell, say
 from confd.cli.scope import Common, common_options
-from confd.cli.starts import from_container, inspected, start
+from confd.cli.starts import from_compose, from_container, inspected, start
 from confd.cli.writing import WaitCommand, Writing, carry_out, settings_options
 from confd.jsontext import Value
 
@@ -32,10 +33,12 @@ NAMES = (
 )
 BY_NAME = {".yml": "yaml", **{f".{name}": name for name in ("json", "yaml", "toml", "properties", "ini", "xml")}}
 """The format that the end of a file's name tells; env else."""
+_COMPOSE_FILE = re.compile(r"(docker-)?compose([.-].+)?\.ya?ml")
 ENCODINGS = {"properties": "ISO-8859-1"}
 """What the files of a format are in where they are not UTF-8."""
 STARTS = ("docker-args", "compose-override")
 INSPECT = "inspect"
+COMPOSE = "compose"
 NAMED = 10
 """So many keys are named in one line."""
 
@@ -59,10 +62,13 @@ def read_text(file: str, otherwise: str = "") -> str:
 
 def guessed(file: str) -> str:
     """The format by the file's name."""
-    return BY_NAME.get(Path(file).suffix.lower(), "env")
+    path = Path(file)
+    return COMPOSE if _COMPOSE_FILE.fullmatch(path.name) else BY_NAME.get(path.suffix.lower(), "env")
 
 
-def read_settings(file: str, format_name: str | None, prefix: str | None) -> Mapping[str, Value]:
+def read_settings(
+    file: str, format_name: str | None, prefix: str | None, service: str | None = None
+) -> Mapping[str, Value]:
     """The settings of a file, each key checked; says what the file leaves open.
 
     Raises `Malformed` with the file's name and the place in it.
@@ -70,9 +76,12 @@ def read_settings(file: str, format_name: str | None, prefix: str | None) -> Map
     from confd.errors import Malformed
     from confd.formats import FORMATS
 
-    form = FORMATS[format_name or guessed(file)]
-    text = read_text(file, ENCODINGS.get(form.name, ""))
+    known = format_name or guessed(file)
+    text = read_text(file, ENCODINGS.get(known, ""))
     try:
+        if known == COMPOSE:
+            return from_compose(text, service, prefix)
+        form = FORMATS[known]
         settings = _settings(form.load(text), f"{prefix.rstrip('/')}/" if prefix else "")
         warnings = form.warnings(text)
     except Malformed as exc:
@@ -105,8 +114,11 @@ def _settings(pairs: Iterable[tuple[str, Value]], below: str) -> Mapping[str, Va
 @click.command("import", cls=WaitCommand)
 @click.argument("app")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False)
-@click.option("--format", "format_name", type=click.Choice((*NAMES, INSPECT)), help="Else by the file's name.")
+@click.option(
+    "--format", "format_name", type=click.Choice((*NAMES, COMPOSE, INSPECT)), help="Else by the file's name."
+)
 @click.option("--from-container", "container", metavar="NAME", help="What a container of this machine has already.")
+@click.option("--service", metavar="NAME", help="Of a Compose file: which service; else its only one.")
 @click.option("--prefix", metavar="P", help="Put every key below P/.")
 @click.option("--replace", is_flag=True, help="Take away keys (below P) that the file does not name.")
 @settings_options
@@ -119,8 +131,8 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
     JSON, YAML and TOML, nested members are segments of a key, a list is one value, and null takes the key away. In
     INI a section is a folder of keys; .properties and XML hold keys as they stand. A number keeps its text.
 
-    k8s-configmap and k8s-secret take the data of such a manifest. --replace leaves run options alone where the file
-    holds variables.
+    k8s-configmap and k8s-secret take the data of such a manifest. compose takes the variables and run options of a
+    service, and says what it leaves out. --replace leaves run options alone where the file is none of keys.
 
     --from-container asks the engine of this machine for the container's own variables, limits and restart policy;
     with --format inspect FILE is what 'docker inspect CONTAINER IMAGE' printed elsewhere.
@@ -129,19 +141,21 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
     Examples:
       confctl import web .env -e dev --dry-run
       confctl import web settings.yaml -e dev --replace
+      confctl import web compose.yaml --service web -e dev --dry-run
       confctl import web --from-container web_1 -e dev --dry-run
     """
-    format_name, prefix, replace = given.pop("format_name"), given.pop("prefix"), given.pop("replace")
+    form = given.pop("format_name") or guessed(file or "")
+    prefix, replace, service = given.pop("prefix"), given.pop("replace"), given.pop("service")
     writing, scope, client = Writing(**given), common.scope(app), common.client()
     if (file is None) == (container is None):
         raise click.UsageError("From where? Give a FILE, or --from-container NAME.")
-    if container is not None or format_name == INSPECT:
+    if container is not None or form == INSPECT:
         settings = from_container(inspected(container) if container else read_text(file or ""), prefix)
     else:
-        settings = read_settings(file or "", format_name, prefix)
+        settings = read_settings(file or "", form, prefix, service)
     unset: list[str] = []
     if replace:
-        options = _of_keys(format_name or guessed(file or ""))
+        options = _of_keys(form)
         below = f"{prefix.rstrip('/')}/" if prefix else ""
         unset = [
             key

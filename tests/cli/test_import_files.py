@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from confd.api.asgi import application
-from confd.cli.files import BY_NAME, NAMES
+from confd.cli.files import BY_NAME, COMPOSE, NAMES, guessed
 from confd.cli.program import confctl
 from confd.formats import FORMATS
 from confd.keys import App, Env
@@ -96,6 +96,7 @@ def run(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 def test_the_command_offers_what_is_registered() -> None:
     assert set(NAMES) == set(FORMATS)
     assert set(BY_NAME.values()) <= set(FORMATS)
+    assert COMPOSE not in FORMATS
     assert all(FORMATS[name].keyed for name in BY_NAME.values())
 
 
@@ -357,3 +358,43 @@ def test_a_manifest_has_the_app_s_name_and_its_variables(run: Run, context: Cont
     assert run("import", "copy", "-", "--format", form, text=exported).exit_code == 0
     copy = delivery.config(context, context.fresh(), Scope(Env("dev"), App("copy")))
     assert dict(copy["variables"]) == {"LOG_LEVEL": "debug"}
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("compose.yaml", COMPOSE), ("docker-compose.yml", COMPOSE), ("compose.prod.yml", COMPOSE),
+        ("gateway.compose.env", "env"), ("my-compose.yaml", "yaml"), ("a/B.YML", "yaml"),
+        ("mail.properties.xml", "xml"),
+        ("a.TOML", "toml"), ("a.ini", "ini"), (".env", "env"), ("a", "env"), ("a.properties", "properties"),
+    ],
+)  # fmt: skip
+def test_a_file_s_format_is_guessed_by_its_name(name: str, form: str) -> None:
+    assert guessed(name) == form
+
+
+def test_a_service_of_a_compose_file_is_imported_with_its_run_options(run: Run, context: Context) -> None:
+    file = str(DATA / "compose.yaml")
+    result = run("import", "web", file)
+    assert result.exit_code == 65
+    assert "compose.yaml: the file has the services web, worker" in result.stderr
+    shown = run("import", "web", file, "--service", "web", "--dry-run")
+    assert shown.exit_code == 0, shown.output
+    assert "left out: variable FROM_HOST has no value" in shown.stderr
+    assert _stored(context) == {}
+    result = run("import", "web", file, "--service", "web")
+    assert result.exit_code == 0, result.output
+    stored = _values(context)
+    assert (stored["RATIO"], stored["PRICE"], stored["run/memory"]) == ("0.50", "5 $ each", "512M")
+    assert stored["run/publish"] == ["8080:80", "127.0.0.1:2222:22", "19090:9090/udp"]
+    again = run("import", "web", file, "--service", "web", "--replace")
+    assert "nothing to change" in again.stderr
+    assert run("import", "web", file, "--service", "web", "--prefix", "p").exit_code == 2
+
+
+@pytest.mark.parametrize("file", ["hostile.xml", "mail.properties.xml"])
+def test_an_xml_file_with_what_cannot_be_stored_stores_nothing_b48(run: Run, context: Context, file: str) -> None:
+    result = run("import", "web", str(DATA / file))
+    assert result.exit_code == 65
+    assert file in result.stderr
+    assert _stored(context) == {}
