@@ -30,16 +30,30 @@ _LARGEST = 2**63
 def load(text: str) -> list[tuple[str, Value]]:
     """Keys and values of a TOML document. Raises `Malformed` with the line's number."""
     import tomlkit
-    from tomlkit.exceptions import ParseError, TOMLKitError
+    from tomlkit.exceptions import TOMLKitError
+
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    _check(text)
+    try:
+        document = tomlkit.parse(text)
+    except (TOMLKitError, ValueError) as error:
+        raise Malformed(f"this TOML is not understood: {error}") from error
+    return tree.flatten({name: _value(item) for name, item in document.items()})
+
+
+def _check(text: str) -> None:
+    """By the standard library, which is strict, and tells the line; it keeps no number's text."""
+    import tomllib
 
     try:
-        document = tomlkit.parse(text.removeprefix("\ufeff").replace("\r\n", "\n"))
-    except ParseError as error:
-        words = re.sub(r" at line \d+ col \d+$", "", str(error))
-        raise Malformed(f"line {error.line}: this is no TOML: {words}") from error
-    except (TOMLKitError, ValueError) as error:
-        raise Malformed(f"this is no TOML: {error}") from error
-    return tree.flatten({name: _value(item) for name, item in document.items()})
+        tomllib.loads(text)
+    except RecursionError as error:
+        raise Malformed("this TOML is nested too deep") from error
+    except ValueError as error:
+        words, _, place = str(error).partition(" (at ")
+        found = re.match(r"line (\d+)", place)
+        line = int(found[1]) if found else text.count("\n") + 1
+        raise Malformed(f"line {line}: this is no TOML: {words}") from error
 
 
 def _value(item: Item | bool) -> Value:

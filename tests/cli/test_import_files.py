@@ -398,3 +398,9 @@ def test_an_xml_file_with_what_cannot_be_stored_stores_nothing_b48(run: Run, con
     assert result.exit_code == 65
     assert file in result.stderr
     assert _stored(context) == {}
+
+
+def test_a_key_that_is_no_shell_name_is_exported_as_its_variable_b21(run: Run) -> None:
+    run("set", "web", "EXAMPLE-ACCESS-TOKEN=1", "a.b=2", "1X=3")
+    for form in ("env", "compose-env", "docker-env"):
+        assert run("export", "web", "--format", form).stdout == "A_B=2\nEXAMPLE_ACCESS_TOKEN=1\n_1X=3\n"

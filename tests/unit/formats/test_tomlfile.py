@@ -48,10 +48,15 @@ def test_nested_tables_are_segments_and_a_list_is_one_value() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["a = 1\na = 2\n", "[a]\n[a]\n", "a.b = 1\na.b = 2\n"])
+@pytest.mark.parametrize("text", ["a = 1\na = 2\n", "[a]\n[a]\n", "a.b = 1\na.b = 2\n", "\na = {b = 1, b = 2}"])
 def test_a_name_that_stands_twice_is_refused_with_its_line_b38(text: str) -> None:
     with pytest.raises(Malformed, match="line 2"):
         read(text)
+
+
+def test_a_table_that_stands_again_is_never_merged_b38() -> None:
+    with pytest.raises(Malformed, match=r"line 6: .*twice"):
+        read("[a.c]\nx = 1\n[b]\n[a.c.e]\nx = 1\n[a.c]\ny = 2\n")
 
 
 def test_two_names_that_give_one_key_are_refused_with_both_paths_b42() -> None:
@@ -69,8 +74,10 @@ def test_what_is_no_toml_is_refused_with_its_line(text: str) -> None:
 
 
 def test_very_deep_lists_are_refused() -> None:
-    with pytest.raises(Malformed, match="no TOML"):
+    with pytest.raises(Malformed, match="nested too deep"):
         read("a = " + "[" * 3000)
+    with pytest.raises(Malformed, match=r"this TOML is not understood: .*100 levels"):
+        read("a = " + "[" * 120 + "]" * 120)
 
 
 def test_it_is_written_in_tables() -> None:
