@@ -39,7 +39,9 @@ def load(text: str) -> list[tuple[str, Value]]:
     for found in _ENTITY.finditer(text):
         if found["entity"]:
             line = text.count("\n", 0, found.start()) + 1
-            raise Malformed(f"line {line}: an entity that XML itself does not have; write the character")
+            raise Malformed(
+                f"line {line}: an entity of the file's own, which is never expanded; write the character"
+            )
     return _Reader().read(text.removeprefix("\ufeff"))
 
 

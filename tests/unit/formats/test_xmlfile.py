@@ -72,7 +72,7 @@ def test_a_document_type_of_its_own_address_is_never_fetched_b48() -> None:
     [
         pytest.param("", "line 1: this is no XML: no element found", id="empty"),
         pytest.param("<a>\n<b>\n</a>", "line 3: this is no XML: mismatched tag", id="unclosed"),
-        pytest.param("<a>\n&nbsp;</a>", "line 2: an entity that XML itself does not have", id="entity"),
+        pytest.param("<a>\n&nbsp;</a>", "line 2: an entity of the file's own", id="entity"),
         pytest.param('<!DOCTYPE a SYSTEM "a">\n<a k="&x;"/>', "line 2: an entity", id="entity-in-a-name"),
         pytest.param("<a>\n<b>1</b>\n<b>2</b></a>", "line 3: 'b' stands again, first in line 2", id="b38"),
         pytest.param("<a>\n<b><c/></b>\n<b><d/></b></a>", "line 3: 'b' stands again", id="two-folders"),
