@@ -16,7 +16,7 @@ from confd.jsontext import Value
 from confd.keys import App, Env
 from confd.options import OPTIONS, composed, composed_networks, observed_options, spelled, write_options
 
-__all__ = ["Due", "Taken", "compose_override", "docker_args", "taken_from", "variables_of"]
+__all__ = ["Due", "Taken", "compose_override", "docker_args", "taken_from", "unfit", "variables_of"]
 
 _AFTER_IMAGE = ("command", "image")
 _RESERVED = re.compile(r"PATH|HOME|LD_.*|CONFD_.*")
@@ -112,7 +112,7 @@ def _escaped(value: Any) -> Any:
 class Taken:
     """A container's own settings by key, and words about what was left to the container itself."""
 
-    settings: Mapping[str, str]
+    settings: Mapping[str, Value]
     left: tuple[str, ...]
 
 
@@ -122,13 +122,13 @@ def taken_from(inspect: Mapping[str, Any], image: Mapping[str, Any]) -> Taken:
     Other run options stay the container's own: ports and mounts of one are seldom those of the next.
     """
     given = variables_of({"Config": image})
-    settings: dict[str, str] = {}
+    settings: dict[str, Value] = {}
     left: list[str] = []
     for name, text in variables_of(inspect).items():
         if given.get(name) == text:
             continue
-        if _RESERVED.fullmatch(name) or not _VARIABLE.fullmatch(name):
-            left.append(f"variable {name}: {'reserved' if _RESERVED.fullmatch(name) else 'no key gives this name'}")
+        if why := unfit(name):
+            left.append(f"variable {name}: {why}")
         else:
             settings[name] = text
     kept = []
@@ -140,6 +140,13 @@ def taken_from(inspect: Mapping[str, Any], image: Mapping[str, Any]) -> Taken:
     if kept:
         left.append(f"{', '.join(kept)}: stay the container's own")
     return Taken(settings, tuple(left))
+
+
+def unfit(name: str) -> str:
+    """Why a variable of this name is no setting; empty where it can be one."""
+    if _RESERVED.fullmatch(name):
+        return "reserved"
+    return "" if _VARIABLE.fullmatch(name) else "no key gives this name"
 
 
 def variables_of(inspect: Mapping[str, Any]) -> dict[str, str]:

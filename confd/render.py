@@ -263,7 +263,7 @@ def _files_digest(files: Iterable[RenderedFile], digest_key: DigestKey) -> Diges
 def _members(
     file: BindingFile, keys: Iterable[Key], settings: Mapping[Key, Setting], rule: VariablesRule
 ) -> dict[str, jsontext.Value]:
-    names = {key: variable_name(key, rule) if file.format == "env" else key for key in keys}
+    names = {key: key if FORMATS[file.format].keyed else variable_name(key, rule) for key in keys}
     return {names[key]: jsontext.parse(settings[key].text) for key in keys}
 
 

@@ -23,13 +23,17 @@ from confd.api.app import create_app
 from confd.api.asgi import NATIVE
 from confd.api.metrics import API_METRICS
 from confd.binding import WORDS
+from confd.cli.files import BY_NAME
 from confd.cli.program import confctl
 from confd.formats import FORMATS
 from confd.jsontext import Value
+from confd.keys import Key
 from confd.metrics import Metric
+from confd.model import VariablesRule
 from confd.options import OPTIONS, UNSUPPORTED
 from confd.options.schema import run_options_schema
 from confd.policies import PRESETS, preset_rules
+from confd.render import variable_name
 from confd.services.context import Context
 from confd.shim.options import USAGE_TEXT
 from confd.targets import TARGETS
@@ -179,8 +183,18 @@ def actions() -> str:
 def formats() -> str:
     parts: list[str] = []
     for one in FORMATS.values():
-        parts += [f"## {one.name}", one.doc[0].upper() + one.doc[1:] + ".", block(one.dump(SAMPLE))]
-    return page("Formats", "The same three settings in each format.", *parts)
+        names = {key: key if one.keyed else variable_name(Key(key), VariablesRule()) for key in SAMPLE}
+        example = block(one.dump({names[key]: value for key, value in SAMPLE.items()}))
+        words = inspect.cleandoc(_module(one.load.__module__).__doc__ or "").partition("\n\n")[2]
+        parts += [f"## {one.name}", one.doc[0].upper() + one.doc[1:] + ".", words, example]
+    known = ", ".join(f"{end} {code(name)}" for end, name in sorted(BY_NAME.items()))
+    return page(
+        "Formats",
+        "The same three settings in each format. A file of keys holds settings by their keys; any other holds "
+        f"variables by their names. `confctl import` knows a file by the end of its name ({known}); any other is "
+        f"{code('env')}, unless `--format` says more.",
+        *parts,
+    )
 
 
 def targets() -> str:

@@ -1,7 +1,8 @@
-"""`confctl import` and `export`: settings from and to .env and JSON files."""
+"""`confctl import` and `export`: settings from and to files of every registered format."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,31 +12,63 @@ import click
 
 from confd.cli.output import cell, say
 from confd.cli.scope import Common, common_options
-from confd.cli.starts import from_container, inspected, start, variables
+from confd.cli.starts import from_compose, from_container, inspected, start, variables
 from confd.cli.writing import WaitCommand, Writing, carry_out, settings_options
 from confd.jsontext import Value
 
 __all__ = ["export_command", "import_command", "read_settings", "read_text"]
 
-NAMES = ("env", "compose-env", "docker-env", "json")
+NAMES = (
+    "env",
+    "compose-env",
+    "docker-env",
+    "json",
+    "yaml",
+    "toml",
+    "properties",
+    "ini",
+    "xml",
+    "k8s-configmap",
+    "k8s-secret",
+)
+BY_NAME = {".yml": "yaml", **{f".{name}": name for name in ("json", "yaml", "toml", "properties", "ini", "xml")}}
+"""The format that the end of a file's name tells; env else."""
+_COMPOSE_FILE = re.compile(r"(docker-)?compose([.-].+)?\.ya?ml")
+ENCODINGS = {"properties": "ISO-8859-1"}
+"""What the files of a format are in where they are not UTF-8."""
 STARTS = ("docker-args", "compose-override")
 INSPECT = "inspect"
+COMPOSE = "compose"
+NAMED = 10
+"""So many keys are named in one line."""
 
 
-def read_text(file: str) -> str:
-    """A file's text; `-` is stdin. Raises `Malformed` when it is not UTF-8."""
+def read_text(file: str, otherwise: str = "") -> str:
+    """A file's text; `-` is stdin. Raises `Malformed` when it is not UTF-8 and may be nothing else."""
     from confd.errors import Malformed
 
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return content.decode("utf-8")
-    except UnicodeDecodeError as exc:
-        raise Malformed(f"{file} is not UTF-8 (byte {exc.start}); convert it first") from exc
     except OSError as exc:
         raise click.UsageError(f"{file} cannot be read: {exc.strerror}") from exc
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        if otherwise:
+            say(f"{file} is not UTF-8 (byte {exc.start}) and is read as {otherwise}")
+            return content.decode(otherwise)
+        raise Malformed(f"{file} is not UTF-8 (byte {exc.start}); convert it first") from exc
 
 
-def read_settings(file: str, format_name: str | None, prefix: str | None) -> Mapping[str, Value]:
+def guessed(file: str) -> str:
+    """The format by the file's name."""
+    path = Path(file)
+    return COMPOSE if _COMPOSE_FILE.fullmatch(path.name) else BY_NAME.get(path.suffix.lower(), "env")
+
+
+def read_settings(
+    file: str, format_name: str | None, prefix: str | None, service: str | None = None
+) -> Mapping[str, Value]:
     """The settings of a file, each key checked; says what the file leaves open.
 
     Raises `Malformed` with the file's name and the place in it.
@@ -44,10 +77,14 @@ def read_settings(file: str, format_name: str | None, prefix: str | None) -> Map
     from confd.errors import Malformed
     from confd.formats import FORMATS
 
-    text, form = read_text(file), FORMATS[format_name or ("json" if file.endswith(".json") else "env")]
+    known = format_name or guessed(file)
+    text = read_text(file, ENCODINGS.get(known, ""))
     try:
+        if known == COMPOSE:
+            return {key: plain_text(value) for key, value in from_compose(text, service, prefix).items()}
+        form = FORMATS[known]
         settings = _settings(form.load(text), f"{prefix.rstrip('/')}/" if prefix else "")
-        if form.name != "json":  # such a file has what programs see: nothing in it is a reference
+        if not form.keyed:  # such a file has what programs see: nothing in it is a reference
             settings = {key: plain_text(value) for key, value in settings.items()}
         warnings = form.warnings(text)
     except Malformed as exc:
@@ -55,6 +92,13 @@ def read_settings(file: str, format_name: str | None, prefix: str | None) -> Map
     for warning in warnings:
         say(f"{file}: {cell(warning)}")
     return settings
+
+
+def _of_keys(format_name: str) -> bool:
+    """Whether its files hold keys, run options among them; any other holds variables."""
+    from confd.formats import FORMATS
+
+    return format_name in FORMATS and FORMATS[format_name].keyed
 
 
 def _settings(pairs: Iterable[tuple[str, Value]], below: str) -> Mapping[str, Value]:
@@ -73,8 +117,11 @@ def _settings(pairs: Iterable[tuple[str, Value]], below: str) -> Mapping[str, Va
 @click.command("import", cls=WaitCommand)
 @click.argument("app")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False)
-@click.option("--format", "format_name", type=click.Choice((*NAMES, INSPECT)), help="Else by the file's name.")
+@click.option(
+    "--format", "format_name", type=click.Choice((*NAMES, COMPOSE, INSPECT)), help="Else by the file's name."
+)
 @click.option("--from-container", "container", metavar="NAME", help="What a container of this machine has already.")
+@click.option("--service", metavar="NAME", help="Of a Compose file: which service; else its only one.")
 @click.option("--prefix", metavar="P", help="Put every key below P/.")
 @click.option("--replace", is_flag=True, help="Take away keys (below P) that the file does not name.")
 @settings_options
@@ -84,8 +131,11 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
 
     env is the dialect of dotenv, with quotes; ${HOST} stays as it is written. In compose-env it is the value of an
     earlier line, never of your own environment. docker-env is that of 'docker run --env-file', without quotes. In
-    JSON, nested members are segments of a key, a list is one value, and null takes the key away. --replace leaves
-    run options alone unless the file is JSON.
+    JSON, YAML and TOML, nested members are segments of a key, a list is one value, and null takes the key away. In
+    INI a section is a folder of keys; .properties and XML hold keys as they stand. A number keeps its text.
+
+    k8s-configmap and k8s-secret take the data of such a manifest. compose takes the variables and run options of a
+    service, and says what it leaves out. --replace leaves run options alone where the file is none of keys.
 
     --from-container asks the engine of this machine for the container's own variables, limits and restart policy;
     with --format inspect FILE is what 'docker inspect CONTAINER IMAGE' printed elsewhere.
@@ -93,25 +143,27 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
     \b
     Examples:
       confctl import web .env -e dev --dry-run
-      confctl import web settings.json -e dev --replace
+      confctl import web settings.yaml -e dev --replace
+      confctl import web compose.yaml --service web -e dev --dry-run
       confctl import web --from-container web_1 -e dev --dry-run
     """
-    format_name, prefix, replace = given.pop("format_name"), given.pop("prefix"), given.pop("replace")
+    form = given.pop("format_name") or guessed(file or "")
+    prefix, replace, service = given.pop("prefix"), given.pop("replace"), given.pop("service")
     writing, scope, client = Writing(**given), common.scope(app), common.client()
     if (file is None) == (container is None):
         raise click.UsageError("From where? Give a FILE, or --from-container NAME.")
-    if container is not None or format_name == INSPECT:
+    if container is not None or form == INSPECT:
         settings = from_container(inspected(container) if container else read_text(file or ""), prefix)
     else:
-        settings = read_settings(file or "", format_name, prefix)
+        settings = read_settings(file or "", form, prefix, service)
     unset: list[str] = []
     if replace:
-        holds_options = (format_name or ("json" if str(file).endswith(".json") else "env")) == "json"
+        options = _of_keys(form)
         below = f"{prefix.rstrip('/')}/" if prefix else ""
         unset = [
             key
             for key in client.settings(scope, own=True)["settings"]
-            if key not in settings and key.startswith(below) and (holds_options or not key.startswith("run/"))
+            if key not in settings and key.startswith(below) and (options or not key.startswith("run/"))
         ]
     carry_out(common, scope, writing, lambda to, edit: to.change(scope, edit), set=settings, unset=unset)
 
@@ -119,14 +171,17 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
 @click.command("export")
 @click.argument("app")
 @click.option("--format", "format_name", type=click.Choice((*NAMES, *STARTS)), default="env", show_default=True)
-@click.option("--own", is_flag=True, help="JSON: only the app's own layer.")
+@click.option("--own", is_flag=True, help="Only the app's own layer, in a format of keys.")
 @click.option("--service", metavar="NAME", help="compose-override: the service, else APP.")
 @common_options
 def export_command(common: Common, app: str, format_name: str, own: bool, service: str | None) -> None:
     """Write the settings of APP to stdout.
 
-    Variables as .env, or keys as JSON. Secrets are left out. docker-args and compose-override are for whoever
-    starts the containers: one started so has its settings, run options too, from its first moment on.
+    Variables as .env or as a ConfigMap or Secret of Kubernetes; keys as JSON, YAML, TOML, .properties, INI or XML.
+    Secrets are left out.
+
+    docker-args and compose-override are for whoever starts the containers: one started so has its settings, run
+    options too, from its first moment on.
 
     \b
     Examples:
@@ -141,11 +196,32 @@ def export_command(common: Common, app: str, format_name: str, own: bool, servic
     if format_name in STARTS:
         start(client, scope, format_name, service)
         return
-    if format_name == "json":
+    if _of_keys(format_name):
         settings = client.settings(scope, own=own)["settings"]
         values = {key: s["value"] for key, s in settings.items() if not s.get("secret")}
         if len(values) < len(settings):
             say(f"{len(settings) - len(values)} secrets are left out")
     else:
         values = variables(client, scope)
-    click.echo(FORMATS[format_name].dump(values), nl=False)
+    text = _dumped(format_name, values, app)
+    if _of_keys(format_name):
+        _say_lost(values, dict(FORMATS[format_name].load(text)))
+    click.echo(text, nl=False)
+
+
+def _dumped(format_name: str, values: Mapping[str, Value], app: str) -> str:
+    from confd.formats import FORMATS, kubernetes
+
+    if format_name in (kubernetes.NAME, kubernetes.SECRET):
+        return kubernetes.manifest(format_name, values, app.lstrip("_"))
+    return FORMATS[format_name].dump(values)
+
+
+def _say_lost(values: Mapping[str, Value], read: Mapping[str, Value]) -> None:
+    """Name the keys that whoever reads the file back would not find as they are."""
+    lost = [key for key, value in values.items() if key not in read or read[key] != value]
+    if lost:
+        say(
+            f"read back, {len(lost)} would differ (a text for what is no string, or keys for the members of an "
+            f"object): {', '.join(lost[:NAMED])}{', ...' if lost[NAMED:] else ''}"
+        )

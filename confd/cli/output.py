@@ -1,4 +1,4 @@
-"""How data is written on stdout: tables for people, JSON, and YAML as a plain block style of JSON.
+"""How data is written on stdout: tables for people, JSON and YAML.
 
 Text that comes from the store is escaped before it meets a terminal.
 """
@@ -47,35 +47,11 @@ def pretty(value: Value, indent: str = "") -> str:
     return dump(value)
 
 
-def yaml(value: Value, indent: str = "") -> str:
+def yaml(value: Value) -> str:
     """A YAML document whose scalars are JSON scalars."""
-    lines = list(_block(value, indent))
-    return "\n".join(lines)
+    from confd.formats.yamlfile import written
 
-
-def _block(value: Value, indent: str) -> Iterable[str]:
-    if isinstance(value, Mapping) and value:
-        for name, item in value.items():
-            yield from _entry(f"{indent}{_name(str(name))}:", item, indent + "  ")
-    elif isinstance(value, (list, tuple)) and value:
-        for item in value:
-            yield from _entry(f"{indent}-", item, indent + "  ")
-    else:
-        yield indent + dump(value)
-
-
-def _entry(head: str, item: Value, deeper: str) -> Iterable[str]:
-    if isinstance(item, (Mapping, list, tuple)) and item:
-        yield head
-        yield from _block(item, deeper)
-    else:
-        yield f"{head} {dump(item)}"
-
-
-def _name(name: str) -> str:
-    plain = name.replace("_", "").replace("-", "").isalnum() and name.isascii() and name[0].isalpha()
-    reserved = name.lower() in ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
-    return name if plain and not reserved else dump(name)
+    return written(value)
 
 
 def cell(value: Any) -> str:

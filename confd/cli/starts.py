@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,10 @@ from confd.cli.output import cell, say, say_left_out, yaml
 from confd.client import Client, Scope
 from confd.jsontext import Value
 
-__all__ = ["from_container", "inspected", "start", "variables"]
+if TYPE_CHECKING:
+    from confd.firststart import Taken
+
+__all__ = ["from_compose", "from_container", "inspected", "start", "variables"]
 
 
 def start(client: Client, scope: Scope, format_name: str, service: str | None) -> None:
@@ -82,6 +85,19 @@ def from_container(text: str, prefix: str | None) -> Mapping[str, Value]:
         taken = taken_from(one, image)
     except (ValueError, KeyError, TypeError) as exc:
         raise Malformed("this is not what 'docker inspect CONTAINER IMAGE' prints for one container") from exc
+    return _told(taken)
+
+
+def from_compose(text: str, service: str | None, prefix: str | None) -> Mapping[str, Value]:
+    """The settings of a service of a Compose file; says what it leaves out."""
+    from confd.formats.composefile import load
+
+    if prefix:
+        raise click.UsageError("A service's variables keep their names: leave --prefix out.")
+    return _told(load(text, service))
+
+
+def _told(taken: Taken) -> Mapping[str, Value]:
     for words in taken.left:
         say(f"left out: {cell(words)}")
     return dict(taken.settings)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from confd.formats import composeenv, dotenv, jsonfile
+from confd.formats import (
+    composeenv,
+    dotenv,
+    ini,
+    jsonfile,
+    kubernetes,
+    properties,
+    tomlfile,
+    xmlfile,
+    yamlfile,
+)
 from confd.jsontext import Value
 
 __all__ = ["FORMATS", "Format"]
@@ -16,8 +26,9 @@ class Format:
     """A registered format.
 
     `load` gives key and value pairs in file order and raises `Malformed` with the line; `dump` gives the file's
-    text and raises `Invalid` where the format cannot hold a value. `warnings` tells what a reader of the file
-    should know although it can be loaded, and raises what `load` raises.
+    text and raises `Invalid` where the format cannot hold a value. `warnings` tells what a reader of a file
+    that `load` takes should know. `keyed` is a format of keys; any other is
+    one of variables, and names them.
     """
 
     name: str
@@ -25,6 +36,7 @@ class Format:
     load: Callable[[str], list[tuple[str, Value]]]
     dump: Callable[[Mapping[str, Value]], str]
     warnings: Callable[[str], list[str]] = lambda text: []
+    keyed: bool = False
 
 
 FORMATS: Mapping[str, Format] = {
@@ -51,6 +63,63 @@ FORMATS: Mapping[str, Format] = {
             dotenv.dump_docker,
             dotenv.warnings_docker,
         ),
-        Format(jsonfile.NAME, "one JSON object; nested members are segments", jsonfile.load, jsonfile.dump),
+        Format(
+            jsonfile.NAME,
+            "one JSON object; nested members are segments",
+            jsonfile.load,
+            jsonfile.dump,
+            keyed=True,
+        ),
+        Format(
+            yamlfile.NAME,
+            "one YAML 1.2 mapping of the core schema; nested members are segments",
+            yamlfile.load,
+            yamlfile.dump,
+            yamlfile.warnings,
+            keyed=True,
+        ),
+        Format(
+            tomlfile.NAME,
+            "a TOML 1.0 document; nested tables are segments",
+            tomlfile.load,
+            tomlfile.dump,
+            keyed=True,
+        ),
+        Format(
+            properties.NAME,
+            "the .properties of Java; a name is a key, and every value a string",
+            properties.load,
+            properties.dump,
+            properties.warnings,
+            keyed=True,
+        ),
+        Format(
+            ini.NAME,
+            "INI sections as folders of keys, every value a string; nothing is interpolated",
+            ini.load,
+            ini.dump,
+            ini.warnings,
+            keyed=True,
+        ),
+        Format(
+            xmlfile.NAME,
+            "the properties form of Java in XML; on import a plain tree of elements too",
+            xmlfile.load,
+            xmlfile.dump,
+            keyed=True,
+        ),
+        Format(
+            kubernetes.NAME,
+            "the data of a ConfigMap of Kubernetes, whose names are variables",
+            kubernetes.load,
+            kubernetes.dump,
+            kubernetes.warnings,
+        ),
+        Format(
+            kubernetes.SECRET,
+            "the data of a Secret of Kubernetes, in base64; whose names are variables",
+            kubernetes.load_secret,
+            kubernetes.dump_secret,
+        ),
     )
 }

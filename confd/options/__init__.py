@@ -9,7 +9,7 @@ has where an option says so).
 """
 
 from confd.options.asked import NAMED
-from confd.options.composed import composed, composed_networks
+from confd.options.composed import COMPOSE_KEYS, composed, composed_networks
 from confd.options.conflicts import EXEC, against_host, conflicts, not_allowed, not_executed
 from confd.options.effect import (
     changed_by,
@@ -32,6 +32,7 @@ from confd.options.told import TOLD, limits_told, told_in
 from confd.options.unsupported import UNSUPPORTED
 
 __all__ = [
+    "COMPOSE_KEYS",
     "EXEC",
     "HIDDEN",
     "NAMED",

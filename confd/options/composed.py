@@ -11,7 +11,7 @@ from confd.options.network import is_users
 from confd.options.spelled import duration, spelled
 from confd.options.texts import load
 
-__all__ = ["composed", "composed_networks"]
+__all__ = ["COMPOSE_KEYS", "composed", "composed_networks"]
 
 _NETWORKS = ("network", "network-alias", "ip", "ip6", "link-local-ip")
 
@@ -202,3 +202,8 @@ _COMPOSE: Mapping[str, str] = {
     "runtime": "runtime",
     "image": "image",
 }
+
+COMPOSE_KEYS: Mapping[str, str] = {
+    key: name for name, key in _COMPOSE.items() if list(_COMPOSE.values()).count(key) == 1
+}
+"""The option below each key that has one alone."""

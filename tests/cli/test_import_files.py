@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from confd.api.asgi import application
+from confd.cli.files import BY_NAME, COMPOSE, NAMES, guessed
 from confd.cli.program import confctl
 from confd.formats import FORMATS
 from confd.keys import App, Env
@@ -21,7 +22,7 @@ from confd.stores.memory import MemoryStore
 from tests.support.contexts import context_on
 from tests.support.live import served
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[1] / "data" / "cases"
 WEB = Scope(Env("dev"), App("web"))
 
 SHOP = {
@@ -90,6 +91,13 @@ def run(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     with served(application(context, {"t": "admin"})) as address:
         monkeypatch.setenv("CONFD_SERVER", address)
         yield lambda *args, text=None: CliRunner().invoke(confctl, args, input=text)
+
+
+def test_the_command_offers_what_is_registered() -> None:
+    assert set(NAMES) == set(FORMATS)
+    assert set(BY_NAME.values()) <= set(FORMATS)
+    assert COMPOSE not in FORMATS
+    assert all(FORMATS[name].keyed for name in BY_NAME.values())
 
 
 def _stored(context: Context) -> dict[str, str]:
@@ -297,3 +305,118 @@ def test_a_text_like_a_reference_is_the_same_text_after_an_export_and_an_import(
     again = run("import", "other", str(file), "-e", "dev", "--format", form)
     assert again.exit_code == 0, again.stderr
     assert run("export", "other", "-e", "dev", "--format", form).stdout == exported.stdout
+
+
+KEYED = sorted(name for name in FORMATS if FORMATS[name].keyed)
+
+
+@pytest.mark.parametrize("form", KEYED)
+def test_what_a_file_of_keys_holds_is_the_same_after_export_and_import_b18(
+    run: Run, context: Context, tmp_path: Path, form: str
+) -> None:
+    texts = {"db/host": "h", "db/pool/size": "1.10", "LOG_LEVEL": "NO", "greeting": "ü: 'x' \"y\" # z", "e": ""}
+    assert run("set", "web", *(f"{key}={text}" for key, text in texts.items())).exit_code == 0
+    path = tmp_path / f"exported.{form}"
+    exported = run("export", "web", "--format", form)
+    assert exported.stderr == ""
+    path.write_text(exported.stdout)
+    result = run("import", "web", str(path), "--replace")
+    assert "nothing to change" in result.stderr, result.output
+    assert _values(context) == texts
+
+
+def test_what_a_format_has_no_type_for_is_named_at_its_export(run: Run) -> None:
+    run("import", "web", "-", "--format", "json", text='{"port": 8080, "on": true, "text": "8080"}')
+    exported = run("export", "web", "--format", "properties")
+    assert exported.stdout == "on=true\nport=8080\ntext=8080\n"
+    assert "2 would differ" in exported.stderr
+    assert "on, port\n" in exported.stderr
+    assert run("export", "web", "--format", "toml").stderr == ""
+
+
+def test_a_yaml_file_is_known_by_its_name(run: Run, context: Context) -> None:
+    result = run("import", "web", str(DATA / "values.yaml"), "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "region/country" in result.stdout
+    assert _stored(context) == {}
+    assert run("import", "web", str(DATA / "values.yaml")).exit_code == 0
+    stored = _stored(context)
+    assert (stored["limits/version"], stored["limits/zip"], stored["region/country"]) == ("1.10", '"01234"', '"NO"')
+
+
+def test_properties_in_the_encoding_of_java_are_read_and_told_of(
+    run: Run, context: Context, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.properties"
+    path.write_bytes("city=M\u00fcnchen\n".encode("iso-8859-1"))
+    result = run("import", "web", str(path))
+    assert result.exit_code == 0, result.output
+    assert "a.properties is not UTF-8 (byte 6) and is read as ISO-8859-1" in result.stderr
+    assert _values(context) == {"city": "München"}
+
+
+@pytest.mark.parametrize("name", ["a.env", "a.json", "a.yaml", "a.toml"])
+def test_any_other_file_that_is_not_utf_8_is_refused(run: Run, context: Context, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"city=M\xfcnchen\n")
+    result = run("import", "web", str(path))
+    assert result.exit_code == 65
+    assert f"{name} is not UTF-8 (byte 6)" in result.stderr
+    assert _stored(context) == {}
+
+
+@pytest.mark.parametrize(("form", "text"), [("k8s-configmap", "debug"), ("k8s-secret", "ZGVidWc=")])
+def test_a_manifest_has_the_app_s_name_and_its_variables(run: Run, context: Context, form: str, text: str) -> None:
+    run("set", "web", "log/level=debug")
+    exported = run("export", "web", "--format", form).stdout
+    assert 'name: "web"\n' in exported
+    assert f'LOG_LEVEL: "{text}"\n' in exported
+    assert run("import", "copy", "-", "--format", form, text=exported).exit_code == 0
+    copy = delivery.config(context, context.fresh(), Scope(Env("dev"), App("copy")))
+    assert dict(copy["variables"]) == {"LOG_LEVEL": "debug"}
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("compose.yaml", COMPOSE), ("docker-compose.yml", COMPOSE), ("compose.prod.yml", COMPOSE),
+        ("gateway.compose.env", "env"), ("my-compose.yaml", "yaml"), ("a/B.YML", "yaml"),
+        ("mail.properties.xml", "xml"),
+        ("a.TOML", "toml"), ("a.ini", "ini"), (".env", "env"), ("a", "env"), ("a.properties", "properties"),
+    ],
+)  # fmt: skip
+def test_a_file_s_format_is_guessed_by_its_name(name: str, form: str) -> None:
+    assert guessed(name) == form
+
+
+def test_a_service_of_a_compose_file_is_imported_with_its_run_options(run: Run, context: Context) -> None:
+    file = str(DATA / "compose.yaml")
+    result = run("import", "web", file)
+    assert result.exit_code == 65
+    assert "compose.yaml: the file has the services web, worker" in result.stderr
+    shown = run("import", "web", file, "--service", "web", "--dry-run")
+    assert shown.exit_code == 0, shown.output
+    assert "left out: variable FROM_HOST has no value" in shown.stderr
+    assert _stored(context) == {}
+    result = run("import", "web", file, "--service", "web")
+    assert result.exit_code == 0, result.output
+    stored = _values(context)
+    assert (stored["RATIO"], stored["PRICE"], stored["run/memory"]) == ("0.50", "5 $ each", "512M")
+    assert stored["run/publish"] == ["8080:80", "127.0.0.1:2222:22", "19090:9090/udp"]
+    again = run("import", "web", file, "--service", "web", "--replace")
+    assert "nothing to change" in again.stderr
+    assert run("import", "web", file, "--service", "web", "--prefix", "p").exit_code == 2
+
+
+@pytest.mark.parametrize("file", ["hostile.xml", "mail.properties.xml"])
+def test_an_xml_file_with_what_cannot_be_stored_stores_nothing_b48(run: Run, context: Context, file: str) -> None:
+    result = run("import", "web", str(DATA / file))
+    assert result.exit_code == 65
+    assert file in result.stderr
+    assert _stored(context) == {}
+
+
+def test_a_key_that_is_no_shell_name_is_exported_as_its_variable_b21(run: Run) -> None:
+    run("set", "web", "EXAMPLE-ACCESS-TOKEN=1", "a.b=2", "1X=3")
+    for form in ("env", "compose-env", "docker-env"):
+        assert run("export", "web", "--format", form).stdout == "A_B=2\nEXAMPLE_ACCESS_TOKEN=1\n_1X=3\n"

@@ -51,7 +51,7 @@ def test_a_whole_binding() -> None:
         ('{"files": [{"path": "a", "format": "json"}]}', "matches", "/files/0/path"),
         ('{"files": [{"path": "/a/../b", "format": "json"}]}', "goes up", "/files/0/path"),
         ('{"files": [{"format": "env"}]}', "the fields path are needed", "/files/0"),
-        ('{"files": [{"path": "/a", "format": "ini"}]}', "known are", "/files/0"),
+        ('{"files": [{"path": "/a", "format": "hcl"}]}', "known are", "/files/0"),
         ('{"files": [{"path": "/a", "format": "env", "template": "a"}]}', "either a format or", "/files/0"),
         ('{"files": [{"path": "/a", "template": "a\\n{{"}]}', "of /a: line 2: unexpected", "/files/0/template"),
         ('{"files": [{"path": "/a", "template": "{{ 2 ** 9 }}"}]}', "line 1: the power", "/files/0/template"),

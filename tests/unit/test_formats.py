@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confd.errors import Invalid, Malformed
-from confd.formats import FORMATS, composeenv, dotenv, jsonfile
+from confd.formats import (
+    FORMATS,
+    composeenv,
+    dotenv,
+    ini,
+    jsonfile,
+    kubernetes,
+    properties,
+    tomlfile,
+    xmlfile,
+    yamlfile,
+)
 from confd.jsontext import Number, Value
 
 
@@ -100,6 +111,18 @@ def test_docker_holds_what_it_does_not_refuse_b18(values: dict[str, str]) -> Non
         assert any("\n" in value or "\r" in value for value in values.values())
         return
     assert docker(text) == values
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+@pytest.mark.parametrize(
+    "part", ["<!--", "<![CDATA[", "<?", "a=b\\\n", " ", "[", "{", "a: ", "- ", '"', "\\", "a=", "<a>"]
+)
+@pytest.mark.timeout(30)
+def test_no_file_takes_a_time_that_grows_faster_than_it_does(name: str, part: str) -> None:
+    with contextlib.suppress(Malformed):
+        FORMATS[name].load("a" + part * 30_000 + "b")
+    with contextlib.suppress(Malformed):
+        FORMATS[name].load(part * 30_000)
 
 
 @given(st.text())
@@ -217,11 +240,43 @@ def test_json_comes_back(values: dict[str, Value]) -> None:
 LINES = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n"))
 LEAVES = st.from_regex(r"[a-c]/[a-c]/[a-c]", fullmatch=True)
 
+
+def _trees(scalars: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
+    """Values whose members are not keys of their own."""
+    some = st.recursive(scalars, lambda one: st.lists(one) | st.dictionaries(TEXTS, one), max_leaves=8)
+    return some.filter(lambda value: not isinstance(value, dict) or not value)
+
+
+def _stands_in_ini(text: str) -> bool:
+    lines = text.split("\n")
+    return (
+        all(line == line.strip(" \t") and "\r" not in line for line in lines)
+        and not any(line.startswith(("#", ";")) for line in lines[1:])
+        and (not lines[1:] or lines[-1] != "")
+    )
+
+
+KEYS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,3}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,3}){0,2}", fullmatch=True)
+XML_TEXTS = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc"], include_characters="\t\n\r").filter(
+        lambda character: character not in "\ufffe\uffff"
+    )
+)
+INTEGERS = st.integers(-(2**63), 2**63 - 1).map(lambda number: Number(str(number)))
+FLOATS = st.from_regex(r"-?(0|[1-9][0-9]{0,3})(\.[0-9]{1,4}|[eE][+-]?[0-9]{1,3})", fullmatch=True).map(Number)
+
 ROUND_TRIPS: Mapping[str, st.SearchStrategy[dict[str, Value]]] = {
     dotenv.NAME: st.dictionaries(NAMES, TEXTS),
     composeenv.NAME: st.dictionaries(NAMES, TEXTS),
     dotenv.DOCKER: st.dictionaries(NAMES, LINES),
     jsonfile.NAME: st.dictionaries(LEAVES, SCALARS | st.lists(SCALARS)),
+    yamlfile.NAME: st.dictionaries(LEAVES, _trees(SCALARS | FLOATS)),
+    tomlfile.NAME: st.dictionaries(LEAVES, _trees(st.booleans() | TEXTS | INTEGERS | FLOATS)),
+    properties.NAME: st.dictionaries(TEXTS.filter(bool), TEXTS),
+    ini.NAME: st.dictionaries(KEYS, TEXTS.filter(_stands_in_ini)),
+    xmlfile.NAME: st.dictionaries(XML_TEXTS, XML_TEXTS),
+    kubernetes.NAME: st.dictionaries(NAMES, TEXTS),
+    kubernetes.SECRET: st.dictionaries(NAMES, TEXTS),
 }
 """What each format holds. A new format takes one more."""
 

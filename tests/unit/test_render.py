@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confd import jsontext
+from confd.formats import FORMATS
 from confd.keys import App, Env, Key, Layer, parse_key
 from confd.model import Binding, BindingFile, Entry, FileCheck, Rendered, Snapshot, VariablesRule
 from confd.render import render, text_of, variable_name
@@ -148,6 +149,14 @@ def test_a_file_that_cannot_hold_its_keys_is_a_problem_and_left_out() -> None:
     assert [(p.code, sorted(p.keys)) for p in rendered.problems] == [("file", ["a", "a/b"])]
     assert rendered.problems[0].detail.startswith("/a.json: ")
     assert [file.path for file in rendered.files] == ["/b.json"]
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_a_file_of_keys_has_keys_and_any_other_has_variables(form: str) -> None:
+    (file,) = due(Binding(files=(BindingFile("/a", form),)), {"db/host": '"h"', "db/port": "1.10"}).files
+    read = {name: text_of(jsontext.dump(value)) for name, value in FORMATS[form].load(file.content)}
+    keyed = {"db/host": "h", "db/port": "1.10"}
+    assert read == (keyed if FORMATS[form].keyed else {"DB_HOST": "h", "DB_PORT": "1.10"})
 
 
 def test_an_owner_without_a_group_is_its_own_group() -> None:
