@@ -6,12 +6,10 @@ import json
 import time
 from typing import Any
 
-import docker.errors
-
 from bench.rig import IMAGE, Rig, await_answer, median_of, say
 from bench.rows import Row, at_most, beside, times
 
-__all__ = ["CLIENT", "SERVER", "downtime", "put_back", "start_first"]
+__all__ = ["CLIENT", "SERVER", "downtime", "start_first"]
 
 TURNS, REQUESTS, SWAPS = 15, 10_000, 10
 QUICK: dict[str, Any] = {"health": {"monitor": "200ms", "timeout": "20s"}}
@@ -90,44 +88,6 @@ def _down(rig: Rig, name: str, since: float) -> float:
         if event.get("Type") == "container" and about.startswith(name) and event["timeNano"] / 1e9 >= since:
             at.setdefault(event["Action"], event["timeNano"] / 1e6)
     return at["start"] - at["kill"]
-
-
-def put_back(rig: Rig) -> list[Row]:
-    """From the end of `docker run` by a hand until a container of that name runs with its settings again.
-
-    The floor: the engine calls of a recreate, bare.
-    """
-    command = ["sh", "-c", "trap 'exit 0' TERM; sleep 1000000 & wait"]
-    rig.set("back", {"STAMP": "here"})
-    ours: list[float] = []
-    floor: list[float] = []
-    for _ in range(TURNS):
-        rig.engine.run("back", command, Image=IMAGE, labels={"confd.app": "back"})
-        began = time.monotonic()
-        await_answer(lambda: _runs_with(rig, "back", "STAMP=here"))
-        ours.append(time.monotonic() - began)
-        rig.settle("back")
-        rig.engine.remove("back")
-        old = rig.engine.run("bare", command, Image=IMAGE)
-        began = time.monotonic()
-        new = rig.engine.client.create_container(IMAGE, command, name="bare-next")["Id"]
-        rig.engine.client.stop(old)
-        rig.engine.client.rename(old, "bare-old")
-        rig.engine.client.rename(new, "bare")
-        rig.engine.client.start(new)
-        rig.engine.client.remove_container(old)
-        floor.append(time.monotonic() - began)
-        rig.engine.remove("bare")
-    name = "recreated by hand: settings back, slowest"
-    return [at_most(name, "s", max(ours), max(floor), 2)]
-
-
-def _runs_with(rig: Rig, name: str, variable: str) -> bool:
-    try:
-        found = rig.engine.client.inspect_container(name)
-    except docker.errors.NotFound:  # between two names
-        return False
-    return bool(found["State"]["Running"]) and variable in found["Config"]["Env"]
 
 
 def start_first(rig: Rig) -> list[Row]:
