@@ -15,6 +15,7 @@ MEASURES: Mapping[str, Callable[[Rig], list[Row]]] = {
     "recreates": delivery.recreates,
     "downtime": swapping.downtime,
     "start-first": swapping.start_first,
+    "put-back": swapping.put_back,
     "shim": delivery.shim,
     "commands": commands.confctl,
     "shim-start": commands.shim,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import Any
 
-from bench.rig import IMAGE, Rig, await_answer, median_of, say
-from bench.rows import Row, at_most, beside, times
+import docker.errors
 
-__all__ = ["CLIENT", "SERVER", "downtime", "start_first"]
+from bench.rig import ENV, IMAGE, Rig, await_answer, median_of, say
+from bench.rows import Row, at_most, beside, times
+from confd.client import Scope
+
+__all__ = ["CLIENT", "SERVER", "downtime", "put_back", "start_first"]
 
 TURNS, REQUESTS, SWAPS = 15, 10_000, 10
 QUICK: dict[str, Any] = {"health": {"monitor": "200ms", "timeout": "20s"}}
@@ -88,6 +92,56 @@ def _down(rig: Rig, name: str, since: float) -> float:
         if event.get("Type") == "container" and about.startswith(name) and event["timeNano"] / 1e9 >= since:
             at.setdefault(event["Action"], event["timeNano"] / 1e6)
     return at["start"] - at["kill"]
+
+
+def put_back(rig: Rig) -> list[Row]:
+    """From the end of `docker run` by a hand until a container of that name runs with its settings again.
+
+    Another name each time: who recreates one over and over is not fought. The floor: the engine calls of a
+    recreate, bare.
+    """
+    command = ["sh", "-c", "trap 'exit 0' TERM; sleep 1000000 & wait"]
+    ours: list[float] = []
+    floor: list[float] = []
+    for number in range(TURNS):
+        app = f"back-{number}"
+        rig.bind(app, QUICK)
+        rig.set(app, {"STAMP": "here"})
+        rig.engine.run(app, command, Image=IMAGE, labels={"confd.app": app})
+        await_answer(partial(_is_alone, rig, app))
+        rig.engine.remove(app)
+        rig.engine.run(app, command, Image=IMAGE, labels={"confd.app": app})
+        began = time.monotonic()
+        await_answer(partial(_runs_with, rig, app, "STAMP=here"))
+        ours.append(time.monotonic() - began)
+        await_answer(partial(_is_alone, rig, app))
+        rig.engine.remove(app)
+        old = rig.engine.run("bare", command, Image=IMAGE)
+        began = time.monotonic()
+        new = str(rig.engine.client.create_container(IMAGE, command, name="bare-next")["Id"])
+        rig.engine.client.rename(old, "bare-old")
+        rig.engine.client.rename(new, "bare")
+        rig.engine.client.stop(old)
+        rig.engine.client.start(new)
+        floor.append(time.monotonic() - began)
+        rig.engine.remove(old)
+        rig.engine.remove(new)
+    return [at_most("recreated by hand: settings back, slowest", "s", max(ours), max(floor), 2)]
+
+
+def _runs_with(rig: Rig, name: str, variable: str) -> bool:
+    try:
+        found = rig.engine.inspect(name)
+    except docker.errors.NotFound:  # between two names
+        return False
+    return bool(found["State"]["Running"]) and variable in found["Config"]["Env"]
+
+
+def _is_alone(rig: Rig, app: str) -> bool:
+    """Whether the app has one container, which is in sync, and nothing is left of the one before."""
+    told = [(one["container"], one["state"]) for one in rig.client.status(Scope(app, ENV), 0)["containers"]]
+    there = rig.engine.client.containers(all=True, filters={"label": f"confd.app={app}"})
+    return told == [(one["Id"], "in-sync") for one in there]
 
 
 def start_first(rig: Rig) -> list[Row]:

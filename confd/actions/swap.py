@@ -25,6 +25,7 @@ __all__ = [
     "Exchange",
     "Note",
     "Swap",
+    "drop",
     "end",
     "end_restarts",
     "give_policy",
@@ -136,7 +137,7 @@ def make_room(target: Able, name: str, wanted: Wanted) -> None:
         return
     if not wanted.labels.keys() <= (left["Config"].get("Labels") or {}).keys():
         raise EngineRefused(f"the container {name} is none of ours and in the way; rename or remove it")
-    _drop(target, str(left["Id"]))
+    drop(target, str(left["Id"]))
 
 
 def end_restarts(target: Able, container: str) -> None:
@@ -179,7 +180,7 @@ def put_back(exchange: Exchange) -> str:
     after = the_new(exchange)
     new = note.new or (str(after["Id"]) if after is not None else "")
     if new:
-        _drop(target, new)  # also one that is being removed: its name is not free before the end of that
+        drop(target, new)  # also one that is being removed: its name is not free before the end of that
     before = the_old(exchange) or _rebuild(exchange)
     if before is None:
         raise ContainerGone("the old container was removed meanwhile; looking again")
@@ -225,7 +226,8 @@ def _aside(exchange: Exchange) -> str:
     return f"{exchange.note.name}{_OLD}-{exchange.old[:12]}"
 
 
-def _drop(target: Able, container: str) -> None:
+def drop(target: Able, container: str) -> None:
+    """Kill and remove it; its engine starts it no more meanwhile."""
     end_restarts(target, container)
     with contextlib.suppress(ContainerGone):
         target.stop(container, 0)

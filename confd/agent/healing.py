@@ -124,6 +124,8 @@ class _Healer:
 
 
 def _word(healed: Healed, old: Container) -> str:
+    if healed.given_up:
+        return healed.given_up
     if healed.container is None:
         return "given up: both containers are gone"
     if not healed.taken_back:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from confd.actions import recreate
 from confd.actions.fidelity import Wanted
 from confd.actions.gate import Gate
+from confd.actions.heal import heal
 from confd.actions.stopping import Stop
 from confd.actions.swap import Swap
 from confd.agent.apply import Work
@@ -32,7 +34,7 @@ from confd.targets.docker import DockerTarget
 from tests.support.cuts import Cut, CutOff
 from tests.support.engine import IMAGE, EngineProcess
 from tests.support.wait import until
-from tests.support.walks import SERVE, WALKS, Walk, walk_all
+from tests.support.walks import ALWAYS, NONE, SERVE, WALKS, Walk, walk_all
 
 MUCH = "i=0; while [ $i -lt 20000 ]; do : > /much-$i; i=$((i+1)); done; : > /done"
 
@@ -67,6 +69,34 @@ def test_a_recreate_that_a_heal_finishes_keeps_the_arguments_it_was_made_with(en
     assert healed is not None
     assert healed.arguments == rendered.arguments_digest is not None
     assert engine.names() == ["web"]
+    target.close()
+
+
+@pytest.mark.parametrize(
+    ("at", "left"),
+    [
+        pytest.param(3, ["web"], id="before the old one gave its name away"),
+        pytest.param(5, ["web", "web.confd-old"], id="after the new one has it"),
+    ],
+)
+def test_who_makes_one_of_that_name_in_mid_swap_keeps_it(engine: EngineProcess, at: int, left: list[str]) -> None:
+    """As `docker rm -f` and `docker run` of a hand do, or Compose: theirs is not stood in the way of."""
+    target, notes = DockerTarget(engine.docker_host), list[Mapping[str, Any]]()
+    engine.clear()
+    old = engine.run("web", SERVE, labels={"confd.app": "web"}, host={"RestartPolicy": ALWAYS})
+    cut: Any = CutOff(target, at, done=False)
+    wanted = Wanted(IMAGE, {"A": "1"}, observed_options(engine.inspect(old)))
+    swap = Swap(Stop(timeout_s=1), Gate(0.2), journal=lambda more: notes.append(dict(more)))
+    with pytest.raises(Cut):
+        recreate.apply(cut, target.inspect(old), wanted, swap, SystemClock())
+    engine.remove("web")
+    theirs = engine.run("web", SERVE, labels={"confd.app": "web"})
+    for _ in range(2):
+        healed = heal(target, old, notes[-1]["recreate"], SystemClock(), swap)
+        assert healed.container == (None if left == ["web"] else old)
+        assert (engine.names(), engine.names(running=True)) == (left, ["web"])
+        assert engine.inspect("web")["Id"] == theirs
+    assert all(engine.inspect(name)["HostConfig"]["RestartPolicy"] == NONE for name in left if name != "web")
     target.close()
 
 

@@ -21,7 +21,7 @@ from confd.targets.docker import DockerTarget
 from tests.support.cuts import Cut, CutOff
 from tests.support.engine import IMAGE, EngineProcess
 
-__all__ = ["SERVE", "WALKS", "Walk", "walk_all"]
+__all__ = ["ALWAYS", "NONE", "SERVE", "WALKS", "Walk", "walk_all"]
 
 SERVE = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.2; done']
 FAILS = ["sh", "-c", "exit 3"]
