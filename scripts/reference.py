@@ -183,18 +183,15 @@ def actions() -> str:
 def formats() -> str:
     parts: list[str] = []
     for one in FORMATS.values():
-        names = {key: key if one.keyed else variable_name(Key(key), VariablesRule()) for key in SAMPLE}
-        example = block(one.dump({names[key]: value for key, value in SAMPLE.items()}))
-        words = inspect.cleandoc(_module(one.load.__module__).__doc__ or "").partition("\n\n")[2]
-        parts += [f"## {one.name}", one.doc[0].upper() + one.doc[1:] + ".", words, example]
+        sample = {key if one.keyed else variable_name(Key(key), VariablesRule()): it for key, it in SAMPLE.items()}
+        words = words_of(_module(one.load.__module__)).partition("\n\n")[2]
+        parts += [f"## {one.name}", one.doc[0].upper() + one.doc[1:] + ".", words, block(one.dump(sample))]
     known = ", ".join(f"{end} {code(name)}" for end, name in sorted(BY_NAME.items()))
-    return page(
-        "Formats",
-        "The same three settings in each format. A file of keys holds settings by their keys; any other holds "
-        f"variables by their names. `confctl import` knows a file by the end of its name ({known}); any other is "
-        f"{code('env')}, unless `--format` says more.",
-        *parts,
+    head = (
+        "The same three settings in each format, by their keys or as variables. `confctl import` knows a file by "
+        f"the end of its name ({known}); any other is {code('env')}, unless `--format` says more."
     )
+    return page("Formats", head, *parts)
 
 
 def targets() -> str:

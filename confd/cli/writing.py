@@ -35,6 +35,7 @@ DEFAULT_WAIT = "5m"
 POLL_S = 0.3
 NAMED = 10
 """So many containers are named for each action."""
+LOOK_S = 1.0
 NEW_CONTAINER_S = 10.0
 """How soon an agent tells of a container that was just started."""
 
@@ -220,7 +221,7 @@ def wait(client: Client, scope: Scope, revision: int, timeout_s: float) -> bool:
 
     True when all are in sync. A lost host's containers count as not in effect once all others are through.
     """
-    began, told = time.monotonic(), {}  # type: float, dict[str, str]
+    began, told, alone = time.monotonic(), {}, True  # type: float, dict[str, str], bool
     containers: list[Document] = []
     limit_s = min(NEW_CONTAINER_S, timeout_s)
     while True:
@@ -232,6 +233,9 @@ def wait(client: Client, scope: Scope, revision: int, timeout_s: float) -> bool:
             if not containers and time.monotonic() > began + limit_s:
                 say(f"no container has come for these settings within {limit_s:g} s: nothing to wait for")
                 return True
+            if not containers and alone and time.monotonic() > began + LOOK_S:
+                say(f"no container has these settings yet; waiting up to {limit_s:g} s for one")
+                alone = False
             _tell(containers, revision, told)
             if containers and all(_stands(container, revision) not in ("pending",) for container in containers):
                 break

@@ -26,9 +26,8 @@ class Format:
     """A registered format.
 
     `load` gives key and value pairs in file order and raises `Malformed` with the line; `dump` gives the file's
-    text and raises `Invalid` where the format cannot hold a value. `warnings` tells what a reader of a file
-    that `load` takes should know. `keyed` is a format of keys; any other is
-    one of variables, and names them.
+    text and raises `Invalid` where the format cannot hold a value. `warnings` tells what a reader of a file that
+    `load` takes should know. `keyed`: it holds settings by their keys; any other holds variables by their names.
     """
 
     name: str

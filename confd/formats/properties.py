@@ -1,8 +1,8 @@
 """Java .properties files: names as they stand are keys, values are strings.
 
 Escapes are those of `java.util.Properties`; the backslash of any other goes, as it does there, and `warnings` tells
-of it. A name that stands twice is refused. All but ASCII is written as `\\uXXXX`, which every reader understands
-whatever encoding it takes the file for.
+of it. A name that stands twice is refused. All but ASCII is written as `\\u` and four digits, which every reader
+understands whatever encoding it takes the file for.
 """
 
 from __future__ import annotations

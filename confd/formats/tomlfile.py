@@ -23,7 +23,6 @@ __all__ = ["NAME", "dump", "load"]
 NAME = "toml"
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _LARGEST = 2**63
 
 
@@ -68,7 +67,7 @@ def _value(item: Item | bool) -> Value:
     text = item.as_string()
     if text in ("true", "false"):
         return text == "true"
-    return Number(text) if _NUMBER.fullmatch(text) else text
+    return Number(text) if tree.NUMBER.fullmatch(text) else text
 
 
 def dump(values: Mapping[str, Value]) -> str:

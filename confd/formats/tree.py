@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping
 from confd.errors import Invalid, Malformed
 from confd.jsontext import Value
 
-__all__ = ["flatten", "nest", "quoted", "whole"]
+__all__ = ["NUMBER", "flatten", "nest", "quoted", "whole"]
 
+NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+"""A number as JSON spells it: only such a text is one, with its own digits."""
 _HIDDEN = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 

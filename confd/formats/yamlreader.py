@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from confd.errors import Malformed
-from confd.formats.tree import whole
+from confd.formats.tree import NUMBER, whole
 from confd.jsontext import MAX_DEPTH, Number, Value
 
 __all__ = ["MAX_ALIASED", "document"]
@@ -26,7 +26,6 @@ _TAG = "tag:yaml.org,2002:"
 _NULL = ("", "~", "null", "Null", "NULL")
 _TRUE = ("true", "True", "TRUE")
 _FALSE = ("false", "False", "FALSE")
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _NO_BREAK = re.compile("[\x85\u2028\u2029]")  # line ends in 1.1, and so for the library; characters in 1.2
 
 
@@ -157,7 +156,7 @@ def _scalar(event: yaml.ScalarEvent) -> Value:
         return None
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
-    return Number(text) if _NUMBER.fullmatch(text) else text
+    return Number(text) if NUMBER.fullmatch(text) else text
 
 
 def _merged(value: Value, line: int) -> dict[str, Value]:

@@ -70,7 +70,7 @@ def status(context: Context, snapshot: Snapshot, scope: Scope, *, keys: bool = F
             "adopted": told.observed.adopted if told.observed else None,
             "ports": dict(told.observed.ports) if told.observed else {},
             **_braked(snapshot, told),
-            **_not_taken_up(revisions, told),
+            **_not_taken_up(snapshot, revisions, told),
             **(_keys(planner, scope, told, revisions) if planner is not None else {}),
         }
         for told in _told(snapshot, scope)
@@ -78,10 +78,11 @@ def status(context: Context, snapshot: Snapshot, scope: Scope, *, keys: bool = F
     return {"revision": snapshot.revision, "as_of": _as_of(containers), "containers": containers}
 
 
-def _not_taken_up(revisions: _Revisions, told: Told) -> dict[str, str]:
+def _not_taken_up(snapshot: Snapshot, revisions: _Revisions, told: Told) -> dict[str, str]:
     """Of a container that was in sync before the newest change: its agent has not come to that yet."""
-    behind = told.alive and told.status.get("state") == "in-sync" and not revisions.has_taken_up(told)
-    return {"state": "pending", "detail": NOT_TAKEN_UP} if behind else {}
+    if not told.alive or told.status.get("state") != "in-sync" or revisions.has_taken_up(told):
+        return {}
+    return {"state": "pending", "detail": _braked(snapshot, told)["detail"] or NOT_TAKEN_UP}
 
 
 def _keys(planner: Planner, scope: Scope, told: Told, revisions: _Revisions) -> dict[str, Any]:
