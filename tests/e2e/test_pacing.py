@@ -72,6 +72,19 @@ def test_ten_changes_in_a_second_are_one_restart_after_the_quiet_time_b103(
     assert 2.9 < starts[0] - began < 8
 
 
+def test_while_a_change_is_held_together_with_others_its_container_is_not_in_sync_with_it(
+    confd: Confd, engine: EngineProcess, tmp_path: Path
+) -> None:
+    engine.run("held", SERVE, labels={"confd.app": "held"})
+    confd.ctl("set", "held", "A=1", "-e", "dev", "--wait", "30s")
+    _bind(confd, "held", tmp_path, {"wait": {"min": "8s"}, "health": {"monitor": "0s"}})
+    confd.ctl("set", "held", "A=2", "-e", "dev")
+    (told,) = confd.status("held")
+    assert (told["state"], engine.has("held", "A", "1")) == ("pending", True)
+    assert "holds changes together" in told["detail"]
+    until(lambda: confd.status("held")[0]["state"] == "in-sync" and engine.has("held", "A", "2"), 30)
+
+
 def test_changes_without_a_pause_act_as_often_as_the_longest_wait_says_b103(
     confd: Confd, engine: EngineProcess, tmp_path: Path
 ) -> None:

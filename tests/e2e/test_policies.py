@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,6 +121,16 @@ def test_a_write_that_makes_it_worse_is_refused_and_any_other_is_not(fleet: Flee
     fleet.ctl("set", "web", "run/cap-add=[]", "--json", "-e", "dev", "--wait", "30s")
     assert "cap-add" not in against(fleet)["web"]
     assert "the policy dev/base, rule cap-add" in fleet.words("unset", "web", "run/cap-add", "-e", "dev", expect=65)
+
+
+def test_a_policy_that_would_check_nothing_is_refused_with_what_is_meant(fleet: Fleet, tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps({"schema": {"properties": {"memroy": {"maximum": 64 * 2**20}}}}))
+    for command in ("set", "check"):
+        name = ("typo",) if command == "set" else ()
+        words = fleet.words("policy", command, *name, str(file), "-e", "dev", expect=65)
+        assert "'memroy' is no run option, and would never be there; is memory meant?" in words
+        assert "/schema/properties/memroy" in words
 
 
 def test_what_was_put_into_etcd_by_hand_is_blocked_in_the_policys_words(
