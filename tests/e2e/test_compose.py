@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -16,17 +17,18 @@ from tests.support.wait import until
 
 SERVE = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.2; done']
 NAME = "side_shop_1"
+_NUMBERS = itertools.count(1)
 
 
 class Compose:
     """A project of one service, `shop`, which reaches it as `docker-compose` does."""
 
-    def __init__(self, engine: EngineProcess, folder: Path) -> None:
-        self._engine, self._folder = engine, folder
+    def __init__(self, engine: EngineProcess, folder: Path, app: str) -> None:
+        self._engine, self._folder, self.app = engine, folder, app
         service = {
             "image": IMAGE,
             "command": SERVE,
-            "labels": {"confd.app": "shop"},
+            "labels": {"confd.app": app},
             "environment": {"OWN": "1"},
             "volumes": ["data:/data", "/anonymous"],
             "networks": {"front": {"aliases": ["store"]}},
@@ -61,9 +63,10 @@ class Compose:
 
 @pytest.fixture
 def compose(confd: Confd, engine: EngineProcess, tmp_path: Path) -> Compose:
-    compose = Compose(engine, tmp_path)
+    """The project, up, with an app of its own: the tests share a store, and run in any order."""
+    compose = Compose(engine, tmp_path, f"side-{next(_NUMBERS)}")
     compose("up", "-d")
-    until(lambda: confd.status("shop"), 30)
+    until(lambda: confd.status(compose.app), 30)
     return compose
 
 
@@ -71,7 +74,7 @@ def test_compose_sees_no_drift_in_what_the_agent_recreated(
     confd: Confd, engine: EngineProcess, compose: Compose
 ) -> None:
     made, labels = engine.inspect(NAME), compose.labels()
-    confd.ctl("set", "shop", "LEVEL=debug", "run/memory=96m", "-e", "dev", "--wait", "30s")
+    confd.ctl("set", compose.app, "LEVEL=debug", "run/memory=96m", "-e", "dev", "--wait", "30s")
     now = engine.inspect(NAME)
     assert (now["Id"] != made["Id"], compose.labels()) == (True, labels)
     assert NAME.replace("_1", "_1 is up-to-date") in compose("up", "-d")
@@ -82,7 +85,7 @@ def test_compose_sees_no_drift_in_what_the_agent_recreated(
     assert "store" in now["NetworkSettings"]["Networks"]["side_front"]["Aliases"]
     assert NAME in compose("ps")
     compose("restart")
-    until(lambda: confd.status("shop")[0]["state"] == "in-sync", 20)
+    until(lambda: confd.status(compose.app)[0]["state"] == "in-sync", 20)
     assert engine.inspect(NAME)["Id"] == now["Id"]
     compose("down", "-v")
     assert engine.names() == []
@@ -91,7 +94,7 @@ def test_compose_sees_no_drift_in_what_the_agent_recreated(
 def test_what_compose_makes_anew_has_its_settings_again(
     confd: Confd, engine: EngineProcess, compose: Compose
 ) -> None:
-    confd.ctl("set", "shop", "LEVEL=debug", "-e", "dev", "--wait", "30s")
+    confd.ctl("set", compose.app, "LEVEL=debug", "-e", "dev", "--wait", "30s")
     before = engine.inspect(NAME)["Id"]
     compose("up", "-d", "--force-recreate")
     until(lambda: NAME in engine.names(running=True) and engine.has(NAME, "LEVEL", "debug"), 20)

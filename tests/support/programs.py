@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -148,9 +149,11 @@ class Confd:
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "confd.cli", *arguments]
-        return subprocess.run(
+        done = subprocess.run(
             command, env=self.environ, capture_output=True, text=True, timeout=60, check=False, cwd=self._folder
         )
+        print(f"$ confctl {shlex.join(arguments)} -> {done.returncode}\n{done.stdout}{done.stderr}")  # if it fails
+        return done
 
     def _ready(self) -> bool:
         assert self._process is not None
