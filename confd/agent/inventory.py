@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from confd.actions.followers import followers_of
 from confd.agent.base import image_name
+from confd.agent.looks import Looks
 from confd.agent.observe import Labels, labels_of, name_of
 from confd.errors import ConfdError, ContainerGone, Malformed
 from confd.keys import DEFAULT, App, Container, Env, parse_app, parse_env
@@ -64,19 +65,23 @@ class Inventory:
         self._looking = threading.Lock()
         self._inspects: dict[str, Inspect] = {}
         self._gone: dict[str, Inspect] = {}
-        self._stale: set[str] = set()
+        self._looks = Looks()
         self._means: dict[str, str | None] = {}
         self._selects: Mapping[Env, Mapping[App, Select]] = {}
 
     def refresh(self) -> None:
         """List and inspect all. Raises `EngineUnavailable`; what was known then stays."""
-        listed = self._target.containers("")
         with self._lock:
-            ids = {str(one["Id"]) for one in listed}
-            for container in self._inspects.keys() - ids:
-                self._drop(container)
-            self._inspects = {str(one["Id"]): one for one in listed}
-            self._stale.clear()
+            began = self._looks.begin()
+        listed = {str(one["Id"]): one for one in self._target.containers("")}
+        with self._lock:
+            for container, inspect in listed.items():
+                if self._looks.take(container, began):
+                    self._inspects[container] = inspect
+            for container in (self._inspects.keys() | self._looks.stale()) - listed.keys():
+                if self._looks.take(container, began):
+                    self._drop(container)
+            self._looks.forget(self._inspects, began)
             self._means.clear()
 
     def choose(self, selects: Mapping[Env, Mapping[App, Select]]) -> None:
@@ -108,9 +113,9 @@ class Inventory:
             if event.action == "destroy":
                 self._inspects.pop(container, None)
                 self._gone.pop(container, None)
-                self._stale.discard(container)
+                self._looks.end(container)
                 return place or self._followed(known)
-            self._stale.add(container)
+            self._looks.change(container)
             chosen = bool(self._selects)
         if place is None and chosen:
             self._look_again()
@@ -127,7 +132,7 @@ class Inventory:
     def touched(self, container: str) -> None:
         """Something was done to the container: look again before the next plan, and at what names mean by now."""
         with self._lock:
-            self._stale.add(container)
+            self._looks.change(container)
             self._means.clear()
 
     def of(self, place: Place) -> list[Inspect]:
@@ -146,16 +151,17 @@ class Inventory:
         """One container as it is now. Raises `ContainerGone`."""
         with self._lock:
             known = self._inspects.get(container)
-            if known is not None and container not in self._stale:
+            if known is not None and not self._looks.is_stale(container):
                 return known
-            self._stale.discard(container)  # before the look: what happens during it marks it again
+            began = self._looks.begin()
         try:
             found = self._target.inspect(container)
         except ConfdError:
             self.touched(container)
             raise
         with self._lock:
-            self._inspects[container] = found
+            if self._looks.take(container, began):
+                self._inspects[container] = found
         return found
 
     def image_config(self, image: str) -> Mapping[str, Any]:
@@ -240,24 +246,25 @@ class Inventory:
     def _look_again(self) -> None:
         """Look at all that has changed. Whoever comes while another looks waits: it would see what was before."""
         with self._looking:
-            while (container := self._take_stale()) is not None:
+            while (look := self._next_look()) is not None:
+                container, began = look
                 try:
                     found: Inspect | None = self._target.inspect(container)
                 except ContainerGone:
                     found = None
-                except ConfdError:
-                    self.touched(container)
-                    raise
                 with self._lock:
+                    if not self._looks.take(container, began):
+                        continue
                     if found is None:
                         self._drop(container)
                     else:
                         self._inspects[container] = found
 
-    def _take_stale(self) -> str | None:
-        """One that has changed; what happens to it during the look marks it again."""
+    def _next_look(self) -> tuple[str, int] | None:
+        """A container that has changed, and its look; what happens to it during that is for another."""
         with self._lock:
-            return self._stale.pop() if self._stale else None
+            container = min(self._looks.stale(), default=None)
+            return (container, self._looks.begin()) if container is not None else None
 
     def _drop(self, container: str) -> None:
         """It is gone or being removed, and its destroy event is still to come: that tells whom it kept waiting."""

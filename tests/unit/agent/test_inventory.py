@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from confd.agent.inventory import Inventory
-from confd.agent.observe import Labels
+from confd.agent.observe import Labels, name_of
 from confd.keys import App, Container, Env
 from confd.ports import Inspect, TargetEvent
 from tests.unit.agent.engine import Engine
@@ -82,3 +82,29 @@ def test_who_comes_while_another_looks_sees_what_that_one_finds(monkeypatch: pyt
     first.join(5)
     second.join(5)
     assert found == [False]
+
+
+def test_what_happens_during_a_listing_is_not_overwritten_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The listing saw containers as they were when it began; what the events told meanwhile is newer."""
+    engine = Engine()
+    inventory = Inventory(engine.target, DEV, Labels())
+    known = engine.run("known", {"confd.app": "web"})
+    gone = engine.run("gone", {"confd.app": "web"})
+    inventory.refresh()
+    listed = engine.target.containers
+
+    def slow(label: str) -> Sequence[Inspect]:
+        found = listed(label)
+        engine.target.stop(known, None)
+        inventory.saw(TargetEvent(known, "die", {}))
+        engine.remove(gone)
+        inventory.saw(TargetEvent(gone, "destroy", {}))
+        made = engine.run("made", {"confd.app": "web"})
+        inventory.saw(TargetEvent(made, "start", {}))
+        inventory.of((DEV, App("web")))
+        return found
+
+    monkeypatch.setattr(engine.target, "containers", slow)
+    inventory.refresh()
+    found = {name_of(one): one["State"]["Running"] for one in inventory.of((DEV, App("web")))}
+    assert found == {"known": False, "made": True}
