@@ -28,7 +28,7 @@ from confd.keys import DEFAULT, App, Env, Layer, layers_of, parse_app, parse_env
 from confd.model import Snapshot
 from confd.services import delivery
 from confd.services.context import Context
-from confd.services.settings import Scope
+from confd.services.scope import Scope
 from confd.snapshot import Touched
 
 __all__ = ["NATIVE", "TAKEN", "application"]

@@ -9,7 +9,8 @@ from confd.api.settings import SCOPE
 from confd.api.web import answer, any_body, author, context, etag_of, if_match, scope_of, snapshot, written_document
 from confd.model import Snapshot
 from confd.services import bindings
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 
 __all__ = ["routes"]
 

@@ -14,7 +14,7 @@ from confd.diff import diff
 from confd.errors import Malformed
 from confd.keys import parse_env
 from confd.services import changes, fleet, settings
-from confd.services.settings import Scope
+from confd.services.scope import Scope
 
 __all__ = ["routes"]
 

@@ -11,7 +11,8 @@ from confd.keys import DEFAULT, App, Env, parse_env, parse_host, parse_policy_na
 from confd.model import Snapshot
 from confd.services import policies
 from confd.services.policies import At
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 
 __all__ = ["routes"]
 

@@ -17,7 +17,8 @@ from confd.keys import Key, parse_app, parse_env, parse_host
 from confd.model import Snapshot
 from confd.services import settings
 from confd.services.context import Context
-from confd.services.settings import Edit, Scope, Written
+from confd.services.scope import Scope
+from confd.services.settings import Edit, Written
 from confd.services.wanted import Wanted
 
 __all__ = [

@@ -16,7 +16,7 @@ from confd.services.context import Context
 from confd.services.meta import require_format
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
-from confd.services.settings import Scope
+from confd.services.scope import Scope
 from confd.services.wanted import Wanted
 from confd.wording import counted
 

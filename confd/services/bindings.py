@@ -19,7 +19,8 @@ from confd.services import changes
 from confd.services.context import Context
 from confd.services.places import Place, fresh_problems, places_of, rendered_at, told_of
 from confd.services.reach import check_reach, reached
-from confd.services.settings import Edit, Scope, Written
+from confd.services.scope import Scope
+from confd.services.settings import Edit, Written
 
 __all__ = ["get", "preview", "put", "remove"]
 

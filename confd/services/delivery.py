@@ -13,7 +13,7 @@ from confd.model import Snapshot
 from confd.secret import Digest
 from confd.services.context import Context
 from confd.services.places import found_at, rendered_at
-from confd.services.settings import Scope
+from confd.services.scope import Scope
 from confd.shrink import is_vouched
 
 __all__ = ["WHOLE", "config", "digest_of", "text_in"]

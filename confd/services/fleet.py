@@ -25,7 +25,7 @@ from confd.services.context import Context
 from confd.services.hosts import lost_since
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
-from confd.services.settings import Scope
+from confd.services.scope import Scope
 
 __all__ = ["apps", "explain", "plan", "settings_of", "status"]
 

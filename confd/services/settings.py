@@ -8,22 +8,21 @@ from typing import Any
 
 from confd import jsontext
 from confd.diff import Difference, diff
-from confd.errors import Conflict, Invalid, Malformed, NotFound, Refused, TooLarge
+from confd.errors import Conflict, Malformed, NotFound, Refused, TooLarge
 from confd.jsontext import Value
-from confd.keys import App, Env, Host, Key, Layer, layers_of, matches, option_of, parse_key
-from confd.model import EMPTY, Change, Entry, Head, Observed, Problem, Setting, Snapshot, frozen
-from confd.options import against_host, differing, not_allowed
+from confd.keys import Key, Layer, layers_of, matches, parse_key
+from confd.model import EMPTY, Change, Entry, Head, Setting, Snapshot, frozen
 from confd.resolve import normal_text, resolve
 from confd.secret import MASK
 from confd.services import changes
+from confd.services.checking import check
 from confd.services.context import Context
-from confd.services.places import Place, fresh_problems, places_of, rendered_at
-from confd.services.policing import check_policies
-from confd.services.reach import check_reach, check_shrink, reached, reached_hosts, shrinks
+from confd.services.places import places_of
+from confd.services.reach import check_reach, check_shrink, reached, shrinks
+from confd.services.scope import Scope
 
 __all__ = [
     "Edit",
-    "Scope",
     "Written",
     "change_document",
     "difference_document",
@@ -36,23 +35,6 @@ __all__ = [
 
 MAX_VALUE_BYTES = 512 * 1024
 Check = Callable[[Snapshot], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """An app in an env, on a host where a host's layer is meant."""
-
-    env: Env
-    app: App
-    host: Host | None = None
-
-    @property
-    def layer(self) -> Layer:
-        return Layer(self.env, self.app, self.host)
-
-    @property
-    def place(self) -> Place:
-        return Place(self.env, self.app, self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +223,7 @@ def _decide(
     edits = {one.key: one.after for one in differences}
     changes.check_size(edits)  # before the check, which takes long for what is too large
     after = _with(snapshot, layer, edits)
-    warnings = _check(context, snapshot, after, places, scope)
+    warnings = check(context, snapshot, after, places, scope)
     reaches, gone = reached(context, after, places, layer), shrinks(snapshot, after, places)
     if wanted.dry_run:
         told = [f"{one}: that needs force (confctl: --force)" for one in gone if not wanted.force]
@@ -270,55 +252,6 @@ def _with(snapshot: Snapshot, layer: Layer, edits: Mapping[str, str | None]) -> 
         else:
             entries[key] = Entry(key, text, snapshot.revision)
     return replace(snapshot, layers=frozen({**snapshot.layers, layer: frozen(entries)}))
-
-
-def _check(
-    context: Context, before: Snapshot, after: Snapshot, places: Sequence[Place], scope: Scope
-) -> Sequence[str]:
-    """Refuse what the write brings in; what was wrong before is not this writer's. Returns warnings."""
-    key = context.digest_key(before)
-    for place in places:
-        was, now = rendered_at(before, place, key)[0], rendered_at(after, place, key)[0]
-        fresh = fresh_problems(was.problems, now.problems, (before, after), place)
-        if fresh:
-            raise _refusal(fresh, place, scope)
-    check_policies(before, after, places, key, scope.host)
-    return _host_problems(context, before, after, places, scope)
-
-
-def _refusal(problems: Sequence[Problem], place: Place, scope: Scope) -> Invalid:
-    where = "" if place == scope.place else f" (in {place.env}/{place.app})"
-    more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
-    pointer = jsontext.pointer("set", problems[0].keys[0]) if problems[0].keys else None
-    return Invalid(f"{problems[0].detail}{where}{more}", pointer=pointer)
-
-
-def _host_problems(
-    context: Context, before: Snapshot, after: Snapshot, places: Sequence[Place], scope: Scope
-) -> Sequence[str]:
-    """What published host facts show of changed options: refused where no reached host could do it, else warned of.
-
-    Each host is asked about what it is due itself.
-    """
-    key = context.digest_key(before)
-    warnings: list[str] = []
-    fine = False
-    for place, observed in reached_hosts(after, places, scope.host).items():
-        was, now = (rendered_at(snapshot, place, key)[0].options for snapshot in (before, after))
-        changed = {option for option, text in now.items() if was.get(option) != text}
-        problems = [problem for problem in _refused(now, observed) if option_of(Key(problem.keys[0])) in changed]
-        fine = fine or not problems
-        warnings += [f"{place.host}: {problem.detail}" for problem in problems]
-    if warnings and not fine:
-        raise Invalid(f"no host that runs this could do it: {'; '.join(dict.fromkeys(warnings))}")
-    return tuple(dict.fromkeys(warnings))
-
-
-def _refused(options: Mapping[str, str], observed: Sequence[Observed]) -> list[Problem]:
-    """What a host cannot give or does not let the store set, save what its containers have by themselves."""
-    facts = observed[-1].facts
-    due = {name: text for one in observed for name, text in differing(options, one.options).items()}
-    return [*not_allowed(due, facts), *against_host(options, facts)]
 
 
 def difference_document(differences: Iterable[Difference]) -> list[dict[str, Any]]:

@@ -13,7 +13,8 @@ from confd.keys import App, Env
 from confd.ports import Delete
 from confd.services import settings
 from confd.services.context import Context
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 
 WEB = Scope(Env("dev"), App("web"))
 

@@ -17,7 +17,8 @@ from confd.formats import FORMATS
 from confd.keys import App, Env
 from confd.services import delivery, settings
 from confd.services.context import Context
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 from confd.stores.memory import MemoryStore
 from tests.support.contexts import context_on
 from tests.support.live import served

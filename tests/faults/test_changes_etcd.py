@@ -15,7 +15,8 @@ from confd.resolve import resolve
 from confd.secret import DigestKey
 from confd.services import changes, delivery, settings, staging
 from confd.services.context import Context
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 from confd.snapshot import env_area
 from confd.stores.etcd import EtcdStore
 from tests.support.contexts import context_on

@@ -152,7 +152,7 @@ class Confd:
         done = subprocess.run(
             command, env=self.environ, capture_output=True, text=True, timeout=60, check=False, cwd=self._folder
         )
-        print(f"$ confctl {shlex.join(arguments)} -> {done.returncode}\n{done.stdout}{done.stderr}")  # if it fails
+        sys.stdout.write(f"$ confctl {shlex.join(arguments)} -> {done.returncode}\n{done.stdout}{done.stderr}\n")
         return done
 
     def _ready(self) -> bool:

@@ -16,7 +16,8 @@ from confd.services.brakes import Frozen
 from confd.services.context import Context
 from confd.services.meta import fresh_meta
 from confd.services.places import Place
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 from confd.services.wanted import Wanted
 from tests.support.hosts import HostStand
 from tests.support.stores import FailingStore

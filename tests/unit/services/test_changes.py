@@ -12,7 +12,8 @@ from confd.ports import Operation, Put
 from confd.services import bindings, changes, settings
 from confd.services.context import Context
 from confd.services.places import Place
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 from tests.support.stores import FailingStore
 
 DEV, WEB = Env("dev"), App("web")

@@ -12,7 +12,8 @@ from confd.ports import Put
 from confd.services import settings
 from confd.services.context import Context
 from confd.services.meta import ensure_meta, parse_meta
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 from confd.stores.memory import MemoryStore
 from tests.support.contexts import context_on
 from tests.support.stores import FailingStore

@@ -11,7 +11,8 @@ from confd.keys import App, Env, Host
 from confd.ports import Delete, Put
 from confd.services import bindings, delivery, settings
 from confd.services.context import Context
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 
 DEV, WEB = Env("dev"), App("web")
 HERE, ON_H1 = Scope(DEV, WEB), Scope(DEV, WEB, Host("h1"))

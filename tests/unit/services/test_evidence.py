@@ -13,7 +13,8 @@ from confd.ports import Put
 from confd.services import evidence, settings
 from confd.services.context import Context
 from confd.services.evidence import Asked
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 from tests.support.hosts import HostStand
 
 DEV, WEB = Env("dev"), App("web")

@@ -14,7 +14,8 @@ from confd.published import Told, status_text
 from confd.services import bindings, brakes, fleet, hosts, settings
 from confd.services.brakes import Frozen
 from confd.services.context import Context
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 from confd.services.wanted import Wanted
 from tests.support.hosts import FACTS, HostStand
 

@@ -10,7 +10,8 @@ from confd.ports import Area, Put
 from confd.services import brakes, hosts, settings
 from confd.services.brakes import Frozen
 from confd.services.context import Context
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 from confd.services.wanted import Wanted
 from tests.support.hosts import HostStand
 

@@ -13,7 +13,8 @@ from confd.services import bindings, settings
 from confd.services.context import Context
 from confd.services.places import Place, places_of, told_of
 from confd.services.reach import check_reach, reached
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 from tests.support.hosts import HostStand
 
 DEV, QA, DEFAULT = Env("dev"), Env("qa"), Env("_default")

@@ -17,7 +17,8 @@ from confd.services import changes, policies, settings
 from confd.services.context import Context
 from confd.services.meta import fresh_meta
 from confd.services.policies import At
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 from tests.support.hosts import FACTS
 from tests.support.stores import FailingStore
 

@@ -16,7 +16,8 @@ from confd.services.brakes import Frozen
 from confd.services.context import Context
 from confd.services.places import Place
 from confd.services.reach import check_reach, check_shrink, shrinks
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 from confd.services.wanted import Wanted
 from tests.support.hosts import HostStand
 

@@ -13,7 +13,8 @@ from confd.ports import Delete, Put
 from confd.services import bindings, changes, delivery, resume, settings
 from confd.services.context import Context
 from confd.services.meta import fresh_meta, read_meta
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 from confd.services.wanted import Wanted
 from confd.shrink import shows_all
 from tests.support.hosts import HostStand

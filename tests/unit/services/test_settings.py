@@ -26,7 +26,8 @@ from confd.model import Snapshot
 from confd.ports import Put
 from confd.services import changes, settings
 from confd.services.context import Context
-from confd.services.settings import Edit, Scope, Written
+from confd.services.scope import Scope
+from confd.services.settings import Edit, Written
 from tests.support.stores import FailingStore
 from tests.support.wait import until
 

@@ -11,7 +11,8 @@ from confd.keys import App, Env, Host
 from confd.ports import Area, Delete, Operation, Put
 from confd.services import changes, settings, staging
 from confd.services.context import Context
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 from tests.support.stores import FailingStore
 
 DEV, WEB = Env("dev"), App("web")

@@ -13,7 +13,8 @@ from confd.services import brakes, settings
 from confd.services.brakes import Frozen
 from confd.services.context import Context
 from confd.services.meta import FORMAT, fresh_meta, read_meta
-from confd.services.settings import Edit, Scope
+from confd.services.scope import Scope
+from confd.services.settings import Edit
 from confd.services.upgrade import upgrade
 from confd.services.wanted import Wanted
 from tests.support.stores import FailingStore
