@@ -6,15 +6,15 @@ us) is left out and told as a `Problem`; nothing is raised for data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from confd import jsontext
 from confd.errors import Malformed
 from confd.keys import App, Env, Host, Key, Layer, layers_of, parse_key, show
-from confd.model import Entry, Problem, Resolved, Setting, Snapshot, frozen
+from confd.model import EMPTY, Entry, Problem, Resolved, Setting, Snapshot, frozen
 from confd.policies import policies_of
 
-__all__ = ["NULL", "normal_text", "resolve"]
+__all__ = ["NULL", "keys_of", "normal_text", "resolve"]
 
 NULL = "null"
 """The text of a value that removes its key from the effective settings."""
@@ -22,13 +22,17 @@ NULL = "null"
 SECRET = "$secret"  # noqa: S105 - the member that marks a ciphertext
 
 
-def resolve(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) -> Resolved:
-    """The effective settings of an app in an env, on a host where one is given."""
+def resolve(
+    snapshot: Snapshot, env: Env, app: App, host: Host | None = None, only: Collection[Key] | None = None
+) -> Resolved:
+    """The effective settings of an app in an env, on a host where one is given; all of them, or `only` some."""
     layers = layers_of(env, app, host)
     stacks: dict[Key, list[Setting]] = {}
     problems: list[Problem] = []
     for layer in layers:
-        for setting in _settings(layer, snapshot.layers.get(layer, {}), problems):
+        entries = snapshot.layers.get(layer, EMPTY)
+        chosen = entries if only is None else {key: entries[key] for key in only if key in entries}
+        for setting in _settings(layer, chosen, problems):
             stacks.setdefault(setting.key, []).insert(0, setting)
     effective = {key: stacks[key][0] for key in sorted(stacks) if stacks[key][0].text != NULL}
     removed = {key: stacks[key][0] for key in sorted(stacks) if stacks[key][0].text == NULL}
@@ -45,6 +49,15 @@ def resolve(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) ->
         problems=tuple(problems),
         policies=policies_of(snapshot, env),
     )
+
+
+def keys_of(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) -> set[str]:
+    """The names of the effective settings alone, without a look at their values; those against the grammar too."""
+    found: set[str] = set()
+    for layer in layers_of(env, app, host):
+        for name, entry in snapshot.layers.get(layer, EMPTY).items():
+            (found.discard if entry.text.strip() == NULL else found.add)(name)
+    return found
 
 
 def _settings(layer: Layer, entries: Mapping[str, Entry], problems: list[Problem]) -> Iterable[Setting]:

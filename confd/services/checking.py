@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from confd import jsontext
+from confd.binding import binding_of
 from confd.errors import Invalid
-from confd.keys import Key, option_of
+from confd.keys import Key, is_run_option, option_of
 from confd.model import Observed, Problem, Snapshot
+from confd.narrow import touched_by
 from confd.options import against_host, differing, not_allowed
 from confd.services.context import Context
-from confd.services.places import Place, fresh_problems, rendered_at
+from confd.services.places import Place, fresh_problems, places_of, problems_at, rendered_at
 from confd.services.policing import check_policies
 from confd.services.reach import reached_hosts
 from confd.services.scope import Scope
@@ -19,15 +21,20 @@ __all__ = ["check"]
 
 
 def check(
-    context: Context, before: Snapshot, after: Snapshot, places: Sequence[Place], scope: Scope
+    context: Context, before: Snapshot, after: Snapshot, scope: Scope, keys: Collection[Key]
 ) -> Sequence[str]:
-    """Refuse what the write brings in; what was wrong before is not this writer's. Returns warnings."""
-    key = context.digest_key(before)
+    """Refuse what a write of these keys brings in; what was wrong before is not this writer's. Returns warnings."""
+    key, places = context.digest_key(before), places_of(after, scope.layer)
     for place in places:
-        was, now = rendered_at(before, place, key)[0], rendered_at(after, place, key)[0]
-        fresh = fresh_problems(was.problems, now.problems, (before, after), place)
+        only = touched_by(
+            after, (place.env, place.app, place.host), keys, binding_of(after, place.env, place.app)[0]
+        )
+        was, now = (problems_at(one, place, key, only) for one in (before, after))
+        fresh = fresh_problems(was, now, (before, after), place)
         if fresh:
             raise _refusal(fresh, place, scope)
+    if not any(is_run_option(one) for one in keys):
+        return ()
     check_policies(before, after, places, key, scope.host)
     return _host_problems(context, before, after, places, scope)
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from confd import jsontext
 from confd.binding import binding_of
 from confd.discovery import discovered
 from confd.errors import ConfdError
-from confd.keys import DEFAULT, App, Container, Env, Host, Layer
+from confd.keys import DEFAULT, App, Container, Env, Host, Key, Layer
 from confd.model import EMPTY, Binding, Observed, Problem, Rendered, Snapshot
 from confd.published import observed_of
 from confd.render import render
 from confd.resolve import resolve
 from confd.secret import DigestKey
 
-__all__ = ["Place", "Told", "found_at", "fresh_problems", "places_of", "rendered_at", "told_of"]
+__all__ = ["Place", "Told", "found_at", "fresh_problems", "places_of", "problems_at", "rendered_at", "told_of"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -116,6 +116,15 @@ def _parse(text: str) -> tuple[Any, Observed | None]:
         return status, observed_of(status.get("observed", {}))
     except ConfdError:
         return {}, None
+
+
+def problems_at(snapshot: Snapshot, place: Place, key: DigestKey, only: frozenset[Key] | None) -> Sequence[Problem]:
+    """What is wrong with a place's settings: all of them, or those that `confd.narrow` names."""
+    if only is None:
+        return rendered_at(snapshot, place, key)[0].problems
+    binding, _ = binding_of(snapshot, place.env, place.app)
+    resolved = discovered(resolve(snapshot, place.env, place.app, place.host, only), EMPTY, here=False)
+    return render(resolved, replace(binding, files=()), key).problems
 
 
 def rendered_at(

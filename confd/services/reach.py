@@ -10,7 +10,7 @@ from confd.errors import NeedsYes, Shrinks
 from confd.keys import DEFAULT, Host, Layer
 from confd.model import Observed, Snapshot
 from confd.published import block_of
-from confd.resolve import resolve
+from confd.resolve import keys_of
 from confd.services.context import Context
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
@@ -85,7 +85,7 @@ def shrinks(before: Snapshot, after: Snapshot, places: Iterable[Place]) -> list[
     for place in places:
         if DEFAULT in (place.env, place.app):  # shared by the apps and envs, and told for each of them
             continue
-        was, now = (set(resolve(one, place.env, place.app, place.host).settings) for one in (before, after))
+        was, now = (keys_of(one, place.env, place.app, place.host) for one in (before, after))
         if is_shrink(was, now):
             where = f"{place.app} in {place.env}" + (f" on {place.host}" if place.host else "")
             found.append(f"{where} loses {len(was - now)} of {len(was)} keys")

@@ -12,7 +12,7 @@ from confd.errors import Conflict, Malformed, NotFound, Refused, TooLarge
 from confd.jsontext import Value
 from confd.keys import Key, Layer, layers_of, matches, parse_key
 from confd.model import EMPTY, Change, Entry, Head, Setting, Snapshot, frozen
-from confd.resolve import normal_text, resolve
+from confd.resolve import NULL, normal_text, resolve
 from confd.secret import MASK
 from confd.services import changes
 from confd.services.checking import check
@@ -223,8 +223,10 @@ def _decide(
     edits = {one.key: one.after for one in differences}
     changes.check_size(edits)  # before the check, which takes long for what is too large
     after = _with(snapshot, layer, edits)
-    warnings = check(context, snapshot, after, places, scope)
-    reaches, gone = reached(context, after, places, layer), shrinks(snapshot, after, places)
+    warnings = check(context, snapshot, after, scope, [parse_key(one.key) for one in differences])
+    reaches = reached(context, after, places, layer)
+    takes = any(text in (None, NULL) for text in edits.values())
+    gone = shrinks(snapshot, after, places) if takes else []
     if wanted.dry_run:
         told = [f"{one}: that needs force (confctl: --force)" for one in gone if not wanted.force]
         return Written(head.number, snapshot.revision, differences, reaches, (*warnings, *told), after)

@@ -1,0 +1,89 @@
+"""Which settings a change of some keys can bring a problem into, so that a write need not look at all of them.
+
+Pure. A problem is of one key, of the keys that give one variable, of all run options, or of a file and the keys in
+it. A name for every key of a layer is made once for as long as the layer stays as it is.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from confd.errors import Malformed
+from confd.keys import App, Env, Host, Key, is_run_option, layers_of, parse_key
+from confd.model import EMPTY, Binding, Entry, Snapshot, VariablesRule
+from confd.render import selected, variable_name
+
+__all__ = ["touched_by"]
+
+LAYERS = 1024
+"""So many layers are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The keys of one layer by the variable that they give, its run options, and whether one refers to another."""
+
+    variables: Mapping[str, tuple[Key, ...]]
+    options: tuple[Key, ...]
+    refers: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """A layer's entries, which never change, told apart by which object they are."""
+
+    entries: Mapping[str, Entry]
+
+    def __hash__(self) -> int:
+        return id(self.entries)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held) and other.entries is self.entries
+
+
+def touched_by(
+    snapshot: Snapshot, place: tuple[Env, App, Host | None], keys: Collection[Key], binding: Binding
+) -> frozenset[Key] | None:
+    """The keys of a place whose problems a change of some keys can bring or take; None: those of all."""
+    if any(selected(key, file.include, file.exclude) for file in binding.files for key in keys):
+        return None
+    rule, found = binding.variables, set(keys)
+    named = {variable_name(key, rule) for key in keys if not is_run_option(key)}
+    for layer in layers_of(*place):
+        entries = snapshot.layers.get(layer)
+        if entries is None:
+            continue
+        names = _names_of(_Held(entries), rule.prefix, tuple(sorted(rule.rename.items())))
+        if names.refers:
+            return None
+        found.update(key for name in named for key in names.variables.get(name, ()))
+        if any(is_run_option(key) for key in keys):
+            found.update(names.options)
+    return frozenset(found)
+
+
+@functools.lru_cache(maxsize=LAYERS)
+def _names_of(held: _Held, prefix: str, rename: tuple[tuple[str, str], ...]) -> _Names:
+    rule = VariablesRule(prefix=prefix, rename=dict(rename))
+    variables: dict[str, tuple[Key, ...]] = {}
+    options: list[Key] = []
+    refers = False
+    for name, entry in held.entries.items():
+        refers = refers or "${" in entry.text
+        try:
+            key = _parsed(name)
+        except Malformed:
+            continue
+        if is_run_option(key):
+            options.append(key)
+        else:
+            variable = variable_name(key, rule)
+            variables[variable] = (*variables.get(variable, ()), key)
+    return _Names(variables or EMPTY, tuple(options), refers)
+
+
+@functools.lru_cache(maxsize=65536)
+def _parsed(name: str) -> Key:
+    return parse_key(name)

@@ -1,0 +1,98 @@
+"""Which settings a change of some keys can touch: a look at those alone sees what a look at all would see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from confd.keys import App, Env, Key, Layer
+from confd.model import EMPTY, Binding, BindingFile, Entry, Problem, Snapshot, VariablesRule
+from confd.narrow import touched_by
+from confd.render import render
+from confd.resolve import keys_of, resolve
+from confd.secret import DigestKey
+
+KEY = DigestKey(b"k" * 32)
+PROD, WEB = Env("prod"), App("web")
+OWN, BELOW = Layer(PROD, WEB), Layer(PROD, App("_default"))
+PLACE = (PROD, WEB, None)
+
+
+def snapshot(own: Mapping[str, str], below: Mapping[str, str] = EMPTY) -> Snapshot:
+    layers = {
+        layer: {key: Entry(key, text, 5) for key, text in entries.items()}
+        for layer, entries in ((OWN, own), (BELOW, below))
+        if entries
+    }
+    return Snapshot(7, layers)
+
+
+@pytest.mark.parametrize(
+    ("changed", "touched"),
+    [
+        ("a/b", {"a/b", "a-b", "A_B"}),
+        ("lonely", {"lonely"}),
+        ("new", {"new"}),
+        ("run/memory", {"run/memory", "run/cpus"}),
+    ],
+)
+def test_what_gives_the_same_variable_and_all_run_options_are_touched(changed: str, touched: set[str]) -> None:
+    stored = {"a-b": "1", "A_B": "2", "lonely": "3", "run/cpus": "1", "bad name": "1"}
+    assert touched_by(snapshot({"a/b": "1"}, stored), PLACE, [Key(changed)], Binding()) == touched
+
+
+def test_a_renamed_key_stands_with_those_of_its_new_name() -> None:
+    rule = VariablesRule(prefix="P_", rename={"db/url": "P_X"})
+    found = touched_by(snapshot({"db/url": "1", "X": "2"}), PLACE, [Key("X")], Binding(variables=rule))
+    assert found == {"X", "db/url"}
+
+
+def test_all_are_touched_where_a_file_has_the_key_and_where_one_refers_to_another() -> None:
+    file = BindingFile(path="/etc/a", format="json", include=("web/**",))
+    stored = snapshot({"web/a": "1", "b": "2"})
+    assert touched_by(stored, PLACE, [Key("web/a")], Binding(files=(file,))) is None
+    assert touched_by(stored, PLACE, [Key("b")], Binding(files=(file,))) == {"b"}
+    assert touched_by(snapshot({"a": '"${@db:address}"', "b": "2"}), PLACE, [Key("b")], Binding()) is None
+
+
+NAMES = st.sampled_from(
+    ["a/b", "a-b", "A_B", "a", "A", "1a", "PATH", "run/memory", "run/cpus", "run/memory-swap", "run/none"]
+)
+TEXTS = st.sampled_from(['"x"', "1", "null", '"64m"', "{}", '"\\u0000"', "not json", '"a${@b"', '"-1"'])
+SETTINGS = st.dictionaries(NAMES, TEXTS, max_size=6)
+BINDINGS = st.sampled_from(
+    [
+        Binding(),
+        Binding(variables=VariablesRule(prefix="A")),
+        Binding(variables=VariablesRule(rename={"a/b": "a", "a": "PATH"})),
+        Binding(files=(BindingFile(path="/etc/a", format="env", include=("a*",)),)),
+    ]
+)
+
+
+@given(SETTINGS, SETTINGS, SETTINGS, BINDINGS)
+def test_what_a_write_brings_in_is_the_same_by_the_touched_keys_and_by_all(
+    own: dict[str, str], below: dict[str, str], edits: dict[str, str], binding: Binding
+) -> None:
+    before, after = snapshot(own, below), snapshot({**own, **edits}, below)
+    only = touched_by(after, PLACE, [Key(key) for key in edits], binding)
+
+    def problems(of: Snapshot, narrowed: bool) -> list[Problem]:
+        resolved = resolve(of, *PLACE, only if narrowed else None)
+        least = replace(binding, files=()) if narrowed and only is not None else binding
+        return list(render(resolved, least, KEY).problems)
+
+    def fresh(narrowed: bool) -> set[Problem]:
+        known = problems(before, narrowed)
+        return {one for one in problems(after, narrowed) if one not in known}
+
+    assert fresh(narrowed=True) == fresh(narrowed=False)
+
+
+def test_the_effective_keys_without_their_values() -> None:
+    stored = snapshot({"a": "1", "b": " null", "c": "null"}, {"b": "1", "c": "2", "d": "3"})
+    assert keys_of(stored, PROD, WEB) == {"a", "d"} == set(resolve(stored, PROD, WEB).settings)
