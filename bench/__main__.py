@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from bench import agent, commands, crowds, delivery, planning, safety, swapping
+from bench import agent, commands, crowds, delivery, governing, planning, safety, swapping
 from bench.rig import ROOT, Rig, rig
 from bench.rows import Row, table, write
 
@@ -23,6 +23,9 @@ MEASURES: Mapping[str, Callable[[Rig], list[Row]]] = {
     "freezes": safety.freezes,
     "agent": agent.many_apps,
     "plans": planning.plans,
+    "writes": governing.writes,
+    "imports": governing.imports,
+    "resolves": governing.resolves,
     "crowd": crowds.crowd,
 }
 
