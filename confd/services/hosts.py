@@ -22,12 +22,17 @@ _ABOUT = ("env", "engine_version", "engine_away_since", "api_version", "cpus", "
 
 
 def hosts(snapshot: Snapshot) -> dict[str, Any]:
-    """Every host that ever had an agent, alive or lost; `held`: why its agent does nothing by itself."""
+    """Every host that ever had an agent, alive or lost; `held`: why its agent does nothing by itself.
+
+    One whose agent has just claimed its name, and told nothing of it yet, comes with what it tells.
+    """
     found, envs = [], dict[Host, set[Any]]()
     for told in told_of(snapshot):
         envs.setdefault(told.host, set()).add(told.status.get("env"))
     for host, state in sorted(snapshot.hosts.items()):
         about = about_of(state)
+        if not about and not state.status:
+            continue
         found.append(
             {
                 "host": host,

@@ -22,6 +22,11 @@ OWN, BELOW = Layer(PROD, WEB), Layer(PROD, App("_default"))
 PLACE = (PROD, WEB, None)
 
 
+def touched(stored: Snapshot, changed: str, binding: Binding = Binding()) -> set[str] | None:
+    found = touched_by(stored, PLACE, [Key(changed)], binding)
+    return None if found is None else {str(key) for key in found}
+
+
 def snapshot(own: Mapping[str, str], below: Mapping[str, str] = EMPTY) -> Snapshot:
     layers = {
         layer: {key: Entry(key, text, 5) for key, text in entries.items()}
@@ -32,7 +37,7 @@ def snapshot(own: Mapping[str, str], below: Mapping[str, str] = EMPTY) -> Snapsh
 
 
 @pytest.mark.parametrize(
-    ("changed", "touched"),
+    ("changed", "expected"),
     [
         ("a/b", {"a/b", "a-b", "A_B"}),
         ("lonely", {"lonely"}),
@@ -40,23 +45,23 @@ def snapshot(own: Mapping[str, str], below: Mapping[str, str] = EMPTY) -> Snapsh
         ("run/memory", {"run/memory", "run/cpus"}),
     ],
 )
-def test_what_gives_the_same_variable_and_all_run_options_are_touched(changed: str, touched: set[str]) -> None:
+def test_what_gives_the_same_variable_and_all_run_options_are_touched(changed: str, expected: set[str]) -> None:
     stored = {"a-b": "1", "A_B": "2", "lonely": "3", "run/cpus": "1", "bad name": "1"}
-    assert touched_by(snapshot({"a/b": "1"}, stored), PLACE, [Key(changed)], Binding()) == touched
+    assert touched(snapshot({"a/b": "1"}, stored), changed) == expected
 
 
 def test_a_renamed_key_stands_with_those_of_its_new_name() -> None:
     rule = VariablesRule(prefix="P_", rename={"db/url": "P_X"})
-    found = touched_by(snapshot({"db/url": "1", "X": "2"}), PLACE, [Key("X")], Binding(variables=rule))
-    assert found == {"X", "db/url"}
+    stored = snapshot({"db/url": "1", "X": "2"})
+    assert touched(stored, "X", Binding(variables=rule)) == {"X", "db/url"}
 
 
 def test_all_are_touched_where_a_file_has_the_key_and_where_one_refers_to_another() -> None:
     file = BindingFile(path="/etc/a", format="json", include=("web/**",))
     stored = snapshot({"web/a": "1", "b": "2"})
-    assert touched_by(stored, PLACE, [Key("web/a")], Binding(files=(file,))) is None
-    assert touched_by(stored, PLACE, [Key("b")], Binding(files=(file,))) == {"b"}
-    assert touched_by(snapshot({"a": '"${@db:address}"', "b": "2"}), PLACE, [Key("b")], Binding()) is None
+    assert touched(stored, "web/a", Binding(files=(file,))) is None
+    assert touched(stored, "b", Binding(files=(file,))) == {"b"}
+    assert touched(snapshot({"a": '"${@db:address}"', "b": "2"}), "b") is None
 
 
 NAMES = st.sampled_from(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from confd.errors import NeedsYes, NotFound, Refused
 from confd.keys import App, Container, Env, Host, Keyspace, Layer
+from confd.model import HostState, Snapshot
 from confd.ports import Area, Put
 from confd.services import brakes, hosts, settings
 from confd.services.brakes import Frozen
@@ -70,3 +73,12 @@ def test_a_host_whose_agent_is_alive_is_not_forgotten(context: Context) -> None:
         hosts.forget(context, H1, dry_run=False, yes=True)
     with pytest.raises(NotFound, match="confctl hosts"):
         hosts.forget(context, Host("h9"), dry_run=False, yes=True)
+
+
+def test_a_host_is_listed_once_its_agent_has_told_of_it() -> None:
+    """Between the claim and that there is nothing to show, and who waits for the host would go on too early."""
+    alive = HostState(alive="{}")
+    assert hosts.hosts(Snapshot(1, hosts={Host("h1"): alive}))["hosts"] == []
+    told = replace(alive, about='{"env": "dev"}')
+    (one,) = hosts.hosts(Snapshot(1, hosts={Host("h1"): told}))["hosts"]
+    assert (one["alive"], one["env"]) == (True, "dev")
