@@ -20,9 +20,10 @@ KEY = DigestKey(b"k" * 32)
 PROD, WEB = Env("prod"), App("web")
 OWN, BELOW = Layer(PROD, WEB), Layer(PROD, App("_default"))
 PLACE = (PROD, WEB, None)
+PLAIN = Binding()
 
 
-def touched(stored: Snapshot, changed: str, binding: Binding = Binding()) -> set[str] | None:
+def touched(stored: Snapshot, changed: str, binding: Binding = PLAIN) -> set[str] | None:
     found = touched_by(stored, PLACE, [Key(changed)], binding)
     return None if found is None else {str(key) for key in found}
 
