@@ -51,6 +51,12 @@ def test_what_gives_the_same_variable_and_all_run_options_are_touched(changed: s
     assert touched(snapshot({"a/b": "1"}, stored), changed) == expected
 
 
+def test_a_layer_that_stays_as_it_is_is_looked_at_once() -> None:
+    stored = snapshot({"a/b": "1"})
+    assert touched(stored, "A_B") == touched(stored, "A_B") == {"A_B", "a/b"}
+    assert touched(snapshot({"a/b": "1", "a-b": "2"}), "A_B") == {"A_B", "a/b", "a-b"}
+
+
 def test_a_renamed_key_stands_with_those_of_its_new_name() -> None:
     rule = VariablesRule(prefix="P_", rename={"db/url": "P_X"})
     stored = snapshot({"db/url": "1", "X": "2"})
