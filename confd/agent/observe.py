@@ -16,6 +16,7 @@ from confd.agent.base import image_name
 from confd.agent.locate import locate
 from confd.entries import LedgerEntry
 from confd.firststart import variables_of
+from confd.keyring import Keyring
 from confd.keys import App, Container, Env
 from confd.model import EMPTY, REACHES, Applied, Observed, Reach, RenderedFile, frozen
 from confd.options import observed_options, told_in
@@ -40,11 +41,12 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one pass looks with: the cluster's key, the labels, and the host's facts."""
+    """What one pass looks with: the cluster's key, the labels, the host's facts, and the keys that open secrets."""
 
     digest_key: DigestKey
     labels: Labels = field(default_factory=Labels)
     facts: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    ring: Keyring = field(default_factory=Keyring)
 
 
 def labels_of(inspect: Inspect) -> Mapping[str, str]:

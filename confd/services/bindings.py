@@ -57,8 +57,8 @@ def preview(context: Context, scope: Scope, document: Value) -> dict[str, Any]:
     """
     seen = context.fresh()
     after = put(context, scope, document, Edit(dry_run=True)).after
-    key = context.digest_key(seen)
-    was, now = (rendered_at(one, scope.place, key)[0] for one in (seen, after))
+    sight = context.sight(seen)
+    was, now = (rendered_at(one, scope.place, sight)[0] for one in (seen, after))
     before = {file.path: masked(file.content, file.secrets) for file in was.files}
     told = [one.observed for one in told_of(after, [(scope.env, scope.app)]) if one.observed is not None]
     files = [
@@ -123,7 +123,7 @@ def _decide(context: Context, snapshot: Snapshot, scope: Scope, text: str | None
 
 def _check(context: Context, before: Snapshot, after: Snapshot, at: tuple[App, list[Place]]) -> None:
     app, places = at
-    key = context.digest_key(before)
+    sight = context.sight(before)
     for env in {place.env for place in places}:
         cycle = cycle_at(after, env, app)
         if cycle:
@@ -132,8 +132,8 @@ def _check(context: Context, before: Snapshot, after: Snapshot, at: tuple[App, l
                 f"depends_on: {way} goes round in a circle (in {env}); leave one of them out", pointer="/depends_on"
             )
     for place in places:
-        was, old = rendered_at(before, place, key)
-        now, new = rendered_at(after, place, key)
+        was, old = rendered_at(before, place, sight)
+        now, new = rendered_at(after, place, sight)
         known = [*was.problems, *binding_problems(old, was)]
         fresh = fresh_problems(known, (*now.problems, *binding_problems(new, now)), (before, after), place)
         if fresh:

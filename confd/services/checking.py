@@ -24,18 +24,18 @@ def check(
     context: Context, before: Snapshot, after: Snapshot, scope: Scope, keys: Collection[Key]
 ) -> Sequence[str]:
     """Refuse what a write of these keys brings in; what was wrong before is not this writer's. Returns warnings."""
-    key, places = context.digest_key(before), places_of(after, scope.layer)
+    sight, places = context.sight(before), places_of(after, scope.layer)
     for place in places:
         only = touched_by(
             after, (place.env, place.app, place.host), keys, binding_of(after, place.env, place.app)[0]
         )
-        was, now = (problems_at(one, place, key, only) for one in (before, after))
+        was, now = (problems_at(one, place, sight, only) for one in (before, after))
         fresh = fresh_problems(was, now, (before, after), place)
         if fresh:
             raise _refusal(fresh, place, scope)
     if not any(is_run_option(one) for one in keys):
         return ()
-    check_policies(before, after, places, key, scope.host)
+    check_policies(before, after, places, sight, scope.host)
     return _host_problems(context, before, after, places, scope)
 
 
@@ -53,11 +53,11 @@ def _host_problems(
 
     Each host is asked about what it is due itself.
     """
-    key = context.digest_key(before)
+    sight = context.sight(before)
     warnings: list[str] = []
     fine = False
     for place, observed in reached_hosts(after, places, scope.host).items():
-        was, now = (rendered_at(snapshot, place, key)[0].options for snapshot in (before, after))
+        was, now = (rendered_at(snapshot, place, sight)[0].options for snapshot in (before, after))
         changed = {option for option, text in now.items() if was.get(option) != text}
         problems = [problem for problem in _refused(now, observed) if option_of(Key(problem.keys[0])) in changed]
         fine = fine or not problems

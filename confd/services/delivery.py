@@ -27,9 +27,9 @@ def config(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]
 
     `allow_shrink`: changes have left what there is, so that fewer keys than before are meant.
     """
-    key = context.digest_key(snapshot)
+    sight = context.sight(snapshot)
     found = found_at(snapshot, scope.place)
-    rendered, binding = rendered_at(snapshot, scope.place, key, found, here=True)
+    rendered, binding = rendered_at(snapshot, scope.place, sight, found, here=True)
     changes = {
         str(layer): head.number
         for layer, head in snapshot.heads.items()
@@ -47,7 +47,7 @@ def config(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]
     }
     return {
         "revision": snapshot.revision,
-        "digest": key.digest("config", jsontext.dump(shown)),
+        "digest": sight.digest_key.digest("config", jsontext.dump(shown)),
         "changes": changes,
         **shown,
         "on_change": [asdict(rule) for rule in binding.on_change],

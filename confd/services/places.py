@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from confd import jsontext
 from confd.binding import binding_of
 from confd.discovery import discovered
 from confd.errors import ConfdError
+from confd.keyfile import KeyFile
 from confd.keys import DEFAULT, App, Container, Env, Host, Key, Layer
-from confd.model import EMPTY, Binding, Observed, Problem, Rendered, Snapshot
+from confd.model import EMPTY, Binding, Observed, Problem, Rendered, Resolved, Snapshot
 from confd.published import observed_of
 from confd.render import render
 from confd.resolve import resolve
 from confd.secret import DigestKey
+from confd.services.meta import keyring_of
+from confd.unsealing import unsealed, withheld
 
-__all__ = ["Place", "Told", "found_at", "fresh_problems", "places_of", "problems_at", "rendered_at", "told_of"]
+__all__ = [
+    "Place",
+    "Sight",
+    "Told",
+    "found_at",
+    "fresh_problems",
+    "places_of",
+    "problems_at",
+    "rendered_at",
+    "told_of",
+]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,6 +41,14 @@ class Place:
     env: Env
     app: App
     host: Host | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a place is seen with: the key of all digests, and those that open secrets."""
+
+    digest_key: DigestKey
+    keys: KeyFile = field(default_factory=KeyFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +139,16 @@ def _parse(text: str) -> tuple[Any, Observed | None]:
         return {}, None
 
 
-def problems_at(snapshot: Snapshot, place: Place, key: DigestKey, only: frozenset[Key] | None) -> Sequence[Problem]:
-    """What is wrong with a place's settings: all of them, or those that `confd.narrow` names."""
-    if only is None:
-        return rendered_at(snapshot, place, key)[0].problems
+def problems_at(snapshot: Snapshot, place: Place, sight: Sight, only: frozenset[Key] | None) -> Sequence[Problem]:
+    """What is wrong with a place's settings: with all of them, or with those that `confd.narrow` names."""
     binding, _ = binding_of(snapshot, place.env, place.app)
-    resolved = discovered(resolve(snapshot, place.env, place.app, place.host, only), EMPTY, here=False)
-    return render(resolved, replace(binding, files=()), key).problems
+    resolved = resolve(snapshot, place.env, place.app, place.host, only)
+    least = binding if only is None else replace(binding, files=())
+    return _rendered(snapshot, resolved, least, sight).problems
 
 
 def rendered_at(
-    snapshot: Snapshot, place: Place, key: DigestKey, found: Mapping[str, str] = EMPTY, *, here: bool = False
+    snapshot: Snapshot, place: Place, sight: Sight, found: Mapping[str, str] = EMPTY, *, here: bool = False
 ) -> tuple[Rendered, Binding]:
     """What a place's containers are due, and by which binding.
 
@@ -136,8 +156,19 @@ def rendered_at(
     (`confd.discovery`).
     """
     binding, _ = binding_of(snapshot, place.env, place.app)
-    resolved = discovered(resolve(snapshot, place.env, place.app, place.host), found, here=here)
-    return render(resolved, binding, key), binding
+    resolved = resolve(snapshot, place.env, place.app, place.host)
+    return _rendered(snapshot, resolved, binding, sight, (found, here)), binding
+
+
+def _rendered(
+    snapshot: Snapshot,
+    resolved: Resolved,
+    binding: Binding,
+    sight: Sight,
+    found: tuple[Mapping[str, str], bool] = (EMPTY, False),
+) -> Rendered:
+    opened = withheld(unsealed(resolved, keyring_of(snapshot.meta, sight.keys)), binding)
+    return render(discovered(opened, found[0], here=found[1]), binding, sight.digest_key)
 
 
 def found_at(snapshot: Snapshot, place: Place) -> Mapping[str, str]:
