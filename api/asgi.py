@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,6 +24,7 @@ from confd.api.web import etag_of
 from confd.binding import seconds
 from confd.errors import ConfdError, Invalid, Malformed
 from confd.formats import FORMATS
+from confd.keyring import written_at
 from confd.keys import DEFAULT, App, Env, Layer, layers_of, parse_app, parse_env, parse_host
 from confd.model import Snapshot
 from confd.services import delivery
@@ -94,10 +95,10 @@ class _Pulse:
 
 
 class _Application:
-    def __init__(self, context: Context, tokens: Mapping[str, str]) -> None:
+    def __init__(self, context: Context, tokens: Mapping[str, str], revealers: Collection[str]) -> None:
         self._context = context
         self._tokens = tokens
-        rest = create_app(context, tokens)
+        rest = create_app(context, tokens, revealers)
         self._requests = requests_of(rest)
         self._rest = WSGIMiddleware(_whole(rest), workers=WORKERS)
         self._pulse = _Pulse()
@@ -209,9 +210,9 @@ NATIVE: Mapping[tuple[str, str], Callable[..., Any]] = {("GET", CONFIG): _Applic
 """The routes that Flask does not see."""
 
 
-def application(context: Context, tokens: Mapping[str, str]) -> Any:
-    """The whole API. `tokens`: token -> name. Made after any fork."""
-    return _Application(context, tokens)
+def application(context: Context, tokens: Mapping[str, str], revealers: Collection[str] = ()) -> Any:
+    """The whole API. `tokens`: token -> name; `revealers`: the names that may see secrets. Made after any fork."""
+    return _Application(context, tokens, revealers)
 
 
 def _last_edit(snapshot: Snapshot, scope: Scope) -> int:
@@ -220,7 +221,7 @@ def _last_edit(snapshot: Snapshot, scope: Scope) -> int:
     for layer in layers_of(scope.env, scope.app, scope.host):
         head = snapshot.heads.get(layer)
         revisions += [head.revision] if head else []
-        revisions += [entry.mod_revision for entry in snapshot.layers.get(layer, {}).values()]
+        revisions += [written_at(entry) for entry in snapshot.layers.get(layer, {}).values()]
     found = (snapshot.bindings.get((env, scope.app)) for env in (scope.env, parse_env(DEFAULT)))
     return max([*revisions, *(entry.mod_revision for entry in found if entry is not None)])
 
