@@ -15,10 +15,13 @@ from confd.keys import DEFAULT, App, Container, Env, Host, Layer
 from confd.model import EMPTY, Binding, Observed, Problem, Rendered, Snapshot
 from confd.published import observed_of
 from confd.render import render
-from confd.resolve import resolve
+from confd.references import MISSING, effective
 from confd.secret import DigestKey
 
 __all__ = ["Place", "Told", "found_at", "fresh_problems", "places_of", "rendered_at", "told_of"]
+
+FILLED = ("template", MISSING)
+"""The problems of what refers to a key that is not there."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,12 +82,13 @@ def fresh_problems(
 ) -> list[Problem]:
     """What a write brings in, from the first of the snapshots to the second.
 
-    A template is filled only where the app is: an env that only has what all envs share need not have its keys.
+    Templates and references are filled only where the app is: an env that only has what all envs share need not have
+    their keys.
     """
     before, after = snapshots
-    known = [problem for problem in was if problem.code != "template" or _is_at(before, place)]
+    known = [problem for problem in was if problem.code not in FILLED or _is_at(before, place)]
     fresh = [problem for problem in now if problem not in known]
-    return [problem for problem in fresh if problem.code != "template" or _is_at(after, place)]
+    return [problem for problem in fresh if problem.code not in FILLED or _is_at(after, place)]
 
 
 def _is_at(snapshot: Snapshot, place: Place) -> bool:
@@ -127,7 +131,7 @@ def rendered_at(
     (`confd.discovery`).
     """
     binding, _ = binding_of(snapshot, place.env, place.app)
-    resolved = discovered(resolve(snapshot, place.env, place.app, place.host), found, here=here)
+    resolved = discovered(effective(snapshot, place.env, place.app, place.host), found, here=here)
     return render(resolved, binding, key), binding
 
 
