@@ -25,10 +25,12 @@ __all__ = [
     "MAX_TEXT_BYTES",
     "MISSING",
     "Link",
+    "Stamps",
     "effective",
     "linked_layers",
     "links_at",
     "links_in",
+    "mentioned_in",
     "plain_text",
     "referred",
     "settings_by",
@@ -112,6 +114,12 @@ def _pieces(text: str, app: App, *, unescape: bool = False) -> Iterator[Piece]:
     yield text[at:]
 
 
+def mentioned_in(text: str) -> Iterator[tuple[str, str]]:
+    """What a value's text may refer to: the app (empty: its own) and the key; for a quick look at many."""
+    if "${" in text:
+        yield from ((found["app"] or "", found["key"]) for found in _TOKEN.finditer(text) if found["key"])
+
+
 def _link(found: re.Match[str], app: App) -> Piece | None:
     """What a match stands for; empty for an escape, None where it is no reference after all."""
     if found["escape"]:
@@ -161,7 +169,7 @@ def referred(resolved: Resolved, lookup: Lookup) -> Resolved:
     work = _Work(resolved, lookup)
     settings: dict[Key, Setting] = {}
     problems = list(resolved.problems)
-    for key, setting in resolved.settings.items():
+    for key in resolved.settings:
         try:
             settings[key] = work.setting(Link(resolved.app, key), ())
         except _Broken as broken:
@@ -185,7 +193,7 @@ class _Broken(Exception):
 
 
 class _Work:
-    """Resolves each setting once, so that what many refer to costs once. What fails, fails for each by its own way."""
+    """Resolves each setting once; what fails, fails for each that comes to it by its own way."""
 
     def __init__(self, resolved: Resolved, lookup: Lookup) -> None:
         self._lookup = lookup
@@ -334,9 +342,9 @@ Stamps = Mapping[Link, tuple[int, ...]]
 
 
 def stamps(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) -> Stamps:
-    """What an app's settings come to in other apps, and when each layer's entry of it was written (0: there is none).
+    """What an app's settings come to in other apps, and when each layer's entry of it was written.
 
-    Equal stamps: nothing that they refer to there was changed.
+    0: there is none. Equal stamps: nothing that they refer to there was changed.
     """
     links = [link for link in links_at(snapshot, env, app, host) if link.app != app]
     return {link: tuple(_written_at(snapshot, env, link, host)) for link in links}

@@ -165,8 +165,15 @@ def _show_explanation(key: str, document: Mapping[str, Any]) -> None:
     if isinstance(winner, Mapping):
         click.echo(f"{key} = {value_text(winner.get('value'))}")
         click.echo(f"  from      {cell(winner.get('layer'))} (change {cell(winner.get('change'))})")
+        if winner.get("value") != document.get("value") is not None:
+            click.echo(f"  is due    {value_text(document['value'])}")
     else:
         click.echo(f"{key} is not set in any layer")
+    for link in document.get("refers_to", []):
+        where = "not set" if link.get("layer") is None else f"{cell(link['layer'])} = {value_text(link['value'])}"
+        click.echo(f"  refers to {cell(link['app'])}:{cell(link['key'])}: {where}")
+    for link in document.get("referred_by", []):
+        click.echo(f"  read by   {cell(link['app'])}:{cell(link['key'])}")
     for one in document.get("on_hosts", []):
         click.echo(f"  but on    {cell(one['host'])}: {cell(one['layer'])} = {value_text(one.get('value'))}")
     for hidden in document.get("hidden", []):

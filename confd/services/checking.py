@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from confd import jsontext
 from confd.errors import Invalid
-from confd.keys import Key, option_of
+from confd.keys import DEFAULT, Key, option_of
 from confd.model import Observed, Problem, Snapshot
 from confd.options import against_host, differing, not_allowed
 from confd.services.context import Context
@@ -35,8 +35,10 @@ def check(
 def _refusal(problems: Sequence[Problem], place: Place, scope: Scope) -> Invalid:
     where = "" if place == scope.place else f" (in {place.env}/{place.app})"
     more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
-    pointer = jsontext.pointer("set", problems[0].keys[0]) if problems[0].keys else None
-    return Invalid(f"{problems[0].detail}{where}{more}", pointer=pointer)
+    mine = scope.app in (DEFAULT, place.app)
+    pointer = jsontext.pointer("set", problems[0].keys[0]) if problems[0].keys and mine else None
+    others = "" if mine else "another app refers to this: "
+    return Invalid(f"{others}{problems[0].detail}{where}{more}", pointer=pointer)
 
 
 def _host_problems(

@@ -1,59 +1,60 @@
-"""Who else a write reaches: the apps whose settings refer to what is written, and the hosts that differ for them. Pure."""
+"""Whom a write reaches by way of references: apps whose settings come to what is written, on which hosts. Pure.
+
+Whether a host has an effective set of its own is told by its layers, of any app that is referred to.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
-from confd.keys import DEFAULT, App, Env, Host, Layer
+from confd.keys import DEFAULT, Layer
 from confd.model import Snapshot
-from confd.references import links_at, mentions
-from confd.services.places import Place, apps_by_env, places_of
+from confd.references import Link, links_at, mentioned_in
+from confd.services.places import Place, known_in, places_of
 
 __all__ = ["dependents_of", "reached_places"]
 
 
 def reached_places(before: Snapshot, after: Snapshot, layer: Layer, keys: Collection[str]) -> list[Place]:
-    """Every effective set that a change of these keys of the layer has a part in, by way of references too."""
+    """Every effective set that a change of these keys of the layer has a part in."""
     places = {*places_of(before, layer), *dependents_of(before, layer, keys)}
-    if _have_references(after, [layer.env]):
-        places |= {other for place in places for other in _elsewhere(after, place)}
+    if any(one.host is not None for one in after.layers) and any(_mentions(after, layer)):
+        places |= {hosted for place in places for hosted, _ in _with_links(after, place)}
     return sorted(places, key=lambda place: (place.env, place.app, place.host or ""))
 
 
 def dependents_of(snapshot: Snapshot, layer: Layer, keys: Collection[str]) -> set[Place]:
-    """The effective sets of other apps whose references come to one of these keys, where the layer has a part in it.
-
-    With a host where only the layer of that host does so.
-    """
-    if not any(_hits(one, layer, keys) for one in _mentioned(snapshot, [layer.env])):
+    """The effective sets of other apps that come to one of these keys where the layer has a part in it."""
+    if not any(key in keys and (not app or _covers(layer, app)) for app, key in _mentions(snapshot, layer)):
         return set()
-    found: set[Place] = set()
-    for env, apps in apps_by_env(snapshot).items():
-        if layer.env not in (DEFAULT, env):
-            continue
-        for app in apps:
-            at = Place(env, app, layer.host)
-            if layer.app not in (DEFAULT, app):
-                found |= {one for one in (at, *_own_hosts(snapshot, at)) if _comes_to(snapshot, one, layer, keys)}
-    whole = {(place.env, place.app) for place in found if place.host is None}
-    return {place for place in found if place.host is None or (place.env, place.app) not in whole} | found
+    envs = [(env, app) for env, app in known_in(snapshot) if layer.env in (DEFAULT, env)]
+    return {
+        place
+        for env, app in envs
+        if not _covers(layer, app)
+        for place, links in _with_links(snapshot, Place(env, app, layer.host))
+        if any(_covers(layer, link.app) and link.key in keys for link in links)
+    }
 
 
-def _comes_to(snapshot: Snapshot, place: Place, layer: Layer, keys: Collection[str]) -> bool:
-    links = links_at(snapshot, place.env, place.app, place.host)
-    return any(layer.app in (DEFAULT, link.app) and link.key in keys for link in links)
+def _covers(layer: Layer, app: str) -> bool:
+    return layer.app in (DEFAULT, app)
 
 
-def _hits(mention: tuple[str, str], layer: Layer, keys: Collection[str]) -> bool:
-    app, key = mention
-    return key in keys and (not app or layer.app in (DEFAULT, app))
-
-
-def _mentioned(snapshot: Snapshot, envs: Iterable[Env]) -> Iterator[tuple[str, str]]:
-    """What texts of these envs (`_default`: of all) refer to, by app (empty: their own) and key."""
-    wanted = {DEFAULT, *envs}
-    for layer, entries in snapshot.layers.items():
-        if layer.env in wanted or wanted == {DEFAULT}:
+def _mentions(snapshot: Snapshot, layer: Layer) -> Iterator[tuple[str, str]]:
+    """What is referred to in the envs in which the layer has a part, by app (empty: its own) and key."""
+    for other, entries in snapshot.layers.items():
+        if DEFAULT in (layer.env, other.env) or other.env == layer.env:
             for entry in entries.values():
-                if "${" in entry.text:
-                    yield from mentions(entry.text)
+                yield from mentioned_in(entry.text)
+
+
+def _with_links(snapshot: Snapshot, place: Place) -> Iterator[tuple[Place, list[Link]]]:
+    """The place, and the same on each host that has settings of its own for it; with all that each comes to."""
+    links = links_at(snapshot, place.env, place.app, place.host)
+    yield place, links
+    if place.host is None:
+        apps = {place.app, *(link.app for link in links)}
+        hosts = {one.host for one in snapshot.layers if one.host and one.env == place.env and one.app in apps}
+        for host in sorted(hosts):
+            yield Place(place.env, place.app, host), links_at(snapshot, place.env, place.app, host)

@@ -14,11 +14,11 @@ from confd.errors import ConfdError
 from confd.keys import DEFAULT, App, Container, Env, Host, Layer
 from confd.model import EMPTY, Binding, Observed, Problem, Rendered, Snapshot
 from confd.published import observed_of
-from confd.render import render
 from confd.references import MISSING, effective
+from confd.render import render
 from confd.secret import DigestKey
 
-__all__ = ["Place", "Told", "found_at", "fresh_problems", "places_of", "rendered_at", "told_of"]
+__all__ = ["Place", "Told", "found_at", "fresh_problems", "known_in", "places_of", "rendered_at", "told_of"]
 
 FILLED = ("template", MISSING)
 """The problems of what refers to a key that is not there."""
@@ -48,7 +48,7 @@ def places_of(snapshot: Snapshot, layer: Layer) -> list[Place]:
     """Every effective set that the layer has a part in."""
     if layer.host is not None:
         return [Place(layer.env, layer.app, layer.host)]
-    known = _known(snapshot)
+    known = known_in(snapshot)
     known.add((layer.env, layer.app))
     pairs = sorted(pair for pair in known if _covers(layer, *pair))
     own = {(at.env, at.app, at.host) for at in snapshot.layers if at.host is not None}
@@ -60,7 +60,8 @@ def _covers(layer: Layer, env: Env, app: App) -> bool:
     return layer.env in (DEFAULT, env) and layer.app in (DEFAULT, app)
 
 
-def _known(snapshot: Snapshot) -> set[tuple[Env, App]]:
+def known_in(snapshot: Snapshot) -> set[tuple[Env, App]]:
+    """All apps and envs that there is anything of, `_default` among them."""
     known = {(layer.env, layer.app) for layer in snapshot.layers} | set(snapshot.bindings)
     apps = {app for _, app in known if app != DEFAULT}
     envs = {env for env, _ in known if env != DEFAULT}
@@ -82,8 +83,8 @@ def fresh_problems(
 ) -> list[Problem]:
     """What a write brings in, from the first of the snapshots to the second.
 
-    Templates and references are filled only where the app is: an env that only has what all envs share need not have
-    their keys.
+    Templates and references are filled only where the app is: an env that only has what all envs share need not
+    have their keys.
     """
     before, after = snapshots
     known = [problem for problem in was if problem.code not in FILLED or _is_at(before, place)]

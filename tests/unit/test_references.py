@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -77,7 +78,9 @@ def test_a_value_has_what_it_refers_to_in_its_own_app_and_in_others() -> None:
 def test_alone_it_keeps_its_type_and_within_text_it_is_what_a_variable_would_be(
     target: Any, whole: Any, within: str
 ) -> None:
-    snapshot = stored({"alone": "${db:x}", "within": "<${db:x}>", "list": ["${db:x}", {"m": "${db:x}"}]}, {"x": target})
+    snapshot = stored(
+        {"alone": "${db:x}", "within": "<${db:x}>", "list": ["${db:x}", {"m": "${db:x}"}]}, {"x": target}
+    )
     found = values(due(snapshot))
     assert found == {"alone": whole, "within": within, "list": [whole, {"m": whole}]}
     assert due(snapshot).settings[Key("alone")].text == dump(target)
@@ -185,7 +188,11 @@ def test_null_takes_what_others_refer_to_away() -> None:
     ("web", "db", "ways"),
     [
         ({"a": "${a}"}, {}, ["a -> a"]),
-        ({"a": "${b}", "b": "${c}", "c": "x${a}"}, {}, ["a -> b -> c -> a", "b -> c -> a -> b", "c -> a -> b -> c"]),
+        (
+            {"a": "${b}", "b": "${c}", "c": "x${a}"},
+            {},
+            ["a -> b -> c -> a", "b -> c -> a -> b", "c -> a -> b -> c"],
+        ),
         ({"a": "${db:x}", "z": "1"}, {"x": "${web:a}"}, ["a -> db:x -> a"]),
         ({"d": "${db:x}"}, {"x": "${y}", "y": ["${x}"]}, ["d -> db:x -> db:y -> db:x"]),
     ],
@@ -206,7 +213,9 @@ def test_a_chain_is_bounded_and_one_within_the_bound_is_resolved() -> None:
     assert "k000 -> k001 -> k002 -> k003 -> ... -> k062" in found.problems[0].detail
 
 
-@pytest.mark.parametrize("join", [lambda name: f"${{{name}}}" * 10, lambda name: [f"${{{name}}}"] * 10], ids=["text", "list"])
+@pytest.mark.parametrize(
+    "join", [lambda name: f"${{{name}}}" * 10, lambda name: [f"${{{name}}}"] * 10], ids=["text", "list"]
+)
 def test_a_thousand_million_laughs_are_refused(join: Any) -> None:
     laughs = {"k0": "ha" * 10} | {f"k{number}": join(f"k{number - 1}") for number in range(1, 12)}
     found = effective(stored(laughs), DEV, WEB)
@@ -223,7 +232,9 @@ def test_what_all_references_bring_in_is_bounded_too() -> None:
 
 
 def test_a_value_does_not_become_deeper_than_any_may_be() -> None:
-    nest = {"k0": [[]]} | {f"k{number:02}": [[[[[f"${{k{number - 1 or 0:02}}}"]]]]] for number in range(1, 20)}
+    nest: Values = {"k0": [[]]} | {
+        f"k{number:02}": [[[[[f"${{k{number - 1 or 0:02}}}"]]]]] for number in range(1, 20)
+    }
     nest["k00"] = nest.pop("k0")
     found = effective(stored(nest), DEV, WEB)
     assert "nested more than 64 levels deep" in found.problems[0].detail
@@ -250,7 +261,9 @@ def test_what_was_written_is_kept() -> None:
 
 
 def test_all_that_an_app_comes_to_is_told_also_what_is_not_set() -> None:
-    snapshot = stored({"A": "${b} ${db:dsn}", "b": "1", "C": ["${db:dsn}", "${lb:x}"]}, {"dsn": "${host}", "q": "${z}"})
+    snapshot = stored(
+        {"A": "${b} ${db:dsn}", "b": "1", "C": ["${db:dsn}", "${lb:x}"]}, {"dsn": "${host}", "q": "${z}"}
+    )
     found = [Link(WEB, Key("b")), Link(DB, Key("dsn")), Link(App("lb"), Key("x")), Link(DB, Key("host"))]
     assert sorted(links_at(snapshot, DEV, WEB)) == sorted(found)
     assert {layer.app for layer in linked_layers(snapshot, DEV, WEB)} == {"_default", "web", "db", "lb"}
@@ -270,7 +283,9 @@ def test_a_circle_does_not_keep_from_telling_whom_one_refers_to() -> None:
 TEXT = st.text(alphabet="${}@ab:x/", max_size=12)
 
 
-@given(st.recursive(TEXT | st.integers() | st.none(), lambda of: st.lists(of, max_size=3) | st.dictionaries(TEXT, of)))
+@given(
+    st.recursive(TEXT | st.integers() | st.none(), lambda of: st.lists(of, max_size=3) | st.dictionaries(TEXT, of))
+)
 def test_a_plain_text_refers_to_nothing_and_stands_for_itself(value: Any) -> None:
     snapshot = stored({"T": {"v": plain_text(value)}, "a": "A", "b": "B"})
     assert values(due(snapshot))["T"] == {"v": value}
@@ -288,7 +303,9 @@ def test_what_is_put_together_is_what_its_parts_are(one: str, two: str, between:
 def graphs(draw: st.DrawFn) -> Values:
     """Keys that refer to any keys, in circles too."""
     names = [f"k{number}" for number in range(draw(st.integers(1, 8)))]
-    piece = st.sampled_from([*(f"${{{name}}}" for name in names), *(f"${{web:{name}}}" for name in names), "a", "-"])
+    piece = st.sampled_from(
+        [*(f"${{{name}}}" for name in names), *(f"${{web:{name}}}" for name in names), "a", "-"]
+    )
     return {name: "".join(draw(st.lists(piece, max_size=3))) for name in names}
 
 
@@ -314,4 +331,4 @@ def test_any_graph_is_substituted_or_its_circles_are_told(graph: Values) -> None
     for problem in found.problems:
         way = problem.detail.partition(": ")[2].partition(" goes")[0].split(" -> ")
         assert way[-1] in way[:-1]
-        assert all(f"{two}}}" in graph[one] for one, two in zip(way, way[1:], strict=False))
+        assert all(f"{two}}}" in graph[one] for one, two in pairwise(way))
