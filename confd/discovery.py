@@ -1,8 +1,9 @@
 """References to other containers of the host in values: `${@NAME:address}` and `${@NAME:port/5432}`.
 
-Pure: where the containers are is given, and references to settings are resolved before (`confd.references`).
 `address` is the one in the container's only network, `address/NETWORK` the one in a network; `port/PORT[/udp]` is
 the host's port at which a container's port is published. `$${` is a plain `${`.
+
+Pure: where the containers are is given, and references to settings are resolved before (`confd.references`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,17 @@
 
 A reference stands for the effective value in the same env, on the same host. A string that is one reference and
 nothing else takes the value as it is, a number or an object too; within other text stands what a variable of it
-would. They stand in any string of a value, never in names of members. `$${` is a plain `${`, and what has not the
-form of a reference stays as it is. Pure: effective settings of apps in, those with their references resolved out.
+would hold. References stand in any string of a value, never in names of members; those of run options are as good
+as others. `$${` is a plain `${`. What has not the form of a reference, as `${VAR:-x}`, stays as it is, and a write
+that brings it in warns of it.
+
+A write is refused that leaves a reference to what is not set, or a circle, with the way there (`a -> b -> c ->
+a`); a chain of more than 64; and what would be more than 512 KiB as JSON, or 8 MiB in all that references bring
+into one app. What comes past the checks is a problem of its key: a running container keeps all its values, a first
+start leaves the key out. What refers to a secret, however far, is a secret. A change of a key reaches the
+containers whose settings come to it, and no others.
+
+Pure: effective settings of apps in, those with their references resolved out.
 """
 
 from __future__ import annotations

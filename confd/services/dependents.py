@@ -16,11 +16,11 @@ __all__ = ["dependents_of", "reached_places"]
 
 
 def reached_places(before: Snapshot, after: Snapshot, layer: Layer, keys: Collection[str]) -> list[Place]:
-    """Every effective set that a change of these keys of the layer has a part in."""
+    """Every effective set that a change of these keys of the layer has a part in, those of its own apps first."""
     places = {*places_of(before, layer), *dependents_of(before, layer, keys)}
     if any(one.host is not None for one in after.layers) and any(_mentions(after, layer)):
         places |= {hosted for place in places for hosted, _ in _with_links(after, place)}
-    return sorted(places, key=lambda place: (place.env, place.app, place.host or ""))
+    return sorted(places, key=lambda place: (not _covers(layer, place.app), place.env, place.app, place.host or ""))
 
 
 def dependents_of(snapshot: Snapshot, layer: Layer, keys: Collection[str]) -> set[Place]:
