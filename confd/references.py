@@ -60,10 +60,9 @@ MISSING = "missing"
 """The problem of a reference to what is not set."""
 
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
-_TOKEN = re.compile(
-    r"(?P<escape>\$\$\{)|(?P<container>\$\{@[^}]*(?:\}|\Z))"
-    rf"|\$\{{(?:(?P<app>[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?):)?(?P<key>{_SEGMENT}(?:/{_SEGMENT})*)\}}"
-)
+_LINK = rf"\$\{{(?:(?P<app>[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?):)?(?P<key>{_SEGMENT}(?:/{_SEGMENT})*)\}}"
+_LOOKS_LINKED = re.compile(_LINK)
+_TOKEN = re.compile(rf"(?P<escape>\$\$\{{)|(?P<container>\$\{{@[^}}]*(?:\}}|\Z))|{_LINK}")
 
 Lookup = Callable[[App], Resolved]
 """The effective settings of another app in the same env, on the same host, as they are written."""
@@ -77,7 +76,10 @@ class Link(NamedTuple):
 
 
 class _Container(NamedTuple):
-    """A reference to a container, which whoever knows the containers resolves later (`confd.discovery`)."""
+    """A reference to a container, which whoever knows the containers resolves later (`confd.discovery`).
+
+    One that does not end in its own setting is told there to be none, and ends there.
+    """
 
     text: str
 
@@ -124,9 +126,9 @@ def _pieces(text: str, app: App, *, unescape: bool = False) -> Iterator[Piece]:
 
 
 def mentioned_in(text: str) -> Iterator[tuple[str, str]]:
-    """What a value's text may refer to: the app (empty: its own) and the key; for a quick look at many."""
+    """What a value's JSON text may refer to: the app (empty: its own) and the key; for a quick look at many."""
     if "${" in text:
-        yield from ((found["app"] or "", found["key"]) for found in _TOKEN.finditer(text) if found["key"])
+        yield from ((found["app"] or "", found["key"]) for found in _LOOKS_LINKED.finditer(text))
 
 
 def _link(found: re.Match[str], app: App) -> Piece | None:
@@ -134,7 +136,7 @@ def _link(found: re.Match[str], app: App) -> Piece | None:
     if found["escape"]:
         return ""
     if found["container"]:
-        return _Container(found["container"])
+        return _Container(found["container"].removesuffix("}") + "}")
     try:
         return Link(App(found["app"] or app), parse_key(found["key"]))
     except Malformed:
@@ -197,6 +199,8 @@ class _Broken(Exception):
         names = [link.key if link.app == home else f"{link.app}:{link.key}" for link in self._way]
         if self.code == MISSING and len(names) == 2:
             return f"{names[0]} refers to {names[1]}, which is not set; {self._why}"
+        if len(names) == 1:
+            return f"{names[0]} {self._why}"
         way = names if len(names) <= 8 else [*names[:4], "...", *names[-3:]]
         return f"{names[0]}: {' -> '.join(way)} {self._why}"
 
@@ -266,7 +270,7 @@ class _Filling:
         pieces = [piece for piece in _pieces(text, self._way[-1].app, unescape=True) if piece != ""]
         if len(pieces) == 1 and isinstance(pieces[0], Link):
             return jsontext.parse(self._text(pieces[0]))
-        filled: list[Piece] = []
+        filled: list[str | _Container] = []
         for piece in pieces:
             filled += self._variable(piece) if isinstance(piece, Link) else [piece]
         return self._joined(filled)
@@ -280,15 +284,16 @@ class _Filling:
             raise _too_long(self._way)
         return setting.text
 
-    def _variable(self, link: Link) -> list[Piece]:
-        """What a variable of a setting would hold, in pieces."""
+    def _variable(self, link: Link) -> list[str | _Container]:
+        """What a variable of a setting would hold, in pieces; no reference to a setting is left in it."""
         text = self._text(link)
-        if not text.startswith('"'):
-            text = jsontext.dump(_plain_names(jsontext.parse(text))) if "${" in text else text
-            return list(_pieces(text, link.app, unescape=True))
-        return list(_pieces(str(jsontext.parse(text)), link.app, unescape=True))
+        if text.startswith('"'):
+            text = str(jsontext.parse(text))
+        elif "${" in text:
+            text = jsontext.dump(_plain_names(jsontext.parse(text)))
+        return [piece for piece in _pieces(text, link.app, unescape=True) if not isinstance(piece, Link)]
 
-    def _joined(self, pieces: list[Piece]) -> str:
+    def _joined(self, pieces: list[str | _Container]) -> str:
         """One string again, in which what is plain text can be nothing else."""
         text, plain = "", ""
         for piece in pieces:
@@ -298,7 +303,7 @@ class _Filling:
             if plain.endswith("$"):
                 why = "ends with $ before a reference to a container, where that would be an escape; part them"
                 raise _Broken("reference", self._way, why)
-            text += plain.replace("${", "$${") + _closed(piece)
+            text += plain.replace("${", "$${") + piece.text
             plain = ""
         return text + plain.replace("${", "$${")
 
@@ -310,12 +315,6 @@ def _plain_names(value: Value) -> Value:
     if isinstance(value, (list, tuple)):
         return [_plain_names(item) for item in value]
     return value
-
-
-def _closed(piece: Piece) -> str:
-    """A reference to a container, which is told to be none where it did not end."""
-    text = piece.text if isinstance(piece, _Container) else ""
-    return text if text.endswith("}") else text + "}"
 
 
 def _too_long(way: tuple[Link, ...]) -> _Broken:

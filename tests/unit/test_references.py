@@ -22,6 +22,7 @@ from confd.references import (
     effective,
     linked_layers,
     links_at,
+    mentioned_in,
     plain_text,
     referred,
     stamps,
@@ -133,7 +134,7 @@ def test_what_begins_like_a_reference_and_is_none_can_be_told(value: Any, found:
 def test_what_a_reference_brings_in_is_never_read_as_another() -> None:
     snapshot = stored(
         {"a": "${open}${brace}", "b": "${open}{x}", "c": "${open}${at}", "d": "<${map}>", "x": "X"}
-        | {"open": "$", "brace": "{x}", "at": "{@db:address}", "map": {"${x}": "$${x}", "${@db:address}": 1}}
+        | {"open": "$", "brace": "{x}", "at": "{@db:address}", "map": {"${x}": "$${x}", "${@db:address}": [1]}}
     )
     found = due(snapshot)
     assert references_in(effective(snapshot, DEV, WEB)) == {}
@@ -141,8 +142,28 @@ def test_what_a_reference_brings_in_is_never_read_as_another() -> None:
         "a": "${x}",
         "b": "${x}",
         "c": "${@db:address}",
-        "d": '<{"${x}":"${x}","${@db:address}":1}>',
+        "d": '<{"${x}":"${x}","${@db:address}":[1]}>',
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a ${@db:address}", "a $${@db:address}"),
+        ("$x ${y} $${z}", "$x $${y} $$${z}"),
+        (["${a}", {"${b}": "${c}"}], ["$${a}", {"${b}": "$${c}"}]),
+        (True, True),
+    ],
+)
+def test_what_is_no_reference_is_written_so(value: Any, text: Any) -> None:
+    assert plain_text(value) == text
+    assert values(due(stored({"T": {"v": text}})))["T"] == {"v": value}
+
+
+def test_a_quick_look_finds_all_that_may_be_referred_to() -> None:
+    text = dump(["${@a", "${db:host} $${x/y}", {"m": "${run/memory}"}])
+    assert list(mentioned_in(text)) == [("db", "host"), ("", "x/y"), ("", "run/memory")]
+    assert list(mentioned_in('"$x"')) == []
 
 
 def test_a_reference_to_a_setting_that_refers_to_a_container_is_one_to_it() -> None:
@@ -222,6 +243,14 @@ def test_a_thousand_million_laughs_are_refused(join: Any) -> None:
     assert {"k0", "k1", "k2", "k3"} < set(found.settings)
     assert {problem.keys[0] for problem in found.problems} >= {"k5", "k6", "k7", "k8", "k9", "k10", "k11"}
     assert any("would be more than 524288 bytes as JSON" in problem.detail for problem in found.problems)
+
+
+@pytest.mark.parametrize("value", ["${big}${big}", ["${big}", "${big}"], ["${big}"] * 3])
+def test_a_value_is_as_short_as_any_may_be(value: Any) -> None:
+    found = problems(stored({"a": value, "big": "x" * 400_000}))
+    assert [detail for _, _, detail in found] == [
+        "a would be more than 524288 bytes as JSON with what it refers to"
+    ]
 
 
 def test_what_all_references_bring_in_is_bounded_too() -> None:

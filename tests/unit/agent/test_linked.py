@@ -54,6 +54,7 @@ def test_a_change_reaches_the_dependents_and_nobody_else(running: Running) -> No
     until(lambda: [told(running, app)[1] for app in ("web", "aside")] == ["in-sync", "in-sync"], 5)
     assert "URL=pg://h.c" in variables(running.engine)
     aside = [one["Id"] for one in running.engine.all().values() if one["Name"] == "/aside"]
+    assert len(aside) == 1
     changed = put(running, "cache", name="d")
     until(lambda: told(running, "web")[0] >= changed and told(running, "web")[1] == "in-sync", 5)
     assert "URL=pg://h.d" in variables(running.engine)
