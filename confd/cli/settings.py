@@ -29,7 +29,8 @@ def set_command(
 ) -> None:
     """Store settings of APP, all in one change.
 
-    A value is a string, unless --json says otherwise. Keys under run/ are what 'docker run' takes.
+    A value is a string, unless --json says otherwise. Keys under run/ are what 'docker run' takes. In a value
+    '${KEY}' and '${APP:KEY}' refer to other settings; '$${' is a plain '${'.
 
     \b
     Examples:
