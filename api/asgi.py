@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -25,8 +25,9 @@ from confd.binding import seconds
 from confd.errors import ConfdError, Invalid, Malformed
 from confd.formats import FORMATS
 from confd.keyring import written_at
-from confd.keys import DEFAULT, App, Env, Layer, layers_of, parse_app, parse_env, parse_host
+from confd.keys import DEFAULT, App, Env, Layer, parse_app, parse_env, parse_host
 from confd.model import Snapshot
+from confd.references import linked_layers
 from confd.services import delivery
 from confd.services.context import Context
 from confd.services.scope import Scope
@@ -66,6 +67,8 @@ class _Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
+    due: tuple[Layer, ...] = ()
+    """The layers that may change it."""
 
 
 @dataclass(slots=True)
@@ -142,16 +145,16 @@ class _Application:
     async def _wait(self, asked: _Asked, receive: Receive) -> _Answer | None:
         """The answer once it differs, 304 after the wait, None when the caller has gone."""
         loop = self._pulse.loop = asyncio.get_running_loop()
-        deadline, seen = loop.time() + asked.wait_s, -1
+        deadline, seen, due = loop.time() + asked.wait_s, -1, ()  # type: float, int, tuple[Layer, ...]
         gone = asyncio.ensure_future(_gone(receive))
         try:
             while True:
                 beat, left = self._pulse.event, deadline - loop.time()
-                if left <= 0 or self._moved_on(asked.scope, seen):
+                if left <= 0 or self._moved_on(asked.scope, due, seen):
                     answer = await asyncio.to_thread(self._answer, asked)
                     if answer.status != 304 or left <= 0:
                         return answer
-                    seen = int(answer.headers["x-confd-revision"])
+                    seen, due = int(answer.headers["x-confd-revision"]), answer.due
                 waiting = asyncio.ensure_future(beat.wait())
                 await asyncio.wait({waiting, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
@@ -160,19 +163,20 @@ class _Application:
         finally:
             gone.cancel()
 
-    def _moved_on(self, scope: Scope, seen: int) -> bool:
-        """Whether anything that the scope is due may have changed since a revision."""
-        return max(self._pulse.since, self._last_touched(scope)) > seen
+    def _moved_on(self, scope: Scope, due: Sequence[Layer], seen: int) -> bool:
+        """Whether anything that the scope is due, by these layers, may have changed since a revision."""
+        return max(self._pulse.since, self._last_touched(scope, due)) > seen
 
     def _answer(self, asked: _Asked) -> _Answer:
         snapshot = self._context.snapshot(asked.min_revision)
         document = delivery.config(self._context, snapshot, asked.scope)
         digest, revision = str(document["digest"]), int(document["revision"])
         self._remember(asked.scope, revision, digest)
+        due = linked_layers(snapshot, asked.scope.env, asked.scope.app, asked.scope.host)
         tag = etag_of({"digest": digest, "problems": document["problems"]}, asked.format)
         headers = {"etag": tag, "x-confd-revision": str(revision), "cache-control": "no-cache, no-transform"}
-        if tag in asked.known or "*" in asked.known or self._same(asked, snapshot, digest):
-            return _Answer(304, headers)
+        if tag in asked.known or "*" in asked.known or self._same(asked, snapshot, due, digest):
+            return _Answer(304, headers, due=due)
         if asked.format == delivery.WHOLE:
             return _Answer(200, {**headers, "content-type": "application/json"}, _json(document))
         text = delivery.text_in(document, asked.format)
@@ -183,22 +187,20 @@ class _Application:
         while len(self._digests) > REMEMBERED:
             self._digests.popitem(last=False)
 
-    def _same(self, asked: _Asked, snapshot: Snapshot, digest: str) -> bool:
+    def _same(self, asked: _Asked, snapshot: Snapshot, due: Sequence[Layer], digest: str) -> bool:
         """Whether the configuration at `index` was this one; a forgotten one is as good as different."""
         if asked.index is None or asked.index > snapshot.revision:
             return False
         known = self._digests.get((asked.scope, asked.index))
         if known is not None:
             return known == digest
-        return asked.index >= max(
-            self._pulse.since, self._last_touched(asked.scope), _last_edit(snapshot, asked.scope)
-        )
+        touched, edited = self._last_touched(asked.scope, due), _last_edit(snapshot, asked.scope, due)
+        return asked.index >= max(self._pulse.since, touched, edited)
 
-    def _last_touched(self, scope: Scope) -> int:
+    def _last_touched(self, scope: Scope, due: Sequence[Layer]) -> int:
         touched = self._pulse.touched
-        layers = (touched.get(one, 0) for one in layers_of(scope.env, scope.app, scope.host))
         bindings = (touched.get((env, scope.app), 0) for env in (scope.env, parse_env(DEFAULT)))
-        return max(*layers, *bindings)
+        return max([*bindings, *(touched.get(one, 0) for one in due)])
 
     def _problem(self, status: int, code: str, detail: str, pointer: str | None = None) -> _Answer:
         headers = {"content-type": MEDIA_TYPE, "x-confd-revision": str(self._context.mirror.snapshot.revision)}
@@ -215,10 +217,10 @@ def application(context: Context, tokens: Mapping[str, str], revealers: Collecti
     return _Application(context, tokens, revealers)
 
 
-def _last_edit(snapshot: Snapshot, scope: Scope) -> int:
+def _last_edit(snapshot: Snapshot, scope: Scope, due: Sequence[Layer]) -> int:
     """The newest revision that touched what the scope is due."""
     revisions = [0]
-    for layer in layers_of(scope.env, scope.app, scope.host):
+    for layer in due:
         head = snapshot.heads.get(layer)
         revisions += [head.revision] if head else []
         revisions += [written_at(entry) for entry in snapshot.layers.get(layer, {}).values()]

@@ -44,7 +44,7 @@ def _shown(document: dict[str, Any], scope: Scope, seen: Snapshot) -> Response:
     """The settings of a document, with their secrets where those are asked for."""
     if not switch("reveal"):
         return answer(document)
-    found = revealed(context(), seen, scope, document["settings"], asker())
+    found = revealed(context(), seen, (scope, _own()), document["settings"], asker())
     return answer({**document, "settings": found}, private=True)
 
 
@@ -90,7 +90,7 @@ def get_setting(app: str, env: str, key: str) -> Response:
     document = settings.read_one(context(), seen, scope, name, own=_own())
     if not switch("reveal"):
         return answer(document)
-    found = revealed(context(), seen, scope, {name: document}, asker())
+    found = revealed(context(), seen, (scope, _own()), {name: document}, asker())
     return answer(found[name], private=True)
 
 

@@ -1,25 +1,26 @@
 """References to other containers of the host in values: `${@NAME:address}` and `${@NAME:port/5432}`.
 
-Pure: where the containers are is given. `address` is the one in the container's only network, `address/NETWORK` the
-one in a network; `port/PORT[/udp]` is the host's port at which a container's port is published. `$${@` is a plain
-`${@`.
+`address` is the one in the container's only network, `address/NETWORK` the one in a network; `port/PORT[/udp]` is
+the host's port at which a container's port is published. `$${` is a plain `${`.
+
+Pure: where the containers are is given, and references to settings are resolved before (`confd.references`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from confd.jsontext import Value
+from confd import jsontext
 from confd.keys import Key
 from confd.model import Problem, Resolved, Setting, frozen
 from confd.secret import MASK
 
-__all__ = ["Reference", "discovered", "find", "plain_text", "references_in"]
+__all__ = ["Reference", "discovered", "find", "references_in"]
 
-_REFERENCE = re.compile(r"(\$)?\$\{@([^}]*)(?:\}|$)")
+_REFERENCE = re.compile(r"(\$)\$\{|\$\{@([^}]*)(?:\}|\Z)")
 _WORD = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9_.-]*):(?:address(?:/([A-Za-z0-9][A-Za-z0-9_.-]*))?|port/(\d{1,5}(?:/\w+)?))"
 )
@@ -54,11 +55,6 @@ def find(reference: Reference, inspect: Mapping[str, Any]) -> str | None:
     return addresses[0] or None if len(addresses) == 1 else None
 
 
-def plain_text(value: Value) -> Value:
-    """A text in which nothing is a reference, as a setting has it; any other value as it is."""
-    return value.replace("${@", "$${@") if isinstance(value, str) else value
-
-
 def discovered(resolved: Resolved, found: Mapping[str, str], *, here: bool) -> Resolved:
     """The settings with what their references stand for. `found`: by the reference's text.
 
@@ -72,13 +68,20 @@ def discovered(resolved: Resolved, found: Mapping[str, str], *, here: bool) -> R
         if wrong is not None:
             problems.append(wrong)
             continue
-        text = _REFERENCE.sub(_replace(found), setting.text) if "${@" in setting.text else setting.text
-        settings[key] = replace(setting, text=text)
+        settings[key] = replace(setting, text=_filled(setting.text, found)) if "${" in setting.text else setting
     return replace(resolved, settings=frozen(settings), problems=tuple(problems))
 
 
 def _words(text: str) -> list[str]:
-    return [match[2] for match in _REFERENCE.finditer(text) if not match[1]] if "${@" in text else []
+    found: list[str] = []
+
+    def look(one: str) -> str:
+        found.extend(match[2] for match in _REFERENCE.finditer(one) if not match[1])
+        return one
+
+    if "${@" in text:
+        jsontext.mapped(jsontext.parse(text), look)
+    return found
 
 
 def _parse(word: str) -> Reference | None:
@@ -90,7 +93,7 @@ def _wrong(key: Key, setting: Setting, found: Mapping[str, str], *, here: bool) 
     for word in _words(setting.text):
         reference = _parse(word)
         if reference is None:
-            how = "${@NAME:address}, ${@NAME:address/NETWORK} or ${@NAME:port/5432}; $${@ is a plain ${@"
+            how = "${@NAME:address}, ${@NAME:address/NETWORK} or ${@NAME:port/5432}; $${ is a plain ${"
             shown = MASK if setting.secret else f"${{@{word}}}"
             return Problem("reference", (key,), f"{key}: {shown} is no reference to a container: use {how}")
         if here and word not in found:
@@ -100,8 +103,9 @@ def _wrong(key: Key, setting: Setting, found: Mapping[str, str], *, here: bool) 
     return None
 
 
-def _replace(found: Mapping[str, str]) -> Callable[[re.Match[str]], str]:
+def _filled(text: str, found: Mapping[str, str]) -> str:
     def text_of(match: re.Match[str]) -> str:
         return match[0][1:] if match[1] else found.get(match[2], match[0])
 
-    return text_of
+    value = jsontext.mapped(jsontext.parse(text), lambda one: _REFERENCE.sub(text_of, one))
+    return jsontext.dump(value)

@@ -8,13 +8,13 @@ is equality of their dumped text. Must not know of settings, layers or files.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from confd.errors import Malformed
 
-__all__ = ["MAX_DEPTH", "Number", "Value", "dump", "parse", "plain", "pointer"]
+__all__ = ["MAX_DEPTH", "Number", "Value", "dump", "mapped", "parse", "plain", "pointer"]
 
 MAX_DEPTH = 64
 
@@ -97,6 +97,15 @@ def plain(value: Value) -> object:
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         return value
     return [plain(item) for item in value]
+
+
+def mapped(value: Value, of_text: Callable[[str], Value]) -> Value:
+    """The value with something else for each of its strings; names of members stay."""
+    if isinstance(value, str):
+        return of_text(value)
+    if isinstance(value, Mapping):
+        return {name: mapped(item, of_text) for name, item in value.items()}
+    return [mapped(item, of_text) for item in value] if isinstance(value, Sequence) else value
 
 
 def pointer(*members: str) -> str:

@@ -2,7 +2,8 @@
 
 The associated data is env, app, host and key, so that a ciphertext which is moved elsewhere does not open, while
 one under another prefix of the store does. Data keys are wrapped by the key of their env (`confd.keyfile`). Pure:
-what cannot be opened is told without a word of what is in it.
+what cannot be opened is told without a word of what is in it. What a secret refers to (`confd.references`) stands
+beside its ciphertext, so that whoever has no key still knows whom a change of that reaches.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +42,7 @@ __all__ = [
 SECRET = "$secret"  # noqa: S105 - the member that marks a ciphertext
 _NONCE_BYTES, _TAG_BYTES = 12, 16
 _VERSION = 1
+_REFERENCE = re.compile(r"\$\$\{|\$\{[A-Za-z0-9_.:/-]+\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,10 @@ class Keyring:
             raise Invalid(f"{key}: no key to seal it with is at hand for env {layer.env}")
         sealed = cipher.encrypt(nonce, text.encode(), _place(layer, key))
         members = {"v": _VERSION, "key": self.current[layer.env], "nonce": _base64(nonce), "text": _base64(sealed)}
-        return json.dumps({SECRET: members | ({"written": written} if written else {})}, separators=(",", ":"))
+        refers = sorted(set(_REFERENCE.findall(text)) - {"$${"})
+        more = {"written": written, "refers": refers}
+        told = {name: one for name, one in more.items() if one}
+        return json.dumps({SECRET: {**members, **told}}, separators=(",", ":"))
 
     def _open(self, found: _Envelope, layer: Layer, key: str) -> str:
         where = f"{key} in layer {layer}"

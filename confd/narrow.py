@@ -1,7 +1,7 @@
 """Which settings a change of some keys can bring a problem into, so that a write need not look at all of them.
 
-Pure. A problem is of one key, of the keys that give one variable, of all run options, or of a file and the keys in
-it. A name for every key of a layer is made once for as long as the layer stays as it is.
+Pure. A problem is of one key, of the keys that give one variable, of all run options, of a file and the keys in it,
+or of what refers to others. A name for every key of a layer is made once for as long as the layer stays as it is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from confd.errors import Malformed
 from confd.keys import App, Env, Host, Key, is_run_option, layers_of, parse_key
-from confd.model import EMPTY, Binding, Entry, Snapshot, VariablesRule
+from confd.model import Binding, Entry, Snapshot, VariablesRule
+from confd.references import mentioned_in
 from confd.render import selected, variable_name
 
 __all__ = ["touched_by"]
@@ -23,11 +24,11 @@ LAYERS = 1024
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """The keys of one layer by the variable that they give, its run options, and whether one refers to another."""
+    """The keys of one layer by the variable that they give, its run options, and what refers and is referred to."""
 
     variables: Mapping[str, tuple[Key, ...]]
     options: tuple[Key, ...]
-    refers: bool
+    linked: tuple[Key, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,20 +48,16 @@ def touched_by(
     snapshot: Snapshot, place: tuple[Env, App, Host | None], keys: Collection[Key], binding: Binding
 ) -> frozenset[Key] | None:
     """The keys of a place whose problems a change of some keys can bring or take; None: those of all."""
-    if any(selected(key, file.include, file.exclude) for file in binding.files for key in keys):
+    rule = binding.variables
+    layers = [snapshot.layers[layer] for layer in layers_of(*place) if layer in snapshot.layers]
+    known = [_names_of(_Held(one), rule.prefix, tuple(sorted(rule.rename.items()))) for one in layers]
+    found = {*keys, *(key for one in known for key in one.linked)}
+    if any(map(is_run_option, found)):
+        found.update(key for one in known for key in one.options)
+    named = {variable_name(key, rule) for key in found if not is_run_option(key)}
+    found.update(key for one in known for name in named for key in one.variables.get(name, ()))
+    if any(selected(key, file.include, file.exclude) for file in binding.files for key in found):
         return None
-    rule, found = binding.variables, set(keys)
-    named = {variable_name(key, rule) for key in keys if not is_run_option(key)}
-    for layer in layers_of(*place):
-        entries = snapshot.layers.get(layer)
-        if entries is None:
-            continue
-        names = _names_of(_Held(entries), rule.prefix, tuple(sorted(rule.rename.items())))
-        if names.refers:
-            return None
-        found.update(key for name in named for key in names.variables.get(name, ()))
-        if any(is_run_option(key) for key in keys):
-            found.update(names.options)
     return frozenset(found)
 
 
@@ -69,19 +66,20 @@ def _names_of(held: _Held, prefix: str, rename: tuple[tuple[str, str], ...]) -> 
     rule = VariablesRule(prefix=prefix, rename=dict(rename))
     variables: dict[str, tuple[Key, ...]] = {}
     options: list[Key] = []
-    refers = False
+    linked: list[Key] = []
     for name, entry in held.entries.items():
-        refers = refers or "${" in entry.text
         try:
             key = _parsed(name)
         except Malformed:
             continue
+        if "${" in entry.text:
+            linked += (key, *(Key(mentioned) for _, mentioned in mentioned_in(entry.text)))
         if is_run_option(key):
             options.append(key)
         else:
             variable = variable_name(key, rule)
             variables[variable] = (*variables.get(variable, ()), key)
-    return _Names(variables or EMPTY, tuple(options), refers)
+    return _Names(variables, tuple(options), tuple(linked))
 
 
 @functools.lru_cache(maxsize=65536)

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from confd.keyring import written_at
 from confd.keys import DEFAULT, App, Env, Host, layers_of
 from confd.model import Cause, Entry, Hold, Reach, Snapshot
+from confd.references import stamps
 
 __all__ = ["Stop", "Ticket", "Turn", "settings_id", "stop_in", "stop_text", "stops_in", "ticket_text", "turn_of"]
 
@@ -92,6 +93,8 @@ def settings_id(snapshot: Snapshot, env: Env, app: App) -> str:
     bindings = [snapshot.bindings.get((of, app)) for of in (env, Env(DEFAULT))]
     newest = max((written_at(entry) for layer in layers for entry in layer.values()), default=0)
     count = sum(len(layer) for layer in layers)  # a key that was taken away leaves no newer entry
+    linked = [at for written in stamps(snapshot, env, app).values() for at in written if at]
+    newest, count = max([newest, *linked]), count + len(linked)
     return ".".join(map(str, [newest, count, *(one.mod_revision if one else 0 for one in bindings)]))
 
 

@@ -23,9 +23,11 @@ def unsealed(resolved: Resolved, ring: Keyring) -> Resolved:
             settings[key] = setting
             continue
         try:
-            settings[key] = replace(setting, text=ring.open(setting.text, setting.layer, key))
+            text = ring.open(setting.text, setting.layer, key)
         except Invalid as error:
             problems.append(Problem("secret", (key,), error.detail))
+            continue
+        settings[key] = replace(setting, text=text)
     return replace(resolved, settings=frozen(settings), problems=tuple(problems))
 
 

@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
@@ -37,52 +37,11 @@ from confd.render import variable_name
 from confd.services.context import Context
 from confd.shim.options import USAGE_TEXT
 from confd.targets import TARGETS
+from scripts.markdown import block, code, codes, first_line, page, table, words_of
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
-MADE = "<!-- Made by `make reference` from the sources; do not edit. -->"
 SAMPLE: Mapping[str, Value] = {"LOG_LEVEL": "debug", "GREETING": "hello, world", "db/pool-size": 12}
-
-
-# --- words ------------------------------------------------------------------------------------------------
-
-
-def words_of(thing: Any) -> str:
-    """The docstring, without its indentation. Raises `LookupError` where there is none."""
-    found = inspect.cleandoc(thing.__doc__ or "")
-    if not found:
-        raise LookupError(f"{thing!r} has no docstring: say there what it is, then run make reference")
-    return found
-
-
-def first_line(thing: Any) -> str:
-    """The first paragraph of a docstring, in one line."""
-    return " ".join(words_of(thing).split("\n\n")[0].split())
-
-
-def page(title: str, *parts: str) -> str:
-    return "\n\n".join([MADE, f"# {title}", *filter(None, parts)]) + "\n"
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
-
-
-def code(text: str) -> str:
-    return f"`{text}`" if text else ""
-
-
-def codes(texts: Iterable[str]) -> str:
-    return ", ".join(code(text) for text in texts)
-
-
-def block(text: str) -> str:
-    return f"```\n{text.rstrip()}\n```"
 
 
 # --- pages ------------------------------------------------------------------------------------------------
@@ -355,6 +314,11 @@ def metrics() -> str:
     return page("Metrics", words_of(_module("confd.metrics")).split("\n\n")[1], *parts, process)
 
 
+def references() -> str:
+    modules = map(_module, ("confd.references", "confd.discovery"))
+    return page("References", *(words_of(one).rpartition("\n\n")[0] for one in modules))
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "actions.md": actions,
     "api.md": api,
@@ -365,6 +329,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "formats.md": formats,
     "metrics.md": metrics,
     "policies.md": policies,
+    "references.md": references,
     "run-options.md": run_options,
     "targets.md": targets,
 }

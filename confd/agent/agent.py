@@ -24,6 +24,7 @@ from confd.keys import DEFAULT, Env, Host, Keyspace, layers_of
 from confd.mirror import Mirror
 from confd.model import Snapshot
 from confd.ports import Area, Clock, Expect, Lease, Put, Store, Target, TargetEvent
+from confd.references import stamps
 from confd.selection import selects_in
 from confd.snapshot import Touched, env_area, meta_area
 
@@ -316,7 +317,7 @@ class Agent:
                 self.queue.add(place, fresh=True)
             elif self._concerns(snapshot, place, touched):
                 self.queue.add(place)
-            elif self._reaches(place, touched):
+            elif self._reaches(place, touched) or self._refers(snapshot, place, touched):
                 binding, _ = binding_of(snapshot, *place)
                 self.queue.add(place, min_s=binding.wait_min_s, max_s=binding.wait_max_s, fresh=True)
 
@@ -335,6 +336,11 @@ class Agent:
         if not touched.layers.isdisjoint(layers_of(env, app, self.host)):
             return True
         return (env, app) in touched.bindings or (Env(DEFAULT), app) in touched.bindings
+
+    def _refers(self, snapshot: Snapshot, place: Place, touched: Touched) -> bool:
+        """Whether its settings refer to something of another app that was changed."""
+        apps = {layer.app for layer in touched.layers if layer.env in (DEFAULT, place[0])}
+        return self.reconciler.linked.moved(place, apps, lambda: stamps(snapshot, *place, self.host))
 
     # --- the workers ------------------------------------------------------------------------------------
 

@@ -1,15 +1,17 @@
-"""Which places wait for which others on this host, or refer to its containers, and what those have to be first."""
+"""Which places wait for others on this host or refer to what is not theirs, and what those have to be first."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from confd.agent.inventory import Place
-from confd.model import Cause, ContainerPlan, Reach
+from confd.keys import DEFAULT, App
+from confd.model import EMPTY, Cause, ContainerPlan, Reach
+from confd.references import Stamps
 
-__all__ = ["Mentions", "Waiting", "unsettled"]
+__all__ = ["Linked", "Mentions", "Waiting", "unsettled"]
 
 _ENDS = (Cause.HELD, Cause.STOPPED, Cause.FAILED, Cause.WINDOW)
 """Causes that pass: what a rule bars, nobody waits for."""
@@ -55,6 +57,25 @@ class Mentions:
     def of(self, name: str) -> list[Place]:
         with self._lock:
             return sorted(place for place, names in self._names.items() if name in names)
+
+
+class Linked:
+    """What places' settings come to in other apps, when it was last noted. Thread-safe, since no note changes."""
+
+    def __init__(self) -> None:
+        self._stamps: dict[Place, Stamps] = {}
+
+    def note(self, place: Place, stamps: Stamps) -> bool:
+        """Whether it had been noted just so. A change that comes after the note is one to tell the place of."""
+        known = self._stamps.get(place, EMPTY) == stamps
+        self._stamps[place] = stamps
+        return known
+
+    def moved(self, place: Place, apps: Set[App], now: Callable[[], Stamps]) -> bool:
+        """Whether something there was changed since, once one of these apps was."""
+        noted = self._stamps.get(place, EMPTY)
+        concerned = DEFAULT in apps or any(link.app in apps for link in noted)
+        return bool(noted) and concerned and now() != noted
 
 
 def unsettled(plan: ContainerPlan, state: Mapping[str, Any]) -> str:

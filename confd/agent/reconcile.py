@@ -18,7 +18,7 @@ from confd.agent.apply import Applier, Work
 from confd.agent.base import RELEASE, base_of, base_on, completed, image_name
 from confd.agent.inventory import Inventory, Place
 from confd.agent.observe import Sight, is_looping, name_of, observe
-from confd.agent.order import Mentions, Waiting, unsettled
+from confd.agent.order import Linked, Mentions, Waiting, unsettled
 from confd.agent.pace import Splay
 from confd.agent.restated import restated
 from confd.agent.scene import Pass, Scene
@@ -36,8 +36,8 @@ from confd.ledger import Ledger
 from confd.model import Cause, ContainerPlan, Observed, Reach, Snapshot, Step
 from confd.plan import make_plan
 from confd.ports import Clock, Inspect
+from confd.references import effective, stamps
 from confd.render import render
-from confd.resolve import resolve
 from confd.rollout import Ticket
 from confd.unsealing import unsealed, withheld
 from confd.windows import opens_at
@@ -76,6 +76,7 @@ class Reconciler:
     monitor_s: float = MONITOR_S
     waiting: Waiting = field(default_factory=Waiting)
     mentions: Mentions = field(default_factory=Mentions)
+    linked: Linked = field(default_factory=Linked)
 
     def reconcile(self, place: Place) -> float | None:
         """Bring all containers of the place to what they are due. Raises what the queue may try again.
@@ -83,7 +84,7 @@ class Reconciler:
         After how many seconds to look again, where something waits for its time; the places that wait for this
         one are in `waiting`.
         """
-        given = self.world.settings(place)
+        given = self._given(place)
         if given is None:
             return None
         snapshot, sight = given
@@ -104,10 +105,17 @@ class Reconciler:
             self.splay.over(place)
         return self._again_s(scene, reports)
 
+    def _given(self, place: Place) -> tuple[Snapshot, Sight] | None:
+        """What to work with, of a time after it was noted what its settings refer to: nothing newer is missed."""
+        while (given := self.world.settings(place)) is not None:
+            if self.linked.note(place, stamps(given[0], *place, self.host)):
+                return given
+        return None
+
     def _scene(self, snapshot: Snapshot, sight: Sight, place: Place) -> Scene:
         stored, problem = binding_of(snapshot, *place)
         binding = watched(stored, self.monitor_s)
-        resolved = withheld(unsealed(resolve(snapshot, *place, self.host), sight.ring), binding)
+        resolved = withheld(effective(snapshot, *place, self.host, lambda one: unsealed(one, sight.ring)), binding)
         references = references_in(resolved)
         self.mentions.note(place, {one.name for one in references.values()})
         found = {word: text for word, one in references.items() if (text := self._find(one)) is not None}

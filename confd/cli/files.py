@@ -74,15 +74,15 @@ def read_settings(
 
     Raises `Malformed` with the file's name and the place in it.
     """
-    from confd.discovery import plain_text
     from confd.errors import Malformed
     from confd.formats import FORMATS
+    from confd.references import plain_text
 
     known = format_name or guessed(file)
     text = read_text(file, ENCODINGS.get(known, ""))
     try:
         if known == COMPOSE:
-            return {key: plain_text(value) for key, value in from_compose(text, service, prefix).items()}
+            return from_compose(text, service, prefix)
         form = FORMATS[known]
         settings = _settings(form.load(text), f"{prefix.rstrip('/')}/" if prefix else "")
         if not form.keyed:  # such a file has what programs see: nothing in it is a reference
@@ -196,8 +196,8 @@ def _secret(settings: Mapping[str, Value], globs: Sequence[str]) -> list[str]:
 def export_command(common: Common, app: str, format_name: str, own: bool, **given: Any) -> None:
     """Write the settings of APP to stdout.
 
-    Variables as .env or as a ConfigMap or Secret of Kubernetes; keys as JSON, YAML, TOML, .properties, INI or XML.
-    Secrets are left out without --reveal.
+    Variables as .env or as a ConfigMap or Secret of Kubernetes, with what they refer to; keys as JSON, YAML, TOML,
+    .properties, INI or XML, each as it was written. Secrets are left out without --reveal.
 
     docker-args and compose-override are for whoever starts the containers: one started so has its settings, run
     options too, from its first moment on.
@@ -219,7 +219,7 @@ def export_command(common: Common, app: str, format_name: str, own: bool, **give
         return
     if _of_keys(format_name):
         settings = client.settings(scope, own=own, reveal=reveal)["settings"]
-        values = {key: s["value"] for key, s in settings.items() if reveal or not s.get("secret")}
+        values = {key: s.get("written", s["value"]) for key, s in settings.items() if reveal or _is_open(s)}
         if len(values) < len(settings):
             say(f"{len(settings) - len(values)} secrets are left out")
     else:
@@ -228,6 +228,11 @@ def export_command(common: Common, app: str, format_name: str, own: bool, **give
     if _of_keys(format_name):
         _say_lost(values, dict(FORMATS[format_name].load(text)))
     click.echo(text, nl=False)
+
+
+def _is_open(setting: Mapping[str, Any]) -> bool:
+    """Whether what was written of it is no secret, even where it refers to one."""
+    return "written" in setting or not setting.get("secret")
 
 
 def _dumped(format_name: str, values: Mapping[str, Value], app: str) -> str:

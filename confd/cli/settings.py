@@ -28,7 +28,8 @@ NO_SETTINGS = "no settings yet; 'confctl set APP KEY=VALUE' stores one"
 def set_command(common: Common, app: str, settings: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     """Store settings of APP, all in one change.
 
-    A value is a string, unless --json says otherwise. Keys under run/ are what 'docker run' takes.
+    A value is a string, unless --json says otherwise. Keys under run/ are what 'docker run' takes. In a value
+    '${KEY}' and '${APP:KEY}' refer to other settings; '$${' is a plain '${'.
 
     \b
     Examples:
@@ -170,6 +171,7 @@ def _show_explanation(key: str, document: Mapping[str, Any]) -> None:
         click.echo(f"  from      {cell(winner.get('layer'))} (change {cell(winner.get('change'))})")
     else:
         click.echo(f"{key} is not set in any layer")
+    _show_references(document)
     for one in document.get("on_hosts", []):
         click.echo(f"  but on    {cell(one['host'])}: {cell(one['layer'])} = {value_text(one.get('value'))}")
     for hidden in document.get("hidden", []):
@@ -183,3 +185,15 @@ def _show_explanation(key: str, document: Mapping[str, Any]) -> None:
         click.echo(f"  a change  {cell(effect.get('name'))} on {cell(effect.get('host'))}: {does}")
     for problem in document.get("problems", []):
         click.echo(f"  problem   {cell(problem)}")
+
+
+def _show_references(document: Mapping[str, Any]) -> None:
+    """What the key is due by what it refers to, and whose values come from it."""
+    links = document.get("refers_to", [])
+    if links and document.get("value") is not None:
+        click.echo(f"  is due    {value_text(document['value'])}")
+    for link in links:
+        found = "not set" if link.get("layer") is None else f"{cell(link['layer'])} = {value_text(link['value'])}"
+        click.echo(f"  refers to {cell(link['app'])}:{cell(link['key'])}, {found}")
+    for link in document.get("referred_by", []):
+        click.echo(f"  read by   {cell(link['app'])}:{cell(link['key'])}")

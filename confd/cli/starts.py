@@ -29,7 +29,7 @@ def start(client: Client, scope: Scope, format_name: str, service: str | None) -
     options = {
         option_of(Key(key)): OPTIONS[option_of(Key(key))].parse(one["value"])
         for key, one in settings.items()
-        if is_run_option(Key(key)) and option_of(Key(key)) in OPTIONS
+        if is_run_option(Key(key)) and option_of(Key(key)) in OPTIONS and not one.get("secret")
     }
     due = Due(App(scope.app), Env(scope.env), variables(client, scope), options)
     if format_name == "docker-args":
@@ -98,6 +98,8 @@ def from_compose(text: str, service: str | None, prefix: str | None) -> Mapping[
 
 
 def _told(taken: Taken) -> Mapping[str, Value]:
+    from confd.references import plain_text
+
     for words in taken.left:
         say(f"left out: {cell(words)}")
-    return dict(taken.settings)
+    return {key: plain_text(value) for key, value in taken.settings.items()}

@@ -176,7 +176,8 @@ def finish(client: Client, scope: Scope, done: Document, writing: Writing, outpu
     else:
         effect = "stored" if writing.wait else "stored, not yet in effect"
         say(f"{where}: {effect} (change {integer(done.get('change'))}, revision {integer(done.get('revision'))})")
-    if writing.wait and not wait(client, scope, integer(done.get("revision")) if difference else 0, timeout_s):
+    revision = integer(done.get("revision")) if difference else 0
+    if writing.wait and not wait(client, _followed(scope, done), revision, timeout_s):
         click.get_current_context().exit(3)
 
 
@@ -216,8 +217,30 @@ def show_plan(plan: Document) -> None:
         table(["CONTAINER", "HOST", "FIELD", "NOW", "THEN"], changes)
 
 
-def wait(client: Client, scope: Scope, revision: int, timeout_s: float) -> bool:
-    """Follow the containers that the scope reaches until each reports `revision`; a line at each step of each.
+Followed = Mapping[Scope, set[tuple[Any, Any]]]
+"""Whose containers a write reaches; of other apps than the scope's only these, by name and host."""
+
+
+def _followed(scope: Scope, done: Document) -> Followed:
+    found: dict[Scope, set[tuple[Any, Any]]] = {scope: set()}
+    for one in (done.get("reaches") or {}).get("which") or ():
+        if (one.get("app"), one.get("env")) != (scope.app, scope.env):
+            other = replace(scope, app=str(one.get("app")), env=str(one.get("env")))
+            found.setdefault(other, set()).add((one.get("name"), one.get("host")))
+    return found
+
+
+def _containers(client: Client, followed: Followed, revision: int) -> list[Document]:
+    return [
+        one
+        for scope, only in followed.items()
+        for one in client.status(scope, revision).get("containers", [])
+        if not only or (one.get("name"), one.get("host")) in only
+    ]
+
+
+def wait(client: Client, followed: Followed, revision: int, timeout_s: float) -> bool:
+    """Follow the containers that a write reaches until each reports `revision`; a line at each step of each.
 
     True when all are in sync. A lost host's containers count as not in effect once all others are through.
     """
@@ -226,7 +249,7 @@ def wait(client: Client, scope: Scope, revision: int, timeout_s: float) -> bool:
     limit_s = min(NEW_CONTAINER_S, timeout_s)
     while True:
         try:
-            containers = list(client.status(scope, revision).get("containers", []))
+            containers = _containers(client, followed, revision)
         except Unavailable as exc:
             say(f"waiting: {exc.detail}")
         else:

@@ -28,7 +28,8 @@ class Setting:
 
     `text` is the value as JSON text, `"null"` in a higher layer removing the key; of a secret its ciphertext,
     until it is unsealed. `change` is the number of the change in its layer, or `None` where only the store knows it
-    yet. `revision` is the store revision that wrote it.
+    yet. `revision` is the store revision that wrote it. `written` is the text as it is stored, where references
+    made another of it.
     """
 
     key: Key
@@ -37,6 +38,7 @@ class Setting:
     layer: Layer
     revision: int
     change: int | None = None
+    written: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def _decide(context: Context, snapshot: Snapshot, scope: Scope, text: str | None
     places = places_of(snapshot, layer)
     number = snapshot.heads.get(layer, Head()).number
     if text == before:
-        return Written(number, snapshot.revision, (), reached(context, snapshot, places, layer), after=snapshot)
+        return Written(number, snapshot.revision, (), reached(context, snapshot, places), after=snapshot)
     bindings = dict(snapshot.bindings)
     if text is None:
         bindings.pop(at)
@@ -104,7 +104,7 @@ def _decide(context: Context, snapshot: Snapshot, scope: Scope, text: str | None
         bindings[at] = Entry("binding", text, snapshot.revision)
     after = replace(snapshot, bindings=frozen(bindings))
     _check(context, snapshot, after, (scope.app, places))
-    differences, reaches = (Difference("binding", before, text),), reached(context, after, places, layer)
+    differences, reaches = (Difference("binding", before, text),), reached(context, after, places)
     if wanted.dry_run:
         return Written(number, snapshot.revision, differences, reaches, after=after)
     check_reach(reaches, wanted.yes)

@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from confd import jsontext
 from confd.binding import binding_of
 from confd.errors import Invalid
-from confd.keys import Key, is_run_option, option_of
+from confd.keys import DEFAULT, Key, is_run_option, option_of
 from confd.model import Observed, Problem, Snapshot
 from confd.narrow import touched_by
 from confd.options import against_host, differing, not_allowed
 from confd.services.context import Context
-from confd.services.places import Place, fresh_problems, places_of, problems_at, rendered_at
+from confd.services.places import Place, fresh_problems, problems_at, rendered_at
 from confd.services.policing import check_policies
 from confd.services.reach import reached_hosts
 from confd.services.scope import Scope
@@ -21,29 +21,41 @@ __all__ = ["check"]
 
 
 def check(
-    context: Context, before: Snapshot, after: Snapshot, scope: Scope, keys: Collection[Key]
+    context: Context,
+    states: tuple[Snapshot, Snapshot],
+    places: Sequence[Place],
+    scope: Scope,
+    keys: Collection[Key],
 ) -> Sequence[str]:
     """Refuse what a write of these keys brings in; what was wrong before is not this writer's. Returns warnings."""
-    sight, places = context.sight(before), places_of(after, scope.layer)
+    before, after = states
+    sight, optional = context.sight(before), list[Place]()
     for place in places:
-        only = touched_by(
-            after, (place.env, place.app, place.host), keys, binding_of(after, place.env, place.app)[0]
-        )
-        was, now = (problems_at(one, place, sight, only) for one in (before, after))
-        fresh = fresh_problems(was, now, (before, after), place)
+        only = _touched(after, place, scope, keys)
+        if only is None or any(map(is_run_option, only)):
+            optional.append(place)
+        was, now = (problems_at(one, place, sight, only) for one in states)
+        fresh = fresh_problems(was, now, states, place)
         if fresh:
             raise _refusal(fresh, place, scope)
-    if not any(is_run_option(one) for one in keys):
-        return ()
-    check_policies(before, after, places, sight, scope.host)
-    return _host_problems(context, before, after, places, scope)
+    check_policies(before, after, optional, sight, scope.host)
+    return _host_problems(context, before, after, optional, scope)
+
+
+def _touched(after: Snapshot, place: Place, scope: Scope, keys: Collection[Key]) -> frozenset[Key] | None:
+    """The keys to look at; None: all, since another app is only come to by references."""
+    if scope.app not in (DEFAULT, place.app):
+        return None
+    return touched_by(after, (place.env, place.app, place.host), keys, binding_of(after, place.env, place.app)[0])
 
 
 def _refusal(problems: Sequence[Problem], place: Place, scope: Scope) -> Invalid:
     where = "" if place == scope.place else f" (in {place.env}/{place.app})"
     more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
-    pointer = jsontext.pointer("set", problems[0].keys[0]) if problems[0].keys else None
-    return Invalid(f"{problems[0].detail}{where}{more}", pointer=pointer)
+    mine = scope.app in (DEFAULT, place.app)
+    pointer = jsontext.pointer("set", problems[0].keys[0]) if problems[0].keys and mine else None
+    others = "" if mine else "another app refers to this: "
+    return Invalid(f"{others}{problems[0].detail}{where}{more}", pointer=pointer)
 
 
 def _host_problems(

@@ -18,6 +18,7 @@ from confd.model import ContainerPlan, Head, Observed, Snapshot
 from confd.options import FieldChange
 from confd.plan.fields import fields_of
 from confd.published import WAITS, step_document
+from confd.references import stamps
 from confd.resolve import normal_text, resolve
 from confd.rollout import turn_of
 from confd.secret import MASK
@@ -27,6 +28,7 @@ from confd.services.hosts import lost_since
 from confd.services.meta import keyring_of
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
+from confd.services.referring import explained
 from confd.services.scope import Scope
 from confd.unsealing import unsealed
 
@@ -134,6 +136,8 @@ def _revisions(context: Context, snapshot: Snapshot, scope: Scope) -> _Revisions
             found.add(snapshot.heads[layer].revision)
             with suppress(Unavailable):  # where a container stands is told while the store is away, too
                 found |= changes.numbers(context, layer, snapshot.heads[layer]).keys()
+    for written in stamps(snapshot, scope.env, scope.app, scope.host).values():
+        found.update(revision for revision in written if revision)
     bound = [snapshot.bindings.get((env, scope.app)) for env in (scope.env, Env(DEFAULT))]
     return _Revisions(sorted(found | {one.mod_revision for one in bound if one}))
 
@@ -227,6 +231,7 @@ def explain(
         "on_hosts": own,
         "variable": next((variable for variable, its in rendered.variable_keys.items() if its == key), None),
         "problems": [problem.detail for problem in rendered.problems if key in problem.keys],
+        **explained(snapshot, scope.place, key),
         "effects": effects,
     }
 

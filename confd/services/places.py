@@ -15,6 +15,7 @@ from confd.keyfile import KeyFile
 from confd.keys import DEFAULT, App, Container, Env, Host, Key, Layer
 from confd.model import EMPTY, Binding, Observed, Problem, Rendered, Resolved, Snapshot
 from confd.published import observed_of
+from confd.references import MISSING, referred, settings_by
 from confd.render import render
 from confd.resolve import resolve
 from confd.secret import DigestKey
@@ -25,13 +26,18 @@ __all__ = [
     "Place",
     "Sight",
     "Told",
+    "due_at",
     "found_at",
     "fresh_problems",
+    "known_in",
     "places_of",
     "problems_at",
     "rendered_at",
     "told_of",
 ]
+
+FILLED = ("template", MISSING)
+"""The problems of what refers to a key that is not there."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -66,7 +72,7 @@ def places_of(snapshot: Snapshot, layer: Layer) -> list[Place]:
     """Every effective set that the layer has a part in."""
     if layer.host is not None:
         return [Place(layer.env, layer.app, layer.host)]
-    known = _known(snapshot)
+    known = known_in(snapshot)
     known.add((layer.env, layer.app))
     pairs = sorted(pair for pair in known if _covers(layer, *pair))
     own = {(at.env, at.app, at.host) for at in snapshot.layers if at.host is not None}
@@ -78,7 +84,8 @@ def _covers(layer: Layer, env: Env, app: App) -> bool:
     return layer.env in (DEFAULT, env) and layer.app in (DEFAULT, app)
 
 
-def _known(snapshot: Snapshot) -> set[tuple[Env, App]]:
+def known_in(snapshot: Snapshot) -> set[tuple[Env, App]]:
+    """All apps and envs that there is anything of, `_default` among them."""
     known = {(layer.env, layer.app) for layer in snapshot.layers} | set(snapshot.bindings)
     apps = {app for _, app in known if app != DEFAULT}
     envs = {env for env, _ in known if env != DEFAULT}
@@ -100,12 +107,13 @@ def fresh_problems(
 ) -> list[Problem]:
     """What a write brings in, from the first of the snapshots to the second.
 
-    A template is filled only where the app is: an env that only has what all envs share need not have its keys.
+    Templates and references are filled only where the app is: an env that only has what all envs share need not
+    have their keys.
     """
     before, after = snapshots
-    known = [problem for problem in was if problem.code != "template" or _is_at(before, place)]
+    known = [problem for problem in was if problem.code not in FILLED or _is_at(before, place)]
     fresh = [problem for problem in now if problem not in known]
-    return [problem for problem in fresh if problem.code != "template" or _is_at(after, place)]
+    return [problem for problem in fresh if problem.code not in FILLED or _is_at(after, place)]
 
 
 def _is_at(snapshot: Snapshot, place: Place) -> bool:
@@ -142,9 +150,8 @@ def _parse(text: str) -> tuple[Any, Observed | None]:
 def problems_at(snapshot: Snapshot, place: Place, sight: Sight, only: frozenset[Key] | None) -> Sequence[Problem]:
     """What is wrong with a place's settings: with all of them, or with those that `confd.narrow` names."""
     binding, _ = binding_of(snapshot, place.env, place.app)
-    resolved = resolve(snapshot, place.env, place.app, place.host, only)
     least = binding if only is None else replace(binding, files=())
-    return _rendered(snapshot, resolved, least, sight).problems
+    return _rendered(due_at(snapshot, place, sight, only), least, sight).problems
 
 
 def rendered_at(
@@ -156,19 +163,28 @@ def rendered_at(
     (`confd.discovery`).
     """
     binding, _ = binding_of(snapshot, place.env, place.app)
-    resolved = resolve(snapshot, place.env, place.app, place.host)
-    return _rendered(snapshot, resolved, binding, sight, (found, here)), binding
+    return _rendered(due_at(snapshot, place, sight), binding, sight, (found, here)), binding
+
+
+def due_at(snapshot: Snapshot, place: Place, sight: Sight, only: frozenset[Key] | None = None) -> Resolved:
+    """The effective settings of a place, or `only` some, with secrets in the clear and references resolved."""
+    ring = keyring_of(snapshot.meta, sight.keys)
+
+    def opened(resolved: Resolved) -> Resolved:
+        return unsealed(resolved, ring)
+
+    own = resolve(snapshot, place.env, place.app, place.host, only)
+    return referred(opened(own), settings_by(snapshot, place.env, place.host, opened))
 
 
 def _rendered(
-    snapshot: Snapshot,
     resolved: Resolved,
     binding: Binding,
     sight: Sight,
     found: tuple[Mapping[str, str], bool] = (EMPTY, False),
 ) -> Rendered:
-    opened = withheld(unsealed(resolved, keyring_of(snapshot.meta, sight.keys)), binding)
-    return render(discovered(opened, found[0], here=found[1]), binding, sight.digest_key)
+    kept = discovered(withheld(resolved, binding), found[0], here=found[1])
+    return render(kept, binding, sight.digest_key)
 
 
 def found_at(snapshot: Snapshot, place: Place) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from confd.errors import NeedsYes, Shrinks
-from confd.keys import DEFAULT, Host, Layer
+from confd.keys import DEFAULT, Host
 from confd.model import Observed, Snapshot
 from confd.published import block_of
 from confd.resolve import keys_of
@@ -26,11 +26,9 @@ SHOWN = 100
 """So many containers are named one by one."""
 
 
-def reached(context: Context, after: Snapshot, places: Sequence[Place], layer: Layer) -> dict[str, Any]:
-    """Apps, hosts and containers that a write to the layer reaches, and what is done to each once it is stored."""
-    told = told_of(after, {(place.env, place.app) for place in places})
-    if layer.host is not None:
-        told = [one for one in told if one.host == layer.host]
+def reached(context: Context, after: Snapshot, places: Sequence[Place]) -> dict[str, Any]:
+    """Apps, hosts and containers of the places that a write reaches, and what is done to each once it is stored."""
+    told = [one for one in told_of(after, {(place.env, place.app) for place in places}) if _is_at(one, places)]
     planner = Planner(context, after)
     which = [_touch(planner, one) for one in told]
     apps = len({place.app for place in places if place.app != DEFAULT})
@@ -42,6 +40,12 @@ def reached(context: Context, after: Snapshot, places: Sequence[Place], layer: L
         "actions": dict(Counter(one["action"] for one in which)),
         "which": which[:SHOWN],
     }
+
+
+def _is_at(told: Told, places: Sequence[Place]) -> bool:
+    """Whether a container is of one of the places: of the whole app in its env, or of that on its host alone."""
+    env, app = told.status.get("env"), told.status.get("app")
+    return any((one.env, one.app) == (env, app) and one.host in (None, told.host) for one in places)
 
 
 def reached_hosts(

@@ -11,15 +11,18 @@ from confd.diff import Difference, diff
 from confd.errors import Conflict, Malformed, NotFound, TooLarge
 from confd.jsontext import Value
 from confd.keyring import is_sealed, written_at
-from confd.keys import Key, Layer, layers_of, matches, parse_key
+from confd.keys import Key, Layer, layers_of, matches, parse_key, show
 from confd.model import EMPTY, Change, Entry, Head, Setting, Snapshot, frozen
+from confd.references import strays
 from confd.resolve import NULL, normal_text, resolve
 from confd.secret import MASK
 from confd.services import changes
 from confd.services.checking import check
 from confd.services.context import Context
+from confd.services.dependents import reached_places
 from confd.services.places import places_of
 from confd.services.reach import check_reach, check_shrink, reached, shrinks
+from confd.services.referring import due_at
 from confd.services.scope import Scope
 from confd.services.sealing import Ciphertext, Marks, sealed
 
@@ -81,11 +84,7 @@ def read(
     context: Context, snapshot: Snapshot, scope: Scope, *, own: bool = False, keys: str = "**"
 ) -> dict[str, Any]:
     """The settings document of a scope."""
-    if own:
-        found = _own(snapshot, scope.layer)
-    else:
-        resolved = resolve(snapshot, scope.env, scope.app, scope.host)
-        found = list(resolved.settings.values())
+    found = _own(snapshot, scope.layer) if own else _effective(snapshot, scope)
     settings = {s.key: _shown(context, snapshot, s) for s in found if matches(keys, s.key)}
     change = snapshot.heads.get(scope.layer, Head()).number
     return {"revision": snapshot.revision, "change": change, "settings": settings}
@@ -99,6 +98,19 @@ def read_one(context: Context, snapshot: Snapshot, scope: Scope, key: Key, *, ow
         where = f"layer {scope.layer}" if own else f"{scope.app} in {scope.env}"
         raise NotFound(f"{key} is not set in {where}; `confctl list {scope.app}` shows what is")
     return {"revision": document["revision"], "key": key, **setting}
+
+
+def _effective(snapshot: Snapshot, scope: Scope) -> list[Setting]:
+    """What is due, references to other settings resolved; what cannot be resolved as it is written."""
+    resolved = resolve(snapshot, scope.env, scope.app, scope.host)
+    due = due_at(snapshot, scope.place)
+    return [_with_written(due.get(key, setting), setting) for key, setting in resolved.settings.items()]
+
+
+def _with_written(due: Setting, stored: Setting) -> Setting:
+    """What is due, with what was written where that is another text, and none to be hidden."""
+    told = due.text != stored.text and not stored.secret
+    return replace(due, written=stored.text if told else None)
 
 
 def _own(snapshot: Snapshot, layer: Layer) -> list[Setting]:
@@ -116,12 +128,13 @@ def _shown(context: Context, snapshot: Snapshot, setting: Setting) -> dict[str, 
     head = snapshot.heads.get(setting.layer, Head())
     known = changes.numbers(context, setting.layer, head) if head.number else {}
     value: Value = MASK if setting.secret else jsontext.parse(setting.text)
-    return {
+    shown = {
         "value": value,
         "secret": setting.secret,
         "layer": str(setting.layer),
         "change": known.get(setting.revision),
     }
+    return shown if setting.written is None else {**shown, "written": jsontext.parse(setting.written)}
 
 
 # --- writing ----------------------------------------------------------------------------------------------
@@ -221,17 +234,17 @@ def _decide(
         if key not in stored and not wanted.note:
             raise NotFound(f"{key} is not set in layer {layer}; {_found(snapshot, scope, parse_key(key))}")
     differences = diff({key: stored.get(key) for key in asked}, asked)
-    places = places_of(snapshot, layer)
     head = snapshot.heads.get(layer, Head())
     if not differences:
-        reaches = reached(context, snapshot, places, layer)
+        reaches = reached(context, snapshot, places_of(snapshot, layer))
         return Written(head.number, snapshot.revision, (), reaches, sealing.words, after=snapshot)
     edits = {one.key: one.after for one in differences}
     changes.check_size(edits)  # before the check, which takes long for what is too large
     after = _with(snapshot, layer, edits)
-    keys = [parse_key(one.key) for one in differences]
-    warnings = (*sealing.words, *check(context, snapshot, after, scope, keys))
-    reaches = reached(context, after, places, layer)
+    places = reached_places(snapshot, after, layer, edits)
+    checked = check(context, (snapshot, after), places, scope, [parse_key(key) for key in edits])
+    warnings = (*sealing.words, *checked, *_strays(edits))
+    reaches = reached(context, after, places)
     takes = any(text in (None, NULL) for text in edits.values())
     gone = shrinks(snapshot, after, places) if takes else []
     if wanted.dry_run:
@@ -250,6 +263,13 @@ def _decide(
     )
     stored_change, revision = changes.commit(context, snapshot, change)
     return Written(stored_change.number, revision, differences, reaches, warnings, after)
+
+
+def _strays(edits: Mapping[str, str | None]) -> list[str]:
+    """What looks like a reference and is none, in words."""
+    found = {key: strays(jsontext.parse(text)) for key, text in edits.items() if text is not None and "${" in text}
+    how = "is no reference, and stays as it is: those are ${KEY}, ${APP:KEY} and ${@CONTAINER:...}; $${ is plain"
+    return [f"{key}: {show(words[0])} {how}" for key, words in found.items() if words]
 
 
 def _with(snapshot: Snapshot, layer: Layer, edits: Mapping[str, str | None]) -> Snapshot:

@@ -105,3 +105,34 @@ def test_every_answer_tells_its_revision(context: Context) -> None:
         found, headers, _ = asyncio.run(_get(app, token=token))
         assert (found, "x-confd-revision" in headers) == (status, True)
     assert asyncio.run(_get(app, tag="*"))[0] == 304
+
+
+def test_a_poll_answers_once_what_its_app_refers_to_differs(context: Context) -> None:
+    app = application(context, {"t": "admin"})
+    db, cache = Scope(Env("dev"), App("db")), Scope(Env("dev"), App("cache"))
+    settings.edit(context, cache, Edit({"name": "c"}))
+    settings.edit(context, db, Edit({"dsn": "h.${cache:name}", "other": "1"}))
+    settings.edit(context, WEB, Edit({"URL": "pg://${db:dsn}"}))
+
+    async def poll() -> tuple[tuple[int, dict[str, str], bytes], tuple[int, dict[str, str], bytes]]:
+        first = json.loads((await _get(app))[2])
+        settings.edit(context, db, Edit({"other": "2"}))
+        same = await _get(app, f"index={first['revision']}&wait=10ms")
+        waiting = asyncio.ensure_future(_get(app, f"index={first['revision']}&wait=30s"))
+        await asyncio.to_thread(settings.edit, context, db, Edit({"other": "3"}))
+        await asyncio.to_thread(settings.edit, context, cache, Edit({"name": "d"}, yes=True))
+        return same, await waiting
+
+    (unchanged, _, _), (status, _, body) = asyncio.run(poll())
+    assert unchanged == 304
+    assert (status, json.loads(body)["variables"]) == (200, {"URL": "pg://h.d"})
+
+
+def test_a_poll_whose_index_is_forgotten_answers_for_what_its_app_refers_to(context: Context) -> None:
+    settings.edit(context, Scope(Env("dev"), App("db")), Edit({"name": "c"}))
+    revision = settings.edit(context, WEB, Edit({"URL": "${db:name}"})).revision
+    context.mirror.wait(
+        settings.edit(context, Scope(Env("dev"), App("db")), Edit({"name": "d"}, yes=True)).revision, 5
+    )
+    status, _, body = asyncio.run(_get(application(context, {"t": "admin"}), f"index={revision}&wait=10ms"))
+    assert (status, json.loads(body)["variables"]) == (200, {"URL": "d"})

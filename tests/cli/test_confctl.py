@@ -258,7 +258,7 @@ def test_import_replaces_but_leaves_run_options_alone(run: Confctl, server: Serv
     result = run("import", "web", "-", "-e", "dev", "--replace", "--dry-run", text="URL=http://${HOST}\n")
     assert result.exit_code == 0, result.output
     body = json.loads(server.seen[-1]["body"])
-    assert body["set"] == {"URL": "http://${HOST}"}
+    assert body["set"] == {"URL": "http://$${HOST}"}
     assert body["unset"] == ["OLD"]
     assert body["dry_run"]
     assert result.stdout == "+ A = b\n"

@@ -15,6 +15,7 @@ from confd.api.asgi import application
 from confd.cli.files import BY_NAME, COMPOSE, NAMES, guessed
 from confd.cli.program import confctl
 from confd.formats import FORMATS
+from confd.jsontext import plain
 from confd.keys import App, Env
 from confd.services import delivery, settings
 from confd.services.context import Context
@@ -109,7 +110,8 @@ def _stored(context: Context) -> dict[str, str]:
 
 
 def _values(context: Context) -> dict[str, Any]:
-    return {key: json.loads(text) for key, text in _stored(context).items()}
+    found = settings.read(context, context.fresh(), WEB)["settings"]
+    return {key: plain(one["value"]) for key, one in found.items()}
 
 
 def test_docker_keeps_every_character_behind_the_equals_sign(run: Run, context: Context) -> None:

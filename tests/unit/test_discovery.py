@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from confd.discovery import Reference, discovered, find, plain_text, references_in
+from confd.discovery import Reference, discovered, find, references_in
 from confd.jsontext import dump, parse
 from confd.keys import App, Env, Layer
 from confd.model import Entry, Resolved, Snapshot
@@ -66,7 +66,7 @@ def test_one_that_does_not_end_is_a_problem() -> None:
 @given(st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=50))
 def test_a_text_without_references_is_itself(text: str) -> None:
     resolved = settings(A=text)
-    if "${@" not in text:
+    if "${" not in text:
         assert texts(discovered(resolved, {}, here=True)) == {"A": text}
 
 
@@ -92,15 +92,3 @@ PORTS = {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "49153"}], "53/udp": [{"Ho
 )
 def test_what_a_reference_stands_for(reference: Reference, networks: dict[str, Any], found: str | None) -> None:
     assert find(reference, {"NetworkSettings": {"Networks": networks, "Ports": PORTS}}) == found
-
-
-@given(st.text(alphabet="$${}@db:address"))
-def test_a_plain_text_refers_to_nothing_and_stands_for_itself(text: str) -> None:
-    made = plain_text(text)
-    assert isinstance(made, str)
-    assert texts(discovered(settings(A=made), {}, here=True)) == {"A": text}
-
-
-@pytest.mark.parametrize(("value", "text"), [("a ${@db:address}", "a $${@db:address}"), ("$x", "$x"), (True, True)])
-def test_what_is_no_reference_is_written_so(value: Any, text: Any) -> None:
-    assert plain_text(value) == text

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from confd.keys import App, Env, Key, Layer
 from confd.model import EMPTY, Binding, BindingFile, Entry, Problem, Snapshot, VariablesRule
 from confd.narrow import touched_by
+from confd.references import referred, settings_by
 from confd.render import render
 from confd.resolve import keys_of, resolve
 from confd.secret import DigestKey
@@ -63,18 +64,40 @@ def test_a_renamed_key_stands_with_those_of_its_new_name() -> None:
     assert touched(stored, "X", Binding(variables=rule)) == {"X", "db/url"}
 
 
-def test_all_are_touched_where_a_file_has_the_key_and_where_one_refers_to_another() -> None:
+def test_all_are_touched_where_a_file_has_the_key() -> None:
     file = BindingFile(path="/etc/a", format="json", include=("web/**",))
     stored = snapshot({"web/a": "1", "b": "2"})
     assert touched(stored, "web/a", Binding(files=(file,))) is None
     assert touched(stored, "b", Binding(files=(file,))) == {"b"}
-    assert touched(snapshot({"a": '"${@db:address}"', "b": "2"}), "b") is None
+
+
+def test_what_refers_to_others_and_what_is_referred_to_are_touched() -> None:
+    stored = snapshot(
+        {"a": '"${b} and ${db:c}"', "b": "2", "c": "3", "d": "4"}, {"run/cpus": '"${d}"', "run/init": "true"}
+    )
+    assert touched(stored, "new") == {"new", "a", "b", "c", "d", "run/cpus", "run/init"}
 
 
 NAMES = st.sampled_from(
     ["a/b", "a-b", "A_B", "a", "A", "1a", "PATH", "run/memory", "run/cpus", "run/memory-swap", "run/none"]
 )
-TEXTS = st.sampled_from(['"x"', "1", "null", '"64m"', "{}", '"\\u0000"', "not json", '"a${@b"', '"-1"'])
+TEXTS = st.sampled_from(
+    [
+        '"x"',
+        "1",
+        "null",
+        '"64m"',
+        "{}",
+        '"\\u0000"',
+        "not json",
+        '"${a}"',
+        '"x${a/b}"',
+        '"${web:A_B}"',
+        '"$${a}"',
+        '"a${@b"',
+        '"-1"',
+    ]
+)
 SETTINGS = st.dictionaries(NAMES, TEXTS, max_size=6)
 BINDINGS = st.sampled_from(
     [
@@ -95,6 +118,7 @@ def test_what_a_write_brings_in_is_the_same_by_the_touched_keys_and_by_all(
 
     def problems(of: Snapshot, narrowed: bool) -> list[Problem]:
         resolved = resolve(of, *PLACE, only if narrowed else None)
+        resolved = referred(resolved, settings_by(of, PROD, None))
         least = replace(binding, files=()) if narrowed and only is not None else binding
         return list(render(resolved, least, KEY).problems)
 

@@ -12,6 +12,7 @@ import pytest
 from confd.binding import parse_binding
 from confd.options import OPTIONS
 from scripts import reference
+from scripts.markdown import words_of
 
 PAGES = reference.pages()
 
@@ -58,7 +59,7 @@ def test_something_without_a_docstring_is_an_error() -> None:
     def undocumented() -> None: ...
 
     with pytest.raises(LookupError, match="make reference"):
-        reference.words_of(undocumented)
+        words_of(undocumented)
 
 
 def test_links_of_the_tutorial_lead_somewhere() -> None:

@@ -90,7 +90,7 @@ def test_a_write_tells_how_many_apps_hosts_and_containers_it_reaches(
     ):
         stand.runs(name, app, env)
     snapshot = known.fresh()
-    reaches = reached(known, snapshot, places_of(snapshot, layer), layer)
+    reaches = reached(known, snapshot, places_of(snapshot, layer))
     assert (reaches["apps"], reaches["hosts"], reaches["containers"]) == expected
 
 

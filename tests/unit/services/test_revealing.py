@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from confd.errors import Refused, StoreFull
+from confd.errors import Invalid, Refused, StoreFull
 from confd.keyfile import KeyFile
 from confd.keys import App, Env, Host
 from confd.ports import Put
@@ -32,9 +32,10 @@ def context(store: FailingStore) -> Iterator[Context]:
         yield replace(made, keys=KEYS)
 
 
-def shown(context: Context, asker: Asker, scope: Scope = HERE) -> dict[str, Any]:
+def shown(context: Context, asker: Asker, scope: Scope = HERE, *, own: bool = False) -> dict[str, Any]:
     snapshot = context.fresh()
-    found = revealed(context, snapshot, scope, settings.read(context, snapshot, scope)["settings"], asker)
+    document = settings.read(context, snapshot, scope, own=own)
+    found = revealed(context, snapshot, (scope, own), document["settings"], asker)
     return {key: one["value"] for key, one in found.items()}
 
 
@@ -51,6 +52,16 @@ def test_who_may_sees_them_and_it_is_noted_by_the_tokens_name(context: Context) 
     where = {"what": "reveal", "env": "dev", "app": "web", "host": None, "keys": ["s", "t"]}
     assert acts(context) == [{"who": "admin", **where, "host": "h1"}, {"who": "admin", "said": "ada", **where}]
     assert CANARY not in str(acts(context))
+
+
+def test_what_refers_to_a_secret_and_a_secret_that_refers_are_shown_as_they_are_due(context: Context) -> None:
+    settings.edit(context, HERE, Edit({"host": "db", "s": CANARY + "@${host} $${x}", "t": "<${s}>"}, secret=("s",)))
+    due = f"{CANARY}@db ${{x}}"
+    assert shown(context, ADMIN) == {"host": "db", "s": due, "t": f"<{due}>"}
+    assert shown(context, ADMIN, own=True) == {"host": "db", "s": CANARY + "@${host} $${x}", "t": "<${s}>"}
+    assert CANARY not in str(settings.read(context, context.fresh(), HERE))
+    with pytest.raises(Invalid, match="host"):
+        settings.edit(context, HERE, Edit(unset=("host",)))
 
 
 def test_who_may_not_sees_none_whatever_it_calls_itself(context: Context) -> None:
