@@ -55,7 +55,8 @@ def test_any_value_is_parsed_or_refused(value: jsontext.Value) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "text"), [("gpus", "device=0\r1"), ("mount", "type=volume\r,dst=/a"), ("network", "name=a\r,alias=b")]
+    ("option", "text"),
+    [("gpus", "device=0\r1"), ("mount", "type=volume\r,dst=/a"), ("network", "name=a\r,alias=b")],
 )
 def test_a_line_end_between_words_is_refused(option: str, text: str) -> None:
     with pytest.raises(Invalid, match=f"run/{option}"):
