@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from confd.discovery import Reference, discovered, find, references_in
 from confd.jsontext import dump, parse
-from confd.keys import App, Env, Layer
+from confd.keys import App, Env, Key, Layer
 from confd.model import Entry, Resolved, Snapshot
 from confd.resolve import resolve
 
@@ -92,3 +93,10 @@ PORTS = {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "49153"}], "53/udp": [{"Ho
 )
 def test_what_a_reference_stands_for(reference: Reference, networks: dict[str, Any], found: str | None) -> None:
     assert find(reference, {"NetworkSettings": {"Networks": networks, "Ports": PORTS}}) == found
+
+
+def test_a_wrong_reference_in_a_secret_shows_nothing_of_it() -> None:
+    resolved = resolve(Snapshot(7, {LAYER: {"s": Entry("s", '"${@canary"', 5)}}), LAYER.env, LAYER.app)
+    secret = replace(resolved.settings[Key("s")], secret=True)
+    (problem,) = discovered(replace(resolved, settings={Key("s"): secret}), {}, here=True).problems
+    assert "canary" not in problem.detail
