@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -16,6 +16,7 @@ from confd import jsontext
 from confd.errors import ConfdError, Conflict, Malformed, NotFound, TooLarge, Unavailable
 from confd.keys import Host, Keyspace, Layer, layers_of
 from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot
+from confd.outofband import unvouched
 from confd.ports import Area, Delete, Expect, Operation, Put, Store
 from confd.services.context import Context
 from confd.services.places import Place
@@ -27,8 +28,10 @@ __all__ = [
     "before_newest",
     "commit",
     "draft",
+    "head_text",
     "history",
     "lost",
+    "newest_first",
     "numbers",
     "record",
     "state_after",
@@ -58,16 +61,23 @@ def check_size(after: Mapping[str, str | None]) -> None:
         )
 
 
-def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change, int]:
+def commit(
+    context: Context, snapshot: Snapshot, change: Change, held: Collection[str] = ()
+) -> tuple[Change, int]:
     """Store a change made on this snapshot. Returns it with its number, and its revision.
 
+    `held`: those of its keys for which it does not vouch (`confd.outofband`).
     Raises `Conflict` when the layer has moved on since, `TooLarge`, `StoreFull`, `Unavailable`.
     """
     head = snapshot.heads.get(change.layer, Head())
-    change = replace(change, number=head.number + 1, at=context.clock.utc())
+    number = head.number or _newest(context, change.layer)  # a head that is gone or damaged counts no records
+    change = replace(change, number=number + 1, at=context.clock.utc())
     check_size(change.after)
-    new_head: dict[str, Any] = {"number": change.number, "id": change.id, "at": change.at}
-    new_head["names"] = names_digest(_names_after(context, snapshot, change))
+    names = names_digest(_names_after(context, snapshot, change))
+    left = unvouched(snapshot, change.layer).difference(
+        change.after if change.kind is ChangeKind.SETTINGS else ()
+    )
+    new_head = Head(change.number, change.id, 0, names, change.at, snapshot.revision, (*left, *held))
     keyspace, text = context.keyspace, _record_text(change)
     edits = list(_edits(keyspace, change))
     staged = sum(map(_weight, edits)) + len(text.encode()) > MAX_REQUEST_BYTES
@@ -75,7 +85,7 @@ def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change
         record = stage(context, change, text) if staged else Staged(text)
         operations = [
             *edits,
-            Put(keyspace.head(change.layer), jsontext.dump(new_head)),
+            Put(keyspace.head(change.layer), head_text(new_head)),
             Put(keyspace.change(change.layer, change.number), record.text),
             *record.operations,
         ]
@@ -90,6 +100,19 @@ def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change
     if staged:
         _tidy(lambda: collect_parts(context, record.since))
     return replace(change, revision=revision), revision
+
+
+def head_text(head: Head) -> str:
+    """What stands in the store of a head; its revision is the store's own."""
+    document: dict[str, Any] = {"number": head.number, "id": head.id, "at": head.at, "names": head.names}
+    document["since"] = head.since
+    return jsontext.dump(document | ({"held": sorted(set(head.held))} if head.held else {}))
+
+
+def _newest(context: Context, layer: Layer) -> int:
+    """The number of the layer's newest record; 0: there is none."""
+    listing = context.store.snapshot([Area(context.keyspace.changes(layer))], keys_only=True)
+    return max((int(key[-12:]) for key in listing.entries), default=0)
 
 
 def _names_after(context: Context, snapshot: Snapshot, change: Change) -> set[str]:
@@ -150,6 +173,8 @@ def _document_key(keyspace: Keyspace, change: Change) -> str | None:
     if change.kind is ChangeKind.POLICY:
         (name,) = change.after
         return keyspace.policy(change.layer.env, name)
+    if change.kind is ChangeKind.RULES:
+        return keyspace.rules(change.layer.env)
     return keyspace.freeze(change.layer.env) if change.kind is ChangeKind.FREEZE else None
 
 
@@ -158,6 +183,9 @@ def _expected(keyspace: Keyspace, snapshot: Snapshot, change: Change) -> Sequenc
     if change.kind is ChangeKind.FREEZE:  # one document for all apps of the env: the layer's head is not enough
         entry = snapshot.freezes.get(change.layer.env)
         return [Expect(keyspace.freeze(change.layer.env), entry.mod_revision if entry else 0)]
+    if change.kind is ChangeKind.RULES:
+        entry = snapshot.rules.get(change.layer.env)
+        return [Expect(keyspace.rules(change.layer.env), entry.mod_revision if entry else 0)]
     if change.kind is ChangeKind.POLICY:
         (name,) = change.after
         entry = snapshot.policies.get((change.layer.env, name))
@@ -250,7 +278,7 @@ def lost(context: Context, snapshot: Snapshot, layer: Layer) -> dict[str, str]:
         return {}
     head, present = snapshot.heads[layer], set(snapshot.layers.get(layer, EMPTY))
     seen, found = set(present), dict[str, str]()
-    for change in _newest_first(context, layer, head.number):
+    for change in newest_first(context, layer, head.number):
         if change.kind is ChangeKind.SETTINGS:
             fresh = {key: text for key, text in change.after.items() if key not in seen}
             seen |= fresh.keys()
@@ -260,7 +288,7 @@ def lost(context: Context, snapshot: Snapshot, layer: Layer) -> dict[str, str]:
     return found
 
 
-def _newest_first(context: Context, layer: Layer, newest: int) -> Iterator[Change]:
+def newest_first(context: Context, layer: Layer, newest: int) -> Iterator[Change]:
     """The layer's changes, read some at a time; one that is not there, or is damaged, is passed over."""
     for last in range(newest, 0, -READ_AT_ONCE):
         keys = [context.keyspace.change(layer, number) for number in range(last, max(last - READ_AT_ONCE, 0), -1)]

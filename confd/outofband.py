@@ -1,0 +1,52 @@
+"""Edits past the API: settings that somebody has put straight into etcd, as far as heads tell of them. Pure.
+
+A change writes its settings and its layer's head in one transaction, and the head says on which revision it was
+decided. What was written later than that, and not by it, is no change's; the keys of edits that came before it stand
+in the head as `held` until a change vouches for them. An API process records each edit as a change; in an env that
+holds them the keys stay in `held` until somebody adopts or undoes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from confd.envrules import rules_of
+from confd.keys import App, Env, Host, Layer, layers_of, show
+from confd.model import EMPTY, Cause, Head, Hold, Snapshot
+
+__all__ = ["OUT_OF_BAND", "edits_held", "unrecorded", "unvouched"]
+
+OUT_OF_BAND = "out-of-band"
+"""The author of what was done in the store itself."""
+NAMED = 3
+
+
+def unrecorded(snapshot: Snapshot, layer: Layer) -> frozenset[str]:
+    """The keys of the layer that were written past the API since its newest change."""
+    head = snapshot.heads.get(layer, Head())
+    decided = head.since if 0 < head.since < head.revision else head.revision
+    entries = snapshot.layers.get(layer, EMPTY)
+    return frozenset(key for key, entry in entries.items() if decided < entry.mod_revision != head.revision)
+
+
+def unvouched(snapshot: Snapshot, layer: Layer) -> frozenset[str]:
+    """Those, and the keys of earlier edits that nobody has adopted or undone."""
+    return unrecorded(snapshot, layer).union(snapshot.heads.get(layer, Head()).held)
+
+
+def edits_held(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) -> Iterator[Hold]:
+    """What the edits of each layer keep from being done, in an env that holds them."""
+    if not snapshot.rules or not rules_of(snapshot, env).holds:
+        return
+    for layer in layers_of(env, app, host):
+        keys = sorted(unvouched(snapshot, layer))
+        if keys:
+            yield Hold(Cause.HELD, _why(layer, keys, env))
+
+
+def _why(layer: Layer, keys: list[str], env: Env) -> str:
+    some = ", ".join(key if key.isprintable() else show(key) for key in keys[:NAMED])
+    some += f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    host = f" --host {layer.host}" if layer.host else ""
+    command = f"confctl outofband {layer.app} -e {layer.env}{host}"
+    return f"{some} of {layer} was written straight into etcd, which env {env} holds: `{command}` shows it"
