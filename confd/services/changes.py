@@ -25,6 +25,7 @@ from confd.shrink import names_digest, shows_all
 
 __all__ = [
     "MAX_CHANGE_BYTES",
+    "MAX_CHECKED_KEYS",
     "before_newest",
     "commit",
     "draft",
@@ -61,9 +62,7 @@ def check_size(after: Mapping[str, str | None]) -> None:
         )
 
 
-def commit(
-    context: Context, snapshot: Snapshot, change: Change, held: Collection[str] = ()
-) -> tuple[Change, int]:
+def commit(context: Context, snapshot: Snapshot, change: Change, held: Collection[str] = ()) -> tuple[Change, int]:
     """Store a change made on this snapshot. Returns it with its number, and its revision.
 
     `held`: those of its keys for which it does not vouch (`confd.outofband`).
@@ -74,9 +73,7 @@ def commit(
     change = replace(change, number=number + 1, at=context.clock.utc())
     check_size(change.after)
     names = names_digest(_names_after(context, snapshot, change))
-    left = unvouched(snapshot, change.layer).difference(
-        change.after if change.kind is ChangeKind.SETTINGS else ()
-    )
+    left = unvouched(snapshot, change.layer).difference(change.after if change.kind is ChangeKind.SETTINGS else ())
     new_head = Head(change.number, change.id, 0, names, change.at, snapshot.revision, (*left, *held))
     keyspace, text = context.keyspace, _record_text(change)
     edits = list(_edits(keyspace, change))

@@ -12,6 +12,7 @@ from confd.errors import Conflict, Malformed, NotFound, Refused, TooLarge
 from confd.jsontext import Value
 from confd.keys import Key, Layer, layers_of, matches, parse_key
 from confd.model import EMPTY, Change, Entry, Head, Setting, Snapshot, frozen
+from confd.outofband import vouched_head
 from confd.resolve import normal_text, resolve
 from confd.secret import MASK
 from confd.services import changes
@@ -251,7 +252,8 @@ def _with(snapshot: Snapshot, layer: Layer, edits: Mapping[str, str | None]) -> 
             entries.pop(key, None)
         else:
             entries[key] = Entry(key, text, snapshot.revision)
-    return replace(snapshot, layers=frozen({**snapshot.layers, layer: frozen(entries)}))
+    heads = {**snapshot.heads, layer: vouched_head(snapshot, layer, edits)}
+    return replace(snapshot, layers=frozen({**snapshot.layers, layer: frozen(entries)}), heads=frozen(heads))
 
 
 def difference_document(differences: Iterable[Difference]) -> list[dict[str, Any]]:
