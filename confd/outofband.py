@@ -16,10 +16,13 @@ from confd.keys import App, Env, Host, Layer, layers_of, show
 from confd.model import EMPTY, Cause, Head, Hold, Snapshot
 from confd.shrink import shows_all
 
-__all__ = ["OUT_OF_BAND", "edits_held", "is_unvouched", "unrecorded", "unvouched", "vouched_head"]
+__all__ = ["HELD_NOTE", "OUT_OF_BAND", "edits_held", "is_unvouched", "unrecorded", "unvouched", "vouched_head"]
 
 OUT_OF_BAND = "out-of-band"
 """The author of what was done in the store itself."""
+HELD_NOTE = "held: not in effect until somebody adopts it"
+"""The note of a change that records an edit which its env holds."""
+
 NAMED = 3
 
 

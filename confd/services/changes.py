@@ -16,7 +16,7 @@ from confd import jsontext
 from confd.errors import ConfdError, Conflict, Malformed, NotFound, TooLarge, Unavailable
 from confd.keys import Host, Keyspace, Layer
 from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot
-from confd.outofband import unvouched
+from confd.outofband import HELD_NOTE, unvouched
 from confd.ports import Area, Delete, Expect, Operation, Put, Store
 from confd.services.context import Context
 from confd.services.staging import Staged, collect_parts, discard, joined, stage
@@ -324,6 +324,6 @@ def _from_the_first(context: Context, layer: Layer, number: int, missing: int) -
                 f"the state of layer {layer} after change {number} is not known any more: records that it takes "
                 f"were pruned, or are damaged; the oldest that can be had is that after change {missing}"
             ) from exc
-        if change.kind is ChangeKind.SETTINGS:
+        if change.kind is ChangeKind.SETTINGS and change.note != HELD_NOTE:
             state.update(change.after)
     return state

@@ -16,7 +16,7 @@ from confd.envrules import holds_edits_of, rules_of
 from confd.errors import NotFound
 from confd.keys import Layer, layers_of
 from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot, frozen
-from confd.outofband import OUT_OF_BAND, unrecorded, unvouched, vouched_head
+from confd.outofband import HELD_NOTE, OUT_OF_BAND, unrecorded, unvouched, vouched_head
 from confd.ports import Expect, Put
 from confd.services import changes
 from confd.services.checking import check
@@ -27,9 +27,8 @@ from confd.services.scope import Scope
 from confd.services.settings import Edit, Written, difference_document
 from confd.shrink import is_shrink, shows_all
 
-__all__ = ["HELD_NOTE", "adopt", "read", "record", "undo", "waiting", "waits"]
+__all__ = ["adopt", "read", "record", "undo", "waiting", "waits"]
 
-HELD_NOTE = "held: not in effect until somebody adopts it"
 RECORDED_NOTE = "it was put straight into the store"
 AT_ONCE = changes.MAX_CHECKED_KEYS
 """So many keys are recorded as one change: every one of them is compared."""

@@ -18,6 +18,7 @@ from confd.secret import MASK
 from confd.services import changes
 from confd.services.checking import check
 from confd.services.context import Context
+from confd.services.goodstates import previous_good
 from confd.services.places import places_of
 from confd.services.reach import check_reach, check_shrink, reached, shrinks
 from confd.services.scope import Scope
@@ -152,12 +153,12 @@ def edit(context: Context, scope: Scope, wanted: Edit) -> Written:
 def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Written:
     """A new change that brings the layer's settings back to what they were after change `to`.
 
-    Without `to`: to the state before the newest change of settings; what that alone brought may go without force.
+    Without `to`: to the previous good one (`confd.services.goodstates`); what came since may go without force.
     Raises `NotFound` and all of `edit`.
     """
     snapshot, force = context.snapshot(), wanted.force or to is None
     if to is None:
-        to = changes.before_newest(context, snapshot, scope.layer)
+        to = previous_good(context, snapshot, scope)
     old = changes.state_after(context, snapshot, scope.layer, to)
     now = {key: entry.text for key, entry in snapshot.layers.get(scope.layer, {}).items()}
     parsed = {key: jsontext.parse(normal_text(text)[0]) for key, text in old.items() if now.get(key) != text}
@@ -185,7 +186,7 @@ def _parsed(wanted: Edit) -> dict[str, str | None]:
     for name, value in wanted.set.items():
         after[_key(name, "set")] = parse_value(name, value)
     for name in wanted.unset:
-        key = _key(name, "unset")
+        key = Key(name) if wanted.note else _key(name, "unset")  # a rollback takes away whatever was put there
         if key in after:
             raise Malformed(f"{name} is both set and unset; keep one", pointer=jsontext.pointer("unset", name))
         after[key] = None

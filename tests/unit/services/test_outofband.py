@@ -11,12 +11,11 @@ from confd.errors import Conflict, Invalid, NotFound, Shrinks
 from confd.holds import holds_of
 from confd.keys import App, Env, Host, Key
 from confd.model import Change
-from confd.outofband import OUT_OF_BAND
+from confd.outofband import HELD_NOTE, OUT_OF_BAND
 from confd.ports import Delete, Put
 from confd.secret import MASK
 from confd.services import changes, envrules, outofband, settings
 from confd.services.context import Context
-from confd.services.outofband import HELD_NOTE
 from confd.services.scope import Scope
 from confd.services.settings import Edit
 from tests.support.stores import FailingStore
