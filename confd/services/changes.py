@@ -16,7 +16,7 @@ from confd import jsontext
 from confd.errors import ConfdError, Conflict, Malformed, NotFound, TooLarge, Unavailable
 from confd.keys import Host, Keyspace, Layer
 from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot
-from confd.outofband import HELD_NOTE, unvouched
+from confd.outofband import HELD_NOTE, is_unrecorded, unvouched
 from confd.ports import Area, Delete, Expect, Operation, Put, Store
 from confd.services.context import Context
 from confd.services.staging import Staged, collect_parts, discard, joined, stage
@@ -32,6 +32,7 @@ __all__ = [
     "head_text",
     "lost",
     "newest_first",
+    "number_of",
     "numbers",
     "record",
     "state_after",
@@ -64,7 +65,8 @@ def check_size(after: Mapping[str, str | None]) -> None:
 def commit(context: Context, snapshot: Snapshot, change: Change, held: Collection[str] = ()) -> tuple[Change, int]:
     """Store a change made on this snapshot. Returns it with its number, and its revision.
 
-    `held`: those of its keys for which it does not vouch (`confd.outofband`).
+    `held`: those of its keys for which it does not vouch (`confd.outofband`). One that records edits past the API
+    (`edited`) leaves the settings as they stand.
     Raises `Conflict` when the layer has moved on since, `TooLarge`, `StoreFull`, `Unavailable`.
     """
     head = snapshot.heads.get(change.layer, Head())
@@ -75,7 +77,7 @@ def commit(context: Context, snapshot: Snapshot, change: Change, held: Collectio
     left = unvouched(snapshot, change.layer).difference(change.after if change.kind is ChangeKind.SETTINGS else ())
     new_head = Head(change.number, change.id, 0, names, change.at, snapshot.revision, (*left, *held))
     keyspace, text = context.keyspace, _record_text(change)
-    edits = list(_edits(keyspace, change))
+    edits = [] if change.edited else list(_edits(keyspace, change))
     staged = sum(map(_weight, edits)) + len(text.encode()) > MAX_REQUEST_BYTES
     try:
         record = stage(context, change, text) if staged else Staged(text)
@@ -207,6 +209,7 @@ def _record_text(change: Change) -> str:
             "message": change.message,
             "at": change.at,
             "note": change.note,
+            **({"edited": change.edited} if change.edited else {}),
             "before": dict(change.before),
             "after": dict(change.after),
         },
@@ -232,6 +235,7 @@ def change_of(context: Context, layer: Layer, entry: Entry) -> Change:
             document["after"],
             entry.mod_revision,
             document.get("note", ""),
+            document.get("edited", 0),
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise Malformed(f"the record {entry.key} is damaged; restore it from a backup") from exc
@@ -254,6 +258,34 @@ def numbers(context: Context, layer: Layer, head: Head) -> Mapping[int, int]:
         found = {entry.mod_revision: int(entry.key[-12:]) for entry in listing.entries.values()}
         cached = context.state.numbers[layer] = (head.revision, found)
     return cached[1]
+
+
+def number_of(context: Context, snapshot: Snapshot, layer: Layer, key: str) -> int | None:
+    """The change that a setting came from; None where no record tells.
+
+    What was written in place since its change, or past the API and recorded since, is found by its text.
+    """
+    head, entry = snapshot.heads.get(layer, Head()), snapshot.layers[layer][key]
+    if not head.number or is_unrecorded(snapshot, layer, key):
+        return None
+    known = numbers(context, layer, head)
+    if entry.mod_revision not in known:
+        known = {**known, **_by_text(context, snapshot, layer, known)}
+        context.state.numbers[layer] = (head.revision, known)
+    return known[entry.mod_revision] or None
+
+
+def _by_text(context: Context, snapshot: Snapshot, layer: Layer, known: Mapping[int, int]) -> dict[int, int]:
+    """Revision to number of all settings that no record's revision tells of; 0: no record has their text."""
+    entries = {key: one for key, one in snapshot.layers[layer].items() if one.mod_revision not in known}
+    found = {one.mod_revision: 0 for one in entries.values()}
+    for change in newest_first(context, layer, snapshot.heads[layer].number) if entries else ():
+        for key in entries.keys() & change.after.keys() if change.kind is ChangeKind.SETTINGS else ():
+            entry = entries.pop(key)
+            found[entry.mod_revision] = change.number if change.after[key] == entry.text else 0
+        if not entries:
+            break
+    return found
 
 
 def lost(context: Context, snapshot: Snapshot, layer: Layer) -> dict[str, str]:

@@ -84,7 +84,11 @@ def _brought_in(outcome: Mapping[str, Any], known: Sequence[Change]) -> list[Cha
     for reason in outcome["reasons"]:
         for one in known:  # newest first
             kinds = (ChangeKind.SETTINGS, ChangeKind.BINDING)
-            if one.revision <= outcome["revision"] and one.kind in kinds and reason["key"] in one.after:
+            if (
+                (one.edited or one.revision) <= outcome["revision"]
+                and one.kind in kinds
+                and reason["key"] in one.after
+            ):
                 found.setdefault(one.id, one)
                 break
     return sorted(found.values(), key=lambda one: one.revision, reverse=True)

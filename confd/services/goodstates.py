@@ -42,7 +42,7 @@ def _begins(context: Context, snapshot: Snapshot, layer: Layer) -> Sequence[tupl
         if change.number != next_older:
             return [*found, (0, next_older)]
         if change.kind is ChangeKind.SETTINGS and change.note != HELD_NOTE:
-            found.append((change.revision, change.number))
+            found.append((change.edited or change.revision, change.number))
         next_older -= 1
     return found
 

@@ -109,15 +109,13 @@ def _own(snapshot: Snapshot, layer: Layer) -> list[Setting]:
 
 
 def _shown(context: Context, snapshot: Snapshot, setting: Setting) -> dict[str, Any]:
-    head = snapshot.heads.get(setting.layer, Head())
-    known = changes.numbers(context, setting.layer, head) if head.number else {}
     value: Value = MASK if setting.secret else jsontext.parse(setting.text)
     waits = is_unvouched(snapshot, setting.layer, setting.key)
     return {
         "value": value,
         "secret": setting.secret,
         "layer": str(setting.layer),
-        "change": known.get(setting.revision),
+        "change": changes.number_of(context, snapshot, setting.layer, setting.key),
         **({"out_of_band": True} if waits else {}),
     }
 
