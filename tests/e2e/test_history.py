@@ -74,6 +74,32 @@ def test_an_edit_in_etcd_is_applied_and_recorded_once_by_several_servers(
     assert engine.has("oob", "A", "1")
 
 
+def test_the_same_value_again_is_no_change_and_no_restart_b83(
+    apart: Apart, engine: EngineProcess, etcdctl: Any
+) -> None:
+    engine.run("again", SERVE, labels={"confd.app": "again"})
+    apart.ctl("set", "again", "A=1", "B=1", "-e", "dev", "--wait", "60s")
+    before = engine.inspect("again")
+    etcdctl("put", "/confd/envs/dev/settings/again/A", '"1"')
+    etcdctl("put", "/confd/envs/dev/settings/again/B", '"2"')  # recorded after whatever came of the first
+    until(lambda: engine.has("again", "B", "2"), 30)
+    until(lambda: len(by_out_of_band(apart, "again")) == 1, 20)
+    (found,) = by_out_of_band(apart, "again")
+    assert [one["key"] for one in found["diff"]] == ["B"]
+    assert apart.json("get", "again", "-e", "dev")["settings"]["A"]["change"] == 1
+    now = engine.inspect("again")["Id"]
+    apart.await_told(
+        "again",
+        int(
+            etcdctl("put", "/confd/envs/dev/settings/again/B", '"2"', "-w", "fields")
+            .split('"Revision" : ')[1]
+            .split()[0]
+        ),
+    )
+    assert (engine.inspect("again")["Id"], now != before["Id"]) == (now, True)
+    assert len(changes(apart, "again")) == 2
+
+
 def test_an_env_that_holds_edits_waits_for_an_adoption_or_an_undo(
     apart: Apart, engine: EngineProcess, etcdctl: Any
 ) -> None:
