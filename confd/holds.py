@@ -1,4 +1,5 @@
-"""What keeps an app's containers from being touched, from what stands in the store: brakes, and a stopped roll-out.
+"""What keeps an app's containers from being touched, from what stands in the store: brakes, edits past the API that
+the env holds, and a stopped roll-out.
 
 Agents and the API ask here, so that a plan, a status and what is done agree. Pure.
 """
@@ -13,6 +14,7 @@ from dataclasses import asdict
 from confd.errors import Malformed
 from confd.keys import DEFAULT, App, Env, Host, parse_app, parse_host
 from confd.model import Brake, Cause, Hold, Snapshot
+from confd.outofband import edits_held
 from confd.rollout import stops_in
 
 __all__ = ["brakes_in", "brakes_of", "brakes_text", "holds_of", "word_of"]
@@ -22,14 +24,14 @@ UNREADABLE = Brake(None, None, "nobody known", "the freeze document in the store
 
 
 def holds_of(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) -> tuple[Hold, ...]:
-    """What holds an app in an env on a host now; the brakes first."""
+    """What holds an app in an env on a host now; the brakes first, then edits that are held."""
     brakes = tuple(
         Hold(Cause.HELD, word_of(brake, of))
         for of in (Env(DEFAULT), env)
         for brake in brakes_in(snapshot, of)
         if brake.app in (None, app) and brake.host in (None, host)
     )
-    return (*brakes, *stops_in(snapshot, env, app, host))
+    return (*brakes, *edits_held(snapshot, env, app, host), *stops_in(snapshot, env, app, host))
 
 
 def brakes_in(snapshot: Snapshot, env: Env) -> tuple[Brake, ...]:

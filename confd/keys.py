@@ -247,6 +247,10 @@ class Keyspace:
     def freeze(self, env: Env) -> str:
         return f"{self.env(env)}freeze"
 
+    def rules(self, env: Env) -> str:
+        """What the env asks of its changes: `confd.envrules`."""
+        return f"{self.env(env)}approval"
+
     def adoption(self, env: Env, app: App, host: Host) -> str:
         return f"{self.env(env)}adoptions/{app}/{host}"
 

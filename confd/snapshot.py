@@ -29,7 +29,17 @@ from confd.ports import Area, Batch, Event, Listing
 
 __all__ = ["Touched", "advance", "all_areas", "env_area", "from_listing", "meta_area"]
 
-ENV_PARTS = ("settings/", "heads/", "bindings/", "policies/", "freeze", "adoptions/", "turns/", "stops/")
+ENV_PARTS = (
+    "settings/",
+    "heads/",
+    "bindings/",
+    "policies/",
+    "adoptions/",
+    "turns/",
+    "stops/",
+    "freeze",
+    "approval",
+)
 K = TypeVar("K")
 V = TypeVar("V")
 HOST_PARTS = ("about", "alive", "status/")
@@ -60,7 +70,8 @@ class Touched:
     """What the events between two snapshots touched.
 
     `layers` are those of which settings or the newest change are others now, `apps` those of which an adoption or a
-    stop came or went, `turns` those of which a turn did; `meta` is told of `resumed` too.
+    stop came or went, `turns` those of which a turn did; `freezes` are the envs with other brakes or rules; `meta`
+    is told of `resumed` too.
     """
 
     layers: frozenset[Layer] = frozenset()
@@ -104,6 +115,7 @@ class _Draft:
         self.resumed = snapshot.resumed
         self.freezes: dict[Env, Entry] = thawed(snapshot.freezes)
         self.policies: dict[tuple[Env, str], Entry] = thawed(snapshot.policies)
+        self.rules: dict[Env, Entry] = thawed(snapshot.rules)
         self.adoptions: dict[tuple[Env, App], Mapping[Host, Entry]] = thawed(snapshot.adoptions)
         self.turns: dict[tuple[Env, App], Mapping[Host, Entry]] = thawed(snapshot.turns)
         self.stops: dict[tuple[Env, App], Entry] = thawed(snapshot.stops)
@@ -163,6 +175,7 @@ def _apply(
         stops=frozen(draft.stops),
         resumed=draft.resumed,
         policies=frozen(draft.policies),
+        rules=frozen(draft.rules),
     )
     touched = Touched(
         frozenset(draft.own_layers) | draft.touched_heads,
@@ -224,9 +237,9 @@ def _apply_env(draft: _Draft, event: Event, rest: str) -> None:
         name = parse_policy_name(rest)
         draft.touched_policies.add(env)
         _put(draft.policies, (env, name), event.entry)
-    elif kind == "freeze" and not rest:
+    elif kind in ("freeze", "approval") and not rest:
         draft.touched_freezes.add(env)
-        _put(draft.freezes, env, event.entry)
+        _put(draft.freezes if kind == "freeze" else draft.rules, env, event.entry)
     else:
         _apply_app(draft, env, kind, rest, event.entry)
 
@@ -262,8 +275,17 @@ def _head(entry: Entry) -> Head:
         value = None
     if not isinstance(value, dict) or not isinstance(value.get("number"), int):
         return Head(0, "", entry.mod_revision)
-    texts = (str(value.get(name, "")) for name in ("id", "names", "at"))
-    return Head(value["number"], next(texts), entry.mod_revision, *texts)
+    id, names, at = (str(value.get(name, "")) for name in ("id", "names", "at"))
+    since, held = value.get("since"), value.get("held")
+    return Head(
+        value["number"],
+        id,
+        entry.mod_revision,
+        names,
+        at,
+        since if isinstance(since, int) else 0,
+        tuple(map(str, held)) if isinstance(held, list) else (),
+    )
 
 
 def _apply_host(draft: _Draft, event: Event, rest: str) -> None:

@@ -46,7 +46,8 @@ class Head:
     """The newest change of a layer. `revision` is the head entry's mod revision, 0 while there is none.
 
     `names` is the digest of the keys that its changes left in the layer (`confd.shrink`), `at` when it was made,
-    RFC 3339 UTC by the clock of whoever wrote it; empty: not told.
+    RFC 3339 UTC by the clock of whoever wrote it; empty: not told. `since` is the revision on which it was decided,
+    0: not told; `held` are the keys with edits that no change has vouched for (`confd.outofband`).
     """
 
     number: int = 0
@@ -54,6 +55,8 @@ class Head:
     revision: int = 0
     names: str = ""
     at: str = ""
+    since: int = 0
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Snapshot:
 
     `layers` holds each layer's entries by key (as text; grammar is checked by `resolve`), so that the cost
     of one app does not depend on how many others there are. `bindings` are by env and app, as JSON text.
-    `policies` are by env and name.
+    `policies` are by env and name, `rules` what each env asks of its changes (`confd.envrules`).
     `freezes` are each env's brakes (`confd.holds`). Of an app in an env are `adoptions` (by host, who accepted its
     containers as they are), `turns` (by host, who waits for or has the turn to interrupt the app) and `stops` (the
     failure that stopped the others). `resumed` tells that somebody took this store for the right one.
@@ -103,6 +106,7 @@ class Snapshot:
     stops: Mapping[tuple[Env, App], Entry] = field(default_factory=lambda: EMPTY)
     resumed: Entry | None = None
     policies: Mapping[tuple[Env, str], Entry] = field(default_factory=lambda: EMPTY)
+    rules: Mapping[Env, Entry] = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,7 @@ class ChangeKind(StrEnum):
     FREEZE = "freeze"
     POLICY = "policy"
     ADOPTION = "adoption"
+    RULES = "rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +136,9 @@ class Change:
     """One atomic, numbered, immutable edit of one layer.
 
     `before` and `after` hold the JSON text per key touched, `None` where it was or is absent. For a binding
-    the only key is `binding`, for a brake `freeze`, for a policy its name, for an adoption each key is a
-    host. `at` is RFC 3339 UTC and only shown: order comes from numbers and revisions.
+    the only key is `binding`, for a brake `freeze`, for an env's rules `rules`, for a policy its name, for an
+    adoption each key is a host. `edited`: the revision of the first edit past the API that it records. `at` is
+    RFC 3339 UTC and only shown: order comes from numbers and revisions.
     """
 
     layer: Layer
@@ -146,4 +152,5 @@ class Change:
     after: Mapping[str, str | None]
     revision: int = 0
     note: str = ""
+    edited: int = 0
     extra: Sequence[str] = ()

@@ -9,30 +9,34 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from confd import jsontext
 from confd.errors import ConfdError, Conflict, Malformed, NotFound, TooLarge, Unavailable
-from confd.keyring import opened_size
-from confd.keys import Host, Keyspace, Layer, layers_of
+from confd.keyring import opened_size, written_at
+from confd.keys import Host, Keyspace, Layer
 from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot
+from confd.outofband import HELD_NOTE, is_unrecorded, unvouched
 from confd.ports import Area, Delete, Expect, Operation, Put, Store
 from confd.services.context import Context
-from confd.services.places import Place
 from confd.services.sealing import current
 from confd.services.staging import Staged, collect_parts, discard, joined, stage
 from confd.shrink import names_digest, shows_all
 
 __all__ = [
     "MAX_CHANGE_BYTES",
+    "MAX_CHECKED_KEYS",
     "before_newest",
+    "change_of",
     "commit",
     "draft",
-    "history",
+    "head_text",
     "lost",
+    "newest_first",
+    "number_of",
     "numbers",
     "record",
     "state_after",
@@ -62,25 +66,29 @@ def check_size(after: Mapping[str, str | None]) -> None:
         )
 
 
-def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change, int]:
+def commit(context: Context, snapshot: Snapshot, change: Change, held: Collection[str] = ()) -> tuple[Change, int]:
     """Store a change made on this snapshot. Returns it with its number, and its revision.
 
+    `held`: those of its keys for which it does not vouch (`confd.outofband`). One that records edits past the API
+    (`edited`) leaves the settings as they stand.
     Raises `Conflict` when the layer has moved on since, `TooLarge`, `StoreFull`, `Unavailable`.
     """
     head = snapshot.heads.get(change.layer, Head())
-    change = replace(change, number=head.number + 1, at=context.clock.utc())
+    number = head.number or _newest(context, change.layer)  # a head that is gone or damaged counts no records
+    change = replace(change, number=number + 1, at=context.clock.utc())
     check_size(change.after)
     change, unchanged = current(context, change)
-    new_head: dict[str, Any] = {"number": change.number, "id": change.id, "at": change.at}
-    new_head["names"] = names_digest(_names_after(context, snapshot, change))
+    names = names_digest(_names_after(context, snapshot, change))
+    left = unvouched(snapshot, change.layer).difference(change.after if change.kind is ChangeKind.SETTINGS else ())
+    new_head = Head(change.number, change.id, 0, names, change.at, snapshot.revision, (*left, *held))
     keyspace, text = context.keyspace, _record_text(change)
-    edits = list(_edits(keyspace, change))
+    edits = [] if change.edited else list(_edits(keyspace, change))
     staged = sum(map(_weight, edits)) + len(text.encode()) > MAX_REQUEST_BYTES
     try:
         record = stage(context, change, text) if staged else Staged(text)
         operations = [
             *edits,
-            Put(keyspace.head(change.layer), jsontext.dump(new_head)),
+            Put(keyspace.head(change.layer), head_text(new_head)),
             Put(keyspace.change(change.layer, change.number), record.text),
             *record.operations,
         ]
@@ -95,6 +103,19 @@ def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change
     if staged:
         _tidy(lambda: collect_parts(context, record.since))
     return replace(change, revision=revision), revision
+
+
+def head_text(head: Head) -> str:
+    """What stands in the store of a head; its revision is the store's own."""
+    document: dict[str, Any] = {"number": head.number, "id": head.id, "at": head.at, "names": head.names}
+    document["since"] = head.since
+    return jsontext.dump(document | ({"held": sorted(set(head.held))} if head.held else {}))
+
+
+def _newest(context: Context, layer: Layer) -> int:
+    """The number of the layer's newest record; 0: there is none."""
+    listing = context.store.snapshot([Area(context.keyspace.changes(layer))], keys_only=True)
+    return max((int(key[-12:]) for key in listing.entries), default=0)
 
 
 def _names_after(context: Context, snapshot: Snapshot, change: Change) -> set[str]:
@@ -155,6 +176,8 @@ def _document_key(keyspace: Keyspace, change: Change) -> str | None:
     if change.kind is ChangeKind.POLICY:
         (name,) = change.after
         return keyspace.policy(change.layer.env, name)
+    if change.kind is ChangeKind.RULES:
+        return keyspace.rules(change.layer.env)
     return keyspace.freeze(change.layer.env) if change.kind is ChangeKind.FREEZE else None
 
 
@@ -163,6 +186,9 @@ def _expected(keyspace: Keyspace, snapshot: Snapshot, change: Change) -> Sequenc
     if change.kind is ChangeKind.FREEZE:  # one document for all apps of the env: the layer's head is not enough
         entry = snapshot.freezes.get(change.layer.env)
         return [Expect(keyspace.freeze(change.layer.env), entry.mod_revision if entry else 0)]
+    if change.kind is ChangeKind.RULES:
+        entry = snapshot.rules.get(change.layer.env)
+        return [Expect(keyspace.rules(change.layer.env), entry.mod_revision if entry else 0)]
     if change.kind is ChangeKind.POLICY:
         (name,) = change.after
         entry = snapshot.policies.get((change.layer.env, name))
@@ -188,6 +214,7 @@ def _record_text(change: Change) -> str:
             "message": change.message,
             "at": change.at,
             "note": change.note,
+            **({"edited": change.edited} if change.edited else {}),
             "before": dict(change.before),
             "after": dict(change.after),
         },
@@ -195,7 +222,8 @@ def _record_text(change: Change) -> str:
     )
 
 
-def _change_of(context: Context, layer: Layer, entry: Entry) -> Change:
+def change_of(context: Context, layer: Layer, entry: Entry) -> Change:
+    """The change of a record. Raises `Malformed` for a damaged one."""
     try:
         document = json.loads(entry.text)
         if "parts" in document:
@@ -212,22 +240,10 @@ def _change_of(context: Context, layer: Layer, entry: Entry) -> Change:
             document["after"],
             entry.create_revision,
             document.get("note", ""),
+            document.get("edited", 0),
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise Malformed(f"the record {entry.key} is damaged; restore it from a backup") from exc
-
-
-def history(context: Context, place: Place, limit: int = 100, before: int = 0) -> list[Change]:
-    """The changes of all layers that reach a place, newest first; `before` a store revision, for the next page."""
-    found: list[tuple[Layer, Entry]] = []
-    for layer in layers_of(place.env, place.app, place.host):
-        listing = context.store.snapshot([Area(context.keyspace.changes(layer))], keys_only=True)
-        found += ((layer, entry) for entry in listing.entries.values())
-    found = [pair for pair in found if not before or pair[1].create_revision < before]
-    found.sort(key=lambda pair: pair[1].create_revision, reverse=True)
-    page = [(layer, entry.key) for layer, entry in found[:limit]]
-    records = context.store.read([key for _, key in page]).entries
-    return [_change_of(context, layer, records[key]) for layer, key in page if key in records]
 
 
 def record(context: Context, layer: Layer, number: int) -> Change:
@@ -236,7 +252,7 @@ def record(context: Context, layer: Layer, number: int) -> Change:
     entry = context.store.read([key]).entries.get(key)
     if entry is None:
         raise NotFound(f"layer {layer} has no change {number}; see its history")
-    return _change_of(context, layer, entry)
+    return change_of(context, layer, entry)
 
 
 def numbers(context: Context, layer: Layer, head: Head) -> Mapping[int, int]:
@@ -249,13 +265,41 @@ def numbers(context: Context, layer: Layer, head: Head) -> Mapping[int, int]:
     return cached[1]
 
 
+def number_of(context: Context, snapshot: Snapshot, layer: Layer, key: str) -> int | None:
+    """The change that a setting came from; None where no record tells.
+
+    What was written in place since its change, or past the API and recorded since, is found by its text.
+    """
+    head, entry = snapshot.heads.get(layer, Head()), snapshot.layers[layer][key]
+    if not head.number or is_unrecorded(snapshot, layer, key):
+        return None
+    known = numbers(context, layer, head)
+    if written_at(entry) not in known:
+        known = {**known, **_by_text(context, snapshot, layer, known)}
+        context.state.numbers[layer] = (head.revision, known)
+    return known[written_at(entry)] or None
+
+
+def _by_text(context: Context, snapshot: Snapshot, layer: Layer, known: Mapping[int, int]) -> dict[int, int]:
+    """Revision to number of all settings that no record's revision tells of; 0: no record has their text."""
+    entries = {key: one for key, one in snapshot.layers[layer].items() if written_at(one) not in known}
+    found = {written_at(one): 0 for one in entries.values()}
+    for change in newest_first(context, layer, snapshot.heads[layer].number) if entries else ():
+        for key in entries.keys() & change.after.keys() if change.kind is ChangeKind.SETTINGS else ():
+            entry = entries.pop(key)
+            found[written_at(entry)] = change.number if change.after[key] == entry.text else 0
+        if not entries:
+            break
+    return found
+
+
 def lost(context: Context, snapshot: Snapshot, layer: Layer) -> dict[str, str]:
     """Key to text of what changes left in the layer, and what went from there without a change."""
     if shows_all(snapshot, layer):
         return {}
     head, present = snapshot.heads[layer], set(snapshot.layers.get(layer, EMPTY))
     seen, found = set(present), dict[str, str]()
-    for change in _newest_first(context, layer, head.number):
+    for change in newest_first(context, layer, head.number):
         if change.kind is ChangeKind.SETTINGS:
             fresh = {key: text for key, text in change.after.items() if key not in seen}
             seen |= fresh.keys()
@@ -265,33 +309,58 @@ def lost(context: Context, snapshot: Snapshot, layer: Layer) -> dict[str, str]:
     return found
 
 
-def _newest_first(context: Context, layer: Layer, newest: int) -> Iterator[Change]:
-    """The layer's changes, read some at a time; one that is not there, or is damaged, is passed over."""
-    for last in range(newest, 0, -READ_AT_ONCE):
-        keys = [context.keyspace.change(layer, number) for number in range(last, max(last - READ_AT_ONCE, 0), -1)]
+def newest_first(context: Context, layer: Layer, newest: int, down_to: int = 0) -> Iterator[Change]:
+    """The layer's changes after one of them, read some at a time; one not there, or damaged, is passed over."""
+    for last in range(newest, down_to, -READ_AT_ONCE):
+        first = max(last - READ_AT_ONCE, down_to)
+        keys = [context.keyspace.change(layer, number) for number in range(last, first, -1)]
         records = context.store.read(keys).entries
         for key in keys:
             with suppress(Malformed):
                 if key in records:
-                    yield _change_of(context, layer, records[key])
+                    yield change_of(context, layer, records[key])
 
 
 def before_newest(context: Context, snapshot: Snapshot, layer: Layer) -> int:
     """The number before the layer's newest change of settings. Raises `NotFound` where there is none."""
-    for number in range(snapshot.heads.get(layer, Head()).number, 0, -1):
-        if record(context, layer, number).kind is ChangeKind.SETTINGS:
-            return number - 1
+    for change in newest_first(context, layer, snapshot.heads.get(layer, Head()).number):
+        if change.kind is ChangeKind.SETTINGS:
+            return change.number - 1
     raise NotFound(f"layer {layer} has no change of settings yet, so there is nothing to roll back")
 
 
 def state_after(context: Context, snapshot: Snapshot, layer: Layer, number: int) -> dict[str, str]:
-    """The layer's settings as they were after one of its changes; 0: before the first. Raises `NotFound`."""
+    """The layer's settings as they were after one of its changes; 0: before the first.
+
+    Raises `NotFound`, also where records that it takes were pruned.
+    """
     head = snapshot.heads.get(layer, Head())
     if not 0 <= number <= head.number:
         raise NotFound(f"layer {layer} has no change {number}; its newest is {head.number}")
     state: dict[str, str | None] = {key: entry.text for key, entry in snapshot.layers.get(layer, {}).items()}
-    for later in range(head.number, number, -1):
-        change = record(context, layer, later)
+    expected = head.number
+    for change in newest_first(context, layer, head.number, number):
+        if change.number != expected:
+            break
         if change.kind is ChangeKind.SETTINGS:
             state.update(change.before)
+        expected -= 1
+    if expected > number:
+        state = _from_the_first(context, layer, number, expected)
     return {key: text for key, text in state.items() if text is not None}
+
+
+def _from_the_first(context: Context, layer: Layer, number: int, missing: int) -> dict[str, str | None]:
+    """The state after the layer's first changes, which is also told by their own records."""
+    state: dict[str, str | None] = {}
+    for one in range(1, number + 1):
+        try:
+            change = record(context, layer, one)
+        except NotFound as exc:
+            raise NotFound(
+                f"the state of layer {layer} after change {number} is not known any more: records that it takes "
+                f"were pruned, or are damaged; the oldest that can be had is that after change {missing}"
+            ) from exc
+        if change.kind is ChangeKind.SETTINGS and change.note != HELD_NOTE:
+            state.update(change.after)
+    return state

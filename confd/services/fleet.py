@@ -14,7 +14,7 @@ from confd.holds import holds_of
 from confd.keyring import SECRET, written_at
 from confd.keys import DEFAULT, Env, Host, Key, Layer, layers_of, show
 from confd.keystates import states_of
-from confd.model import ContainerPlan, Head, Observed, Snapshot
+from confd.model import ContainerPlan, Observed, Snapshot
 from confd.options import FieldChange
 from confd.plan.fields import fields_of
 from confd.published import WAITS, step_document
@@ -24,6 +24,7 @@ from confd.rollout import turn_of
 from confd.secret import MASK
 from confd.services import changes
 from confd.services.context import Context
+from confd.services.history import origin
 from confd.services.hosts import lost_since
 from confd.services.meta import keyring_of
 from confd.services.places import Place, Told, told_of
@@ -261,8 +262,6 @@ def _stack(context: Context, snapshot: Snapshot, layers: Sequence[Layer], key: K
         entry = snapshot.layers.get(layer, {}).get(key)
         if entry is None:
             continue
-        head = snapshot.heads.get(layer, Head())
-        known = changes.numbers(context, layer, head) if head.number else {}
         value: Any
         try:
             text, secret = normal_text(entry.text)
@@ -273,11 +272,11 @@ def _stack(context: Context, snapshot: Snapshot, layers: Sequence[Layer], key: K
             {
                 "layer": str(layer),
                 "host": layer.host,
-                "change": known.get(written_at(entry)),
                 "value": value,
                 "secret": secret,
                 "removed": text == "null",
                 "revision": written_at(entry),
+                **origin(context, snapshot, layer, key),
             }
         )
     return found

@@ -13,6 +13,7 @@ from confd.jsontext import Value
 from confd.keyring import is_sealed, written_at
 from confd.keys import Key, Layer, layers_of, matches, parse_key, show
 from confd.model import EMPTY, Change, Entry, Head, Setting, Snapshot, frozen
+from confd.outofband import is_unvouched, vouched_head
 from confd.references import strays
 from confd.resolve import NULL, normal_text, resolve
 from confd.secret import MASK
@@ -20,6 +21,7 @@ from confd.services import changes
 from confd.services.checking import check
 from confd.services.context import Context
 from confd.services.dependents import reached_places
+from confd.services.goodstates import previous_good
 from confd.services.places import places_of
 from confd.services.reach import check_reach, check_shrink, reached, shrinks
 from confd.services.referring import due_at
@@ -125,14 +127,14 @@ def _own(snapshot: Snapshot, layer: Layer) -> list[Setting]:
 
 
 def _shown(context: Context, snapshot: Snapshot, setting: Setting) -> dict[str, Any]:
-    head = snapshot.heads.get(setting.layer, Head())
-    known = changes.numbers(context, setting.layer, head) if head.number else {}
     value: Value = MASK if setting.secret else jsontext.parse(setting.text)
+    waits = is_unvouched(snapshot, setting.layer, setting.key)
     shown = {
         "value": value,
         "secret": setting.secret,
         "layer": str(setting.layer),
-        "change": known.get(setting.revision),
+        "change": changes.number_of(context, snapshot, setting.layer, setting.key),
+        **({"out_of_band": True} if waits else {}),
     }
     return shown if setting.written is None else {**shown, "written": jsontext.parse(setting.written)}
 
@@ -168,12 +170,12 @@ def edit(context: Context, scope: Scope, wanted: Edit) -> Written:
 def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Written:
     """A new change that brings the layer's settings back to what they were after change `to`.
 
-    Without `to`: to the state before the newest change of settings; what that alone brought may go without force.
+    Without `to`: to the previous good one (`confd.services.goodstates`); what came since may go without force.
     Raises `NotFound` and all of `edit`.
     """
     snapshot, force = context.snapshot(), wanted.force or to is None
     if to is None:
-        to = changes.before_newest(context, snapshot, scope.layer)
+        to = previous_good(context, snapshot, scope)
     old = changes.state_after(context, snapshot, scope.layer, to)
     now = {key: entry.text for key, entry in snapshot.layers.get(scope.layer, {}).items()}
     differ = {key: text for key, text in old.items() if now.get(key) != text}
@@ -198,7 +200,7 @@ def _parsed(wanted: Edit) -> dict[str, str | None]:
         after[_key(name, "set")] = parse_value(name, value)
     Marks(wanted.secret, wanted.plain).check(after)
     for name in wanted.unset:
-        key = _key(name, "unset")
+        key = Key(name) if wanted.note else _key(name, "unset")  # a rollback takes away whatever was put there
         if key in after:
             raise Malformed(f"{name} is both set and unset; keep one", pointer=jsontext.pointer("unset", name))
         after[key] = None
@@ -280,7 +282,8 @@ def _with(snapshot: Snapshot, layer: Layer, edits: Mapping[str, str | None]) -> 
             entries.pop(key, None)
         else:
             entries[key] = Entry(key, text, snapshot.revision)
-    return replace(snapshot, layers=frozen({**snapshot.layers, layer: frozen(entries)}))
+    heads = {**snapshot.heads, layer: vouched_head(snapshot, layer, edits)}
+    return replace(snapshot, layers=frozen({**snapshot.layers, layer: frozen(entries)}), heads=frozen(heads))
 
 
 def difference_document(differences: Iterable[Difference]) -> list[dict[str, Any]]:

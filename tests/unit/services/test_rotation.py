@@ -13,7 +13,7 @@ from confd.keyfile import KeyFile
 from confd.keys import App, Env, Host, Layer
 from confd.model import Entry
 from confd.ports import Area, Delete, Operation, Put
-from confd.services import changes, fleet, rotation, settings
+from confd.services import fleet, history, rotation, settings
 from confd.services.context import Context
 from confd.services.meta import keyring_of, read_meta, with_data_keys
 from confd.services.revealing import Asker
@@ -73,7 +73,7 @@ def seen(context: Context, scope: Scope = HERE) -> object:
     """All that is told of a scope: settings with their changes, and the history."""
     snapshot = context.fresh()
     read = settings.read(context, snapshot, scope)
-    told = [settings.change_document(one) for one in changes.history(context, scope.place)]
+    told = [settings.change_document(one) for one in history.page(context, scope.place, history.Wanted()).changes]
     return read["settings"], told, fleet.explain(context, snapshot, scope, "s")["winner"]  # type: ignore[arg-type]
 
 
@@ -100,7 +100,7 @@ def test_every_secret_goes_under_a_new_data_key_the_history_too(context: Context
     assert all(clear(context, scope) == f'"{CANARY}-2"' for scope in SCOPES)
     settings.rollback(context, HERE, 1, Edit())
     assert clear(context) == f'"{CANARY}"'
-    assert [one.number for one in changes.history(context, HERE.place)][:3] == [3, 2, 1]
+    assert [one.number for one in history.page(context, HERE.place, history.Wanted()).changes][:3] == [3, 2, 1]
 
 
 def test_a_second_rotation_begins_anew(context: Context) -> None:

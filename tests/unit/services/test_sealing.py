@@ -14,7 +14,7 @@ from confd.keyring import is_sealed
 from confd.keys import App, Env, Host
 from confd.ports import Area, Put
 from confd.resolve import resolve
-from confd.services import changes, fleet, settings
+from confd.services import fleet, history, settings
 from confd.services.context import Context
 from confd.services.meta import keyring_of, read_meta
 from confd.services.places import Place, rendered_at
@@ -148,7 +148,7 @@ def test_who_has_the_keys_of_one_env_opens_no_others_secrets(context: Context) -
 def test_history_and_differences_show_that_it_changed_and_not_what_it_is(context: Context) -> None:
     set_secret(context)
     set_secret(context, value=f"{CANARY}-2")
-    shown = [settings.change_document(one) for one in changes.history(context, HERE.place)]
+    shown = [settings.change_document(one) for one in history.page(context, HERE.place, history.Wanted()).changes]
     assert [one["diff"][0]["action"] for one in shown] == ["change", "add"]
     assert "canary" not in str(shown)
     assert "$secret" not in str(shown)
