@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from confd import jsontext
@@ -25,6 +25,7 @@ from confd.shrink import names_digest, shows_all
 
 __all__ = [
     "MAX_CHANGE_BYTES",
+    "Beside",
     "before_newest",
     "commit",
     "draft",
@@ -35,6 +36,7 @@ __all__ = [
     "numbers",
     "record",
     "state_after",
+    "together",
 ]
 
 MAX_CHANGE_BYTES = 1024 * 1024
@@ -44,6 +46,14 @@ MAX_REQUEST_BYTES = 1_400_000
 OPERATION_BYTES = 24
 MAX_CHECKED_KEYS = 100
 READ_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What else a change's transaction does and expects."""
+
+    operations: Sequence[Operation] = ()
+    expected: Sequence[Expect] = ()
 
 
 def draft(layer: Layer, before: Mapping[str, str | None], after: Mapping[str, str | None], **words: Any) -> Change:
@@ -62,35 +72,25 @@ def check_size(after: Mapping[str, str | None]) -> None:
 
 
 def commit(
-    context: Context, snapshot: Snapshot, change: Change, held: Collection[str] = ()
+    context: Context,
+    snapshot: Snapshot,
+    change: Change,
+    held: Collection[str] = (),
+    beside: Beside = Beside(),
 ) -> tuple[Change, int]:
     """Store a change made on this snapshot. Returns it with its number, and its revision.
 
     `held`: those of its keys for which it does not vouch (`confd.outofband`).
     Raises `Conflict` when the layer has moved on since, `TooLarge`, `StoreFull`, `Unavailable`.
     """
-    head = snapshot.heads.get(change.layer, Head())
-    number = head.number or _newest(context, change.layer)  # a head that is gone or damaged counts no records
-    change = replace(change, number=number + 1, at=context.clock.utc())
-    check_size(change.after)
-    names = names_digest(_names_after(context, snapshot, change))
-    left = unvouched(snapshot, change.layer).difference(
-        change.after if change.kind is ChangeKind.SETTINGS else ()
-    )
-    new_head = Head(change.number, change.id, 0, names, change.at, snapshot.revision, (*left, *held))
+    change, new_head = _numbered(context, snapshot, change, held)
     keyspace, text = context.keyspace, _record_text(change)
-    edits = list(_edits(keyspace, change))
+    edits = [*_edits(keyspace, change), *beside.operations]
     staged = sum(map(_weight, edits)) + len(text.encode()) > MAX_REQUEST_BYTES
     try:
         record = stage(context, change, text) if staged else Staged(text)
-        operations = [
-            *edits,
-            Put(keyspace.head(change.layer), head_text(new_head)),
-            Put(keyspace.change(change.layer, change.number), record.text),
-            *record.operations,
-        ]
-        expected = [Expect(keyspace.head(change.layer), head.revision), *record.expected]
-        expected += _expected(keyspace, snapshot, change)
+        operations = [*edits, *_told(keyspace, change, new_head, record.text), *record.operations]
+        expected = [*_expected(keyspace, snapshot, change), *record.expected, *beside.expected]
         revision = _store(context.store, keyspace.head(change.layer), change, operations, expected)
     except ConfdError:
         if staged:
@@ -100,6 +100,49 @@ def commit(
     if staged:
         _tidy(lambda: collect_parts(context, record.since))
     return replace(change, revision=revision), revision
+
+
+def together(context: Context, snapshot: Snapshot, changes: Sequence[Change]) -> Beside:
+    """Changes of other layers, to be stored beside one. Raises `TooLarge` for what one transaction cannot hold."""
+    operations: list[Operation] = []
+    expected: list[Expect] = []
+    heads: list[Expect] = []
+    for one in changes:
+        change, head = _numbered(context, snapshot, one)
+        operations += _edits(context.keyspace, change)
+        operations += _told(context.keyspace, change, head, _record_text(change))
+        own, *touched = _expected(context.keyspace, snapshot, change)
+        heads.append(own)
+        expected += touched
+    size = sum(map(_weight, operations))
+    if size > MAX_CHANGE_BYTES or len(heads) > MAX_CHECKED_KEYS:
+        raise TooLarge(
+            f"{len(heads)} changes of {size} bytes together: at most {MAX_CHECKED_KEYS} of {MAX_CHANGE_BYTES} "
+            "bytes are taken at once; do it in parts"
+        )
+    return Beside(operations, heads if len(expected) + len(heads) > MAX_CHECKED_KEYS else [*heads, *expected])
+
+
+def _told(keyspace: Keyspace, change: Change, head: Head, record: str) -> Sequence[Operation]:
+    """The head and the record of a change."""
+    return [
+        Put(keyspace.head(change.layer), head_text(head)),
+        Put(keyspace.change(change.layer, change.number), record),
+    ]
+
+
+def _numbered(
+    context: Context, snapshot: Snapshot, change: Change, held: Collection[str] = ()
+) -> tuple[Change, Head]:
+    """The change with its number, and the head that it makes."""
+    head = snapshot.heads.get(change.layer, Head())
+    number = head.number or _newest(context, change.layer)  # a head that is gone or damaged counts no records
+    change = replace(change, number=number + 1, at=context.clock.utc())
+    check_size(change.after)
+    names = names_digest(_names_after(context, snapshot, change))
+    left = unvouched(snapshot, change.layer).difference(change.after if change.kind is ChangeKind.SETTINGS else ())
+    new_head = Head(change.number, change.id, 0, names, change.at, snapshot.revision, (*left, *held))
+    return change, new_head
 
 
 def head_text(head: Head) -> str:
@@ -179,7 +222,12 @@ def _document_key(keyspace: Keyspace, change: Change) -> str | None:
 
 
 def _expected(keyspace: Keyspace, snapshot: Snapshot, change: Change) -> Sequence[Expect]:
-    """The touched keys as they were seen, so that an edit made straight in the store is not overwritten unseen."""
+    """The head, then the touched keys, as seen: no edit made straight in the store is overwritten unseen."""
+    head = snapshot.heads.get(change.layer, Head())
+    return [Expect(keyspace.head(change.layer), head.revision), *_seen(keyspace, snapshot, change)]
+
+
+def _seen(keyspace: Keyspace, snapshot: Snapshot, change: Change) -> Sequence[Expect]:
     if change.kind is ChangeKind.FREEZE:  # one document for all apps of the env: the layer's head is not enough
         entry = snapshot.freezes.get(change.layer.env)
         return [Expect(keyspace.freeze(change.layer.env), entry.mod_revision if entry else 0)]
