@@ -27,6 +27,7 @@ __all__ = [
     "Approval",
     "Proposal",
     "Vote",
+    "approval_document",
     "dump",
     "is_over",
     "lacking",
@@ -118,6 +119,11 @@ def parse_approval(value: Any) -> Approval:
     return Approval(required, approvers, count)
 
 
+def approval_document(rule: Approval) -> dict[str, Any]:
+    """The rule as JSON, as `parse_approval` takes it."""
+    return {"required": rule.required, "approvers": list(rule.approvers), "count": rule.count}
+
+
 def _approvers(value: Any) -> tuple[str, ...]:
     named = isinstance(value, list) and all(isinstance(one, str) and _NAME.fullmatch(one) for one in value)
     if not named or len(value) > MAX_APPROVERS:
@@ -170,19 +176,22 @@ def parse(text: str) -> Proposal | None:
     """The proposal of a text; None where it is none."""
     try:
         found = json.loads(text)
-        host, texts = found["host"], {name: str(found[name]) for name in _TEXTS}
+        host = found["host"]
         layer = Layer(
             parse_env(found["env"]), parse_app(found["app"]), parse_host(host) if host is not None else None
         )
-        proposal = Proposal(  # type: ignore[misc]
-            layer=layer,
-            kind=ChangeKind(found["kind"]),
+        proposal = Proposal(
+            *(str(found["id"]), layer, ChangeKind(found["kind"])),
+            *(str(found["who"]), str(found["author"]), str(found["at"])),
             before=_both(found["before"]),
             after=_both(found["after"]),
+            message=str(found["message"]),
+            note=str(found["note"]),
             force=bool(found["force"]),
             votes=_votes(found["votes"]),
+            state=str(found["state"]),
+            why=str(found["why"]),
             number=int(found["number"]),
-            **texts,
         )
         closed = _votes([found["closed"]] if found["closed"] else [])
         return replace(proposal, closed=closed[0] if closed else None)

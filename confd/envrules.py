@@ -1,7 +1,7 @@
 """What an env asks of its changes: what becomes of edits past the API, and how long records are kept. Pure.
 
-The document stands at `/confd/envs/<env>/approval`. What an env's own leaves open, that of `_default` says, else the
-default. One that cannot be read counts as the most careful: it was meant to say something.
+The document stands at `/confd/envs/<env>/approval`. What an env's own leaves open, that of `_default` says, else
+the default. One that cannot be read counts as the most careful: it was meant to say something.
 """
 
 from __future__ import annotations

@@ -1,20 +1,22 @@
 """Edits past the API: settings that somebody has put straight into etcd, as far as heads tell of them. Pure.
 
 A change writes its settings and its layer's head in one transaction, and the head says on which revision it was
-decided. What was written later than that, and not by it, is no change's; the keys of edits that came before it stand
-in the head as `held` until a change vouches for them. An API process records each edit as a change; in an env that
-holds them the keys stay in `held` until somebody adopts or undoes them.
+decided. What was written later than that, and not by it, is no change's; the keys of edits that came before it
+stand in the head as `held` until a change vouches for them. An API process records each edit as a change; in an env
+that holds them the keys stay in `held` until somebody adopts or undoes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from confd.envrules import rules_of
 from confd.keys import App, Env, Host, Layer, layers_of, show
 from confd.model import EMPTY, Cause, Head, Hold, Snapshot
+from confd.shrink import shows_all
 
-__all__ = ["OUT_OF_BAND", "edits_held", "unrecorded", "unvouched"]
+__all__ = ["OUT_OF_BAND", "edits_held", "unrecorded", "unvouched", "vouched_head"]
 
 OUT_OF_BAND = "out-of-band"
 """The author of what was done in the store itself."""
@@ -34,13 +36,20 @@ def unvouched(snapshot: Snapshot, layer: Layer) -> frozenset[str]:
     return unrecorded(snapshot, layer).union(snapshot.heads.get(layer, Head()).held)
 
 
+def vouched_head(snapshot: Snapshot, layer: Layer, keys: Iterable[str]) -> Head:
+    """The layer's head as it is once a change of these keys is stored on the snapshot."""
+    head = snapshot.heads.get(layer, Head())
+    held = unvouched(snapshot, layer).difference(keys)
+    return replace(head, revision=snapshot.revision, since=snapshot.revision, held=tuple(sorted(held)))
+
+
 def edits_held(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) -> Iterator[Hold]:
     """What the edits of each layer keep from being done, in an env that holds them."""
     if not snapshot.rules or not rules_of(snapshot, env).holds:
         return
     for layer in layers_of(env, app, host):
         keys = sorted(unvouched(snapshot, layer))
-        if keys:
+        if keys or not shows_all(snapshot, layer):
             yield Hold(Cause.HELD, _why(layer, keys, env))
 
 
@@ -49,4 +58,6 @@ def _why(layer: Layer, keys: list[str], env: Env) -> str:
     some += f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
     host = f" --host {layer.host}" if layer.host else ""
     command = f"confctl outofband {layer.app} -e {layer.env}{host}"
+    if not keys:
+        return f"something of {layer} was taken away straight in etcd, which env {env} holds: `{command}` shows it"
     return f"{some} of {layer} was written straight into etcd, which env {env} holds: `{command}` shows it"

@@ -29,7 +29,17 @@ from confd.ports import Area, Batch, Event, Listing
 
 __all__ = ["Touched", "advance", "all_areas", "env_area", "from_listing", "meta_area"]
 
-ENV_PARTS = ("settings/", "heads/", "bindings/", "policies/", "freeze", "approval", "adoptions/", "turns/", "stops/")
+ENV_PARTS = (
+    "settings/",
+    "heads/",
+    "bindings/",
+    "policies/",
+    "adoptions/",
+    "turns/",
+    "stops/",
+    "freeze",
+    "approval",
+)
 K = TypeVar("K")
 V = TypeVar("V")
 HOST_PARTS = ("about", "alive", "status/")
@@ -60,8 +70,8 @@ class Touched:
     """What the events between two snapshots touched.
 
     `layers` are those of which settings or the newest change are others now, `apps` those of which an adoption or a
-    stop came or went, `turns` those of which a turn did; `freezes` are the envs with other brakes or rules; `meta` is
-    told of `resumed` too.
+    stop came or went, `turns` those of which a turn did; `freezes` are the envs with other brakes or rules; `meta`
+    is told of `resumed` too.
     """
 
     layers: frozenset[Layer] = frozenset()

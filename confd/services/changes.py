@@ -25,6 +25,7 @@ from confd.shrink import names_digest, shows_all
 
 __all__ = [
     "MAX_CHANGE_BYTES",
+    "MAX_CHECKED_KEYS",
     "Beside",
     "before_newest",
     "commit",

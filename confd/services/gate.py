@@ -91,10 +91,8 @@ def store_all(
 def _check_granted(grant: Grant, rules: Mapping[Env, Approval]) -> None:
     """The rules as they are where it is stored: they may have become stricter."""
     if lacking(rules, grant.proposal):
-        missing = counted(lacking(rules, grant.proposal), "approval")
-        raise Refused(
-            f"proposal {grant.proposal.id} lacks {missing} by now: the rules of {', '.join(rules)} changed"
-        )
+        missing, envs = counted(lacking(rules, grant.proposal), "approval"), ", ".join(rules)
+        raise Refused(f"proposal {grant.proposal.id} lacks {missing} by now: the rules of {envs} changed")
 
 
 def _number(snapshot: Snapshot, change: Change) -> int:

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from confd import jsontext
 from confd.approvals import APPROVED, KEEP, OPEN, REJECTED, Approval, Proposal, Vote, dump, is_over, lacking, moved
 from confd.diff import diff
 from confd.errors import ConfdError, NotFound, Outdated, Refused
-from confd.keys import Layer, layers_of, show
+from confd.keys import Env, Layer, layers_of, show
 from confd.model import EMPTY, ChangeKind, Entry, Snapshot
 from confd.ports import Expect, Put
 from confd.services import bindings, envrules, fleet, policies, settings
@@ -24,7 +23,6 @@ from confd.services.context import Context
 from confd.services.gate import Grant, proposals_in, rules_for
 from confd.services.scope import Scope
 from confd.services.settings import Edit, Written, difference_document
-from confd.wording import counted
 
 __all__ = ["approve", "listed", "rebase", "reject", "shown"]
 
@@ -162,7 +160,7 @@ def _store(context: Context, snapshot: Snapshot, found: _Found, wanted: Edit) ->
     return _decide(context, snapshot, one, granted), closed
 
 
-def _check_voter(one: Proposal, rules: Mapping[str, Approval], who: str) -> None:
+def _check_voter(one: Proposal, rules: Mapping[Env, Approval], who: str) -> None:
     _check_open(one)
     if who == one.who:
         raise Refused(
@@ -172,7 +170,9 @@ def _check_voter(one: Proposal, rules: Mapping[str, Approval], who: str) -> None
         names = ", ".join(sorted({name for rule in rules.values() for name in rule.approvers}))
         raise Refused(f"{who} may not approve what concerns {', '.join(rules)}; these may: {names}")
     if any(vote.who == who for vote in one.votes):
-        raise Refused(f"{who} has approved proposal {one.id} already; it lacks {counted(lacking(rules, one), 'more')}")
+        raise Refused(
+            f"{who} has approved proposal {one.id} already; it lacks {counted(lacking(rules, one), 'more')}"
+        )
 
 
 def _check_open(one: Proposal) -> None:

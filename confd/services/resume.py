@@ -14,6 +14,7 @@ from typing import Any
 from confd.errors import NeedsYes, NotFound
 from confd.keys import App, Env, Host, Layer, layers_of
 from confd.model import EMPTY, Change, Entry, Snapshot, frozen
+from confd.outofband import OUT_OF_BAND, vouched_head
 from confd.ports import Expect, Put
 from confd.published import step_document
 from confd.services import changes
@@ -25,10 +26,7 @@ from confd.services.planning import Planner
 from confd.services.wanted import Wanted
 from confd.wording import counted
 
-__all__ = ["OUT_OF_BAND", "doubts_of", "resume"]
-
-OUT_OF_BAND = "out-of-band"
-"""The author of what was done in the store itself."""
+__all__ = ["doubts_of", "resume"]
 
 
 def resume(context: Context, wanted: Wanted, *, restore: bool = False) -> dict[str, Any]:
@@ -87,11 +85,12 @@ def _gone(context: Context, snapshot: Snapshot, doubts: list[dict[str, Any]]) ->
 
 
 def _restored(snapshot: Snapshot, gone: Mapping[Layer, Mapping[str, str]]) -> Snapshot:
-    layers = dict(snapshot.layers)
+    layers, heads = dict(snapshot.layers), dict(snapshot.heads)
     for layer, texts in gone.items():
+        heads[layer] = vouched_head(snapshot, layer, texts)
         back = {key: Entry(key, text, snapshot.revision) for key, text in texts.items()}
         layers[layer] = frozen({**layers.get(layer, EMPTY), **back})
-    return replace(snapshot, layers=frozen(layers))
+    return replace(snapshot, layers=frozen(layers), heads=frozen(heads))
 
 
 def _change(layer: Layer, texts: Mapping[str, str], wanted: Wanted, *, restore: bool) -> Change:

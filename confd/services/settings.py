@@ -12,6 +12,7 @@ from confd.errors import Conflict, Malformed, NotFound, Refused, TooLarge
 from confd.jsontext import Value
 from confd.keys import Key, Layer, layers_of, matches, parse_key
 from confd.model import EMPTY, Change, Entry, Head, Setting, Snapshot, frozen
+from confd.outofband import vouched_head
 from confd.resolve import normal_text, resolve
 from confd.secret import MASK
 from confd.services import changes
@@ -217,7 +218,7 @@ def _found(snapshot: Snapshot, scope: Scope, key: Key) -> str:
 def decide(
     context: Context, snapshot: Snapshot, scope: Scope, wanted: Edit, asked: Mapping[str, str | None]
 ) -> Written:
-    """As `edit`, of texts as they stand in the store, decided on one snapshot. Raises `Conflict` where it is old."""
+    """As `edit`, of texts as they stand in the store, decided on one snapshot; `Conflict` where that is old."""
     written, change = weigh(context, snapshot, scope, wanted, asked)
     if change is None:
         return written
@@ -270,7 +271,8 @@ def _with(snapshot: Snapshot, layer: Layer, edits: Mapping[str, str | None]) -> 
             entries.pop(key, None)
         else:
             entries[key] = Entry(key, text, snapshot.revision)
-    return replace(snapshot, layers=frozen({**snapshot.layers, layer: frozen(entries)}))
+    heads = {**snapshot.heads, layer: vouched_head(snapshot, layer, edits)}
+    return replace(snapshot, layers=frozen({**snapshot.layers, layer: frozen(entries)}), heads=frozen(heads))
 
 
 def difference_document(differences: Iterable[Difference]) -> list[dict[str, Any]]:
