@@ -17,6 +17,7 @@ from confd.keys import Key, parse_app, parse_env, parse_host
 from confd.model import Snapshot
 from confd.services import settings
 from confd.services.context import Context
+from confd.services.gate import Asked
 from confd.services.scope import Scope
 from confd.services.settings import Edit, Written
 from confd.services.wanted import Wanted
@@ -25,6 +26,7 @@ __all__ = [
     "MAX_BODY_BYTES",
     "answer",
     "any_body",
+    "asked",
     "author",
     "body_of",
     "context",
@@ -35,6 +37,7 @@ __all__ = [
     "scope_of",
     "snapshot",
     "wanted_of",
+    "words_of",
     "written_document",
 ]
 
@@ -88,15 +91,21 @@ def edit_of(members: Mapping[str, Value], check: Callable[[Snapshot], None]) -> 
     """What a write asks for, each member of its right type."""
     return Edit(
         set=cast(Mapping[str, Value], _typed(members, "set", dict, {})),
-        unset=_words(members, "unset"),
-        secret=_words(members, "secret"),
+        unset=words_of(members, "unset"),
+        secret=words_of(members, "secret"),
         message=message_of(members),
         author=author(),
         dry_run=bool(_typed(members, "dry_run", bool, False)),
         yes=bool(_typed(members, "yes", bool, False)),
         force=bool(_typed(members, "force", bool, False)),
         check=check,
+        asked=asked(),
     )
+
+
+def asked(*, propose: bool = False) -> Asked:
+    """Who asks, by the token, whatever the client says of itself."""
+    return Asked(str(g.token_name), propose)
 
 
 def message_of(members: Mapping[str, Value]) -> str:
@@ -135,7 +144,7 @@ def _typed(members: Mapping[str, Value], name: str, kind: type, default: Any) ->
     return value
 
 
-def _words(members: Mapping[str, Value], name: str) -> tuple[str, ...]:
+def words_of(members: Mapping[str, Value], name: str) -> tuple[str, ...]:
     found = _typed(members, name, list, [])
     for index, word in enumerate(found):
         if not isinstance(word, str):
@@ -150,9 +159,9 @@ def etag_of(document: Mapping[str, Any], form: str = "json") -> str:
 
 
 def answer(document: Mapping[str, Any]) -> Response:
-    """The document, or 304 when the caller has it."""
-    tag = etag_of(document)
-    response = Response(jsontext.dump(dict(document)) + "\n", mimetype="application/json")
+    """The document, or 304 when the caller has it; 202 for a write that waits for approval."""
+    tag, status = etag_of(document), 202 if document.get("proposal") else 200
+    response = Response(jsontext.dump(dict(document)) + "\n", status, mimetype="application/json")
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "no-cache, no-transform"
     if "revision" in document:
@@ -207,8 +216,10 @@ def _tags(here: Context, seen: Snapshot, scope: Scope, key: Key | None) -> list[
 
 
 def written_document(written: Written) -> dict[str, Any]:
-    """The answer to a write."""
-    return {
+    """The answer to a write. `proposal`: it waits for approval; `approval`: the envs that will ask for that."""
+    waits: dict[str, Any] = {"proposal": written.proposal} if written.proposal else {}
+    waits |= {"approval": list(written.approval)} if written.approval else {}
+    return waits | {
         "change": written.change,
         "revision": written.revision,
         "diff": settings.difference_document(written.differences),

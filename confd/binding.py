@@ -93,6 +93,7 @@ def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Bind
         splay_s=seconds(fields.get("splay", 0)),
         maintenance=_maintenance(fields["maintenance"]) if "maintenance" in fields else None,
         depends_on=tuple(_depends_on(fields.get("depends_on", ()), scope)),
+        promote_exclude=tuple(fields.get("promote", {}).get("exclude", ())),
     )
 
 

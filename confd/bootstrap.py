@@ -57,7 +57,7 @@ class Api:
     close: Callable[[], None]
 
 
-def build_api(config: EtcdConfig, token: str, stop: threading.Event) -> Api:
+def build_api(config: EtcdConfig, tokens: Mapping[str, str], stop: threading.Event) -> Api:
     """The API on a store, whether that can be reached yet or not: until then it is not ready, and says so.
 
     Raises `Configuration` for a store that this release cannot serve.
@@ -77,7 +77,7 @@ def build_api(config: EtcdConfig, token: str, stop: threading.Event) -> Api:
         mirror.stop()
         store.close()
 
-    return Api(application(context, {token: "admin"}), close)
+    return Api(application(context, tokens), close)
 
 
 def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:

@@ -189,9 +189,9 @@ def _serve(
     import uvicorn
 
     from confd.bootstrap import build_api
-    from confd.credentials import ensure_token
+    from confd.credentials import tokens_of
 
-    api = build_api(etcd, ensure_token(config.token_file), stop)
+    api = build_api(etcd, tokens_of(config.token_file), stop)
     try:
         opened()
         for address in sockets:

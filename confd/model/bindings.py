@@ -148,3 +148,4 @@ class Binding:
     splay_s: float = 0.0
     maintenance: Maintenance | None = None
     depends_on: tuple[App, ...] = ()
+    promote_exclude: tuple[str, ...] = ()

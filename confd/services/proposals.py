@@ -139,12 +139,14 @@ def approve(context: Context, scope: Scope, proposal_id: str, wanted: Edit) -> t
         one = replace(found.proposal, votes=(*found.proposal.votes, vote))
         if lacking(rules, one):
             written = _decide(context, snapshot, one, _edit(one, replace(wanted, dry_run=True)))
-            if not wanted.dry_run:
-                _put(context, one, found.revision)
-            return replace(written, proposal=one.id), _document(snapshot, one)
+            if wanted.dry_run:
+                return replace(written, approval=()), _document(snapshot, found.proposal)
+            _put(context, one, found.revision)
+            return replace(written, proposal=one.id, approval=()), _document(snapshot, one)
         closed = replace(one, state=APPROVED, closed=vote, why=wanted.message)
         written, closed = _store(context, snapshot, _Found(closed, found.revision), wanted)
-        return written, _document(snapshot, closed)
+        told = found.proposal if wanted.dry_run else closed
+        return replace(written, approval=()), _document(snapshot, told)
 
     return context.decided(_find(context, scope, proposal_id).proposal.layer, agree)
 
@@ -170,9 +172,7 @@ def _check_voter(one: Proposal, rules: Mapping[Env, Approval], who: str) -> None
         names = ", ".join(sorted({name for rule in rules.values() for name in rule.approvers}))
         raise Refused(f"{who} may not approve what concerns {', '.join(rules)}; these may: {names}")
     if any(vote.who == who for vote in one.votes):
-        raise Refused(
-            f"{who} has approved proposal {one.id} already; it lacks {counted(lacking(rules, one), 'more')}"
-        )
+        raise Refused(f"{who} has approved proposal {one.id} already; it lacks somebody else's approval")
 
 
 def _check_open(one: Proposal) -> None:
@@ -215,7 +215,7 @@ def rebase(context: Context, scope: Scope, proposal_id: str, wanted: Edit) -> tu
         written = _decide(context, snapshot, one, _edit(one, replace(wanted, dry_run=True)))
         if not wanted.dry_run:
             _put(context, one, found.revision)
-        return replace(written, proposal=one.id), _document(snapshot, one)
+        return replace(written, approval=()), _document(snapshot, one)
 
     return context.decided(_find(context, scope, proposal_id).proposal.layer, put_anew)
 
