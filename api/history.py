@@ -13,7 +13,9 @@ from confd.api.web import answer, body_of, context, edit_of, if_match, scope_of,
 from confd.diff import diff
 from confd.errors import Malformed
 from confd.keys import parse_env
-from confd.services import changes, fleet, settings
+from confd.model import ChangeKind
+from confd.services import changes, fleet, history, live, outofband, settings
+from confd.services.history import Wanted
 from confd.services.scope import Scope
 
 __all__ = ["routes"]
@@ -23,16 +25,32 @@ PAGE = 100
 
 
 @routes.get(f"{SCOPE}/changes")
-@takes(*READ, "limit", "before")
+@takes(*READ, "limit", "before", "key", "author", "kind")
 def list_changes(app: str, env: str) -> Response:
     """The changes of all layers that reach the app in the env, newest first.
 
-    Query: `limit` (at most 1000), `before` (the revision to go on from), `host`, `min_revision`.
+    Query: `limit` (at most 1000), `before` (go on from here, as the answer's `before` told), `key` (a pattern),
+    `author`, `kind`, `host`, `min_revision`. `pruned` tells of layers that have lost old records from which change
+    on all are there, `edits` which keys were put straight into the store and wait to be recorded or adopted.
     """
-    seen = snapshot()
-    limit = min(number(request.args, "limit", PAGE), 1000)
-    found = changes.history(context(), scope_of(app, env).place, limit, number(request.args, "before"))
-    return answer({"revision": seen.revision, "changes": [settings.change_document(one) for one in found]})
+    seen, scope = snapshot(), scope_of(app, env)
+    wanted = Wanted(
+        max(min(number(request.args, "limit", PAGE), 1000), 1),
+        number(request.args, "before"),
+        *(request.args.get(name) or None for name in ("key", "author", "kind")),
+    )
+    if wanted.kind is not None and wanted.kind not in list(ChangeKind):
+        raise Malformed(f"kind is one of {', '.join(ChangeKind)}", pointer="/kind")
+    page = history.page(context(), scope.place, wanted)
+    return answer(
+        {
+            "revision": seen.revision,
+            "changes": [settings.change_document(one) for one in page.changes],
+            "before": page.before,
+            "pruned": {str(layer): first for layer, first in page.pruned.items()},
+            "edits": outofband.waiting(seen, scope.place),
+        }
+    )
 
 
 @routes.get(f"{SCOPE}/changes/<int:number>")
@@ -68,20 +86,59 @@ def roll_back(app: str, env: str) -> Response:
 
 
 @routes.get(f"{SCOPE}/diff")
-@takes(*READ, "against")
+@takes(*READ, "against", "change")
 def compare(app: str, env: str) -> Response:
-    """What differs from another env, or from the state after a change.
+    """What differs from another env, from the state after a change, or between what is set and what runs.
 
-    Query: `against` (`env:NAME` or `change:NUMBER`), `host`, `min_revision`.
+    Query: `against` (`env:NAME`, `change:NUMBER` or `live`), `change` (with `change:NUMBER`: compare it with the
+    state after this change, in the place of the present one), `host`, `min_revision`. With `live` the answer has
+    `containers`: each that does not run with all that is set, its keys that are not in effect and why, and the
+    options that differ.
     """
     scope, seen = scope_of(app, env), snapshot()
     kind, _, what = request.args.get("against", "").partition(":")
+    if "change" in request.args and kind != "change":
+        raise Malformed("change goes with against=change:NUMBER", pointer="/change")
+    if kind == "live" and not what:
+        return answer(live.differences(context(), seen, scope))
     if kind == "env" and what:
         before: Any = fleet.settings_of(seen, Scope(parse_env(what), scope.app, scope.host))
         after: Any = fleet.settings_of(seen, scope)
     elif kind == "change" and what.isascii() and what.isdigit():
         before = changes.state_after(context(), seen, scope.layer, int(what))
         after = {key: entry.text for key, entry in seen.layers.get(scope.layer, {}).items()}
+        if "change" in request.args:
+            after = changes.state_after(context(), seen, scope.layer, number(request.args, "change"))
     else:
-        raise Malformed("against is env:NAME or change:NUMBER", pointer="/against")
+        raise Malformed("against is env:NAME, change:NUMBER or live", pointer="/against")
     return answer({"revision": seen.revision, "diff": settings.difference_document(diff(before, after))})
+
+
+@routes.get(f"{SCOPE}/out-of-band")
+@takes(*READ)
+def list_edits(app: str, env: str) -> Response:
+    """The edits of the app's own layer past the API that nobody has adopted or undone.
+
+    Query: `host`, `min_revision`.
+    """
+    return answer(outofband.read(context(), snapshot(), scope_of(app, env)))
+
+
+@routes.post(f"{SCOPE}/out-of-band")
+@takes("host")
+def settle_edits(app: str, env: str) -> Response:
+    """Adopt those edits, checked like any write, or undo them; either is a new change.
+
+    Body: `do` (`adopt` or `undo`), `message`, `dry_run`, `yes`, `force`. Query: `host`.
+    """
+    scope = scope_of(app, env)
+    members = body_of("do", "message", "dry_run", "yes", "force")
+    settle = {"adopt": outofband.adopt, "undo": outofband.undo}.get(str(members.pop("do", None)))
+    if settle is None:
+        raise Malformed("do is adopt or undo", pointer="/do")
+    wanted = edit_of(members, if_match(scope))
+    written = settle(context(), scope, wanted)
+    document = written_document(written)
+    if wanted.dry_run:
+        document["plan"] = fleet.plan(context(), written.after, scope)
+    return answer(document)

@@ -40,6 +40,7 @@ from confd.metrics import Tally
 from confd.mirror import Mirror
 from confd.ports import Engine, Heard
 from confd.services.context import Context
+from confd.services.keeping import Keeping
 from confd.services.meta import SERVED, read_meta
 from confd.services.preparing import Preparing
 from confd.snapshot import all_areas
@@ -71,8 +72,11 @@ def build_api(config: EtcdConfig, tokens: Mapping[str, str], stop: threading.Eve
     context = Context(store, keyspace, mirror, SystemClock())
     preparing = Preparing(context)
     preparing.start(stop)
+    keeping = Keeping(context)
+    keeping.start()
 
     def close() -> None:
+        keeping.stop()
         preparing.stop()
         mirror.stop()
         store.close()

@@ -130,14 +130,31 @@ class Client:
         )
         return None if answer.status == 304 else _document(answer)
 
-    def changes(self, scope: Scope) -> Document:
-        return self.get(f"{scope.path}/changes", scope.query)
+    def changes(self, scope: Scope, query: Mapping[str, str] | None = None) -> Document:
+        """A page of the history; `query` may have limit, before, key, author and kind."""
+        return self.get(f"{scope.path}/changes", scope.query | dict(query or {}))
 
     def shown_change(self, scope: Scope, number: int) -> Document:
         return self.get(f"{scope.path}/changes/{number}", scope.query)
 
-    def diff(self, scope: Scope, against: str) -> Document:
-        return self.get(f"{scope.path}/diff", scope.query | {"against": against})
+    def diff(self, scope: Scope, against: str, change: int | None = None) -> Document:
+        query = scope.query | {"against": against} | ({} if change is None else {"change": str(change)})
+        return self.get(f"{scope.path}/diff", query)
+
+    def edits(self, scope: Scope) -> Document:
+        """The edits past the API that nobody has adopted or undone."""
+        return self.get(f"{scope.path}/out-of-band", scope.query)
+
+    def settle_edits(self, scope: Scope, do: str, edit: Edit) -> Document:
+        """Adopt those edits, or undo them."""
+        return self._edit("POST", f"{scope.path}/out-of-band", scope, {"do": do}, edit)
+
+    def rules(self, env: str) -> Document:
+        """What an env asks of its changes."""
+        return self.get(f"/v1/envs/{_part(env)}/rules")
+
+    def put_rules(self, env: str, rules: Value, edit: Edit) -> Document:
+        return self._send("PUT", f"/v1/envs/{_part(env)}/rules", rules, _query(edit))
 
     def explain(self, scope: Scope, key: str, container: str | None = None) -> Document:
         query = scope.query | ({"container": container} if container else {})

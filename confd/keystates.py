@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from confd.keys import Key
 from confd.model import Cause, ContainerPlan, Observed, Reach, Rendered, Step
 
-__all__ = ["STATES", "KeyState", "states_of"]
+__all__ = ["IN_EFFECT", "SHIM", "STATES", "KeyState", "states_of"]
 
 IN_EFFECT, PENDING, NEEDS_RESTART = "in-effect", "pending", "needs-restart"
 WINDOW, HELD, REFUSED, SHIM = "waits-for-window", "held", "refused", "shim"

@@ -16,7 +16,7 @@ from confd.keys import App, Env, Host, Layer, layers_of, show
 from confd.model import EMPTY, Cause, Head, Hold, Snapshot
 from confd.shrink import shows_all
 
-__all__ = ["OUT_OF_BAND", "edits_held", "unrecorded", "unvouched", "vouched_head"]
+__all__ = ["OUT_OF_BAND", "edits_held", "is_unvouched", "unrecorded", "unvouched", "vouched_head"]
 
 OUT_OF_BAND = "out-of-band"
 """The author of what was done in the store itself."""
@@ -25,10 +25,20 @@ NAMED = 3
 
 def unrecorded(snapshot: Snapshot, layer: Layer) -> frozenset[str]:
     """The keys of the layer that were written past the API since its newest change."""
-    head = snapshot.heads.get(layer, Head())
+    head, entries = snapshot.heads.get(layer, Head()), snapshot.layers.get(layer, EMPTY)
+    return frozenset(key for key, entry in entries.items() if _is_past(head, entry.mod_revision))
+
+
+def is_unvouched(snapshot: Snapshot, layer: Layer, key: str) -> bool:
+    """Whether the key is one of `unvouched`."""
+    head, entry = snapshot.heads.get(layer, Head()), snapshot.layers.get(layer, EMPTY).get(key)
+    return key in head.held or (entry is not None and _is_past(head, entry.mod_revision))
+
+
+def _is_past(head: Head, revision: int) -> bool:
+    """Whether what was written at the revision is no change's that the head knows of."""
     decided = head.since if 0 < head.since < head.revision else head.revision
-    entries = snapshot.layers.get(layer, EMPTY)
-    return frozenset(key for key, entry in entries.items() if decided < entry.mod_revision != head.revision)
+    return decided < revision != head.revision
 
 
 def unvouched(snapshot: Snapshot, layer: Layer) -> frozenset[str]:

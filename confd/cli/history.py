@@ -1,4 +1,4 @@
-"""`confctl history`, `show`, `diff` and `rollback`."""
+"""`confctl history`, `show` and `rollback`."""
 
 from __future__ import annotations
 
@@ -10,22 +10,39 @@ import click
 from confd.cli.output import cell, emit, say, table
 from confd.cli.scope import Common, common_options
 from confd.cli.writing import WaitCommand, Writing, carry_out, settings_options, show_diff
-from confd.client import Client, Document, Scope
+from confd.client import integer
 
-__all__ = ["diff_command", "history_command", "rollback_command", "show_command"]
+__all__ = ["history_command", "rollback_command", "show_command"]
 
 
 @click.command("history")
 @click.argument("app")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
+@click.option(
+    "--before", type=click.IntRange(min=1), metavar="REVISION", help="Only those of before this revision."
+)
+@click.option("--all", "everything", is_flag=True, help="All of them, however many.")
+@click.option("--key", metavar="PATTERN", help="Only changes of these keys: * within a segment, ** across.")
+@click.option("--author", metavar="NAME", help="Only changes by this author; out-of-band: edits in etcd itself.")
+@click.option(
+    "--kind", metavar="KIND", help="Only changes of settings, binding, freeze, policy, adoption or rules."
+)
 @common_options
-def history_command(common: Common, app: str) -> None:
+def history_command(common: Common, app: str, everything: bool, **given: Any) -> None:
     """List the changes that reach APP, of all layers, newest first.
 
     \b
-    Example:
+    Examples:
       confctl history web -e dev
+      confctl history web -e dev --key 'db/**' --author anna --all
+      confctl history _default -e dev
     """
-    document = common.client().changes(common.scope(app))
+    client, scope = common.client(), common.scope(app)
+    query = {name: str(value) for name, value in given.items() if value is not None}
+    document = dict(client.changes(scope, query))
+    while everything and document.get("before"):
+        page = client.changes(scope, query | {"before": str(integer(document["before"]))})
+        document |= {"changes": [*document["changes"], *page["changes"]], "before": page.get("before")}
     changes = document.get("changes", [])
     rows = [
         [c.get("number"), c.get("layer"), c.get("at"), c.get("author"), c.get("kind"), c.get("message") or ""]
@@ -33,7 +50,19 @@ def history_command(common: Common, app: str) -> None:
     ]
     emit(common.output, document, lambda: table(["CHANGE", "LAYER", "AT", "AUTHOR", "KIND", "MESSAGE"], rows))
     if not changes:
-        say("no changes yet")
+        say("no such changes" if query.keys() - {"limit"} else "no changes yet")
+    _say_rest(document)
+
+
+def _say_rest(document: Mapping[str, Any]) -> None:
+    """What the list does not have."""
+    if document.get("before"):
+        say(f"there are older ones: --before {integer(document['before'])}, or --all")
+    for layer, first in (document.get("pruned") or {}).items():
+        say(f"older records of {cell(layer)} were pruned; from change {integer(first)} on all are there")
+    for edits in document.get("edits") or ():
+        keys = ", ".join(map(cell, edits["keys"]))
+        say(f"put straight into etcd, and no change yet: {keys} of {cell(edits['layer'])} (confctl outofband)")
 
 
 @click.command("show")
@@ -46,8 +75,10 @@ def show_command(common: Common, app: str, number: int) -> None:
     Who, when, why, and every key before and after.
 
     \b
-    Example:
+    Examples:
       confctl show web 3 -e dev
+      confctl show web 1 -e dev --host h1      # of the layer of one host
+      confctl show _default 3 -e dev           # of the layer of all apps
     """
     document = common.client().shown_change(common.scope(app), number)
     emit(common.output, document, lambda: _show(number, document))
@@ -58,60 +89,7 @@ def _show(number: int, change: Mapping[str, Any]) -> None:
     for name in ("layer", "kind", "message", "note"):
         if change.get(name):
             click.echo(f"{name}: {cell(change[name])}")
-    show_diff(
-        change["diff"] if "diff" in change else _compare(change.get("before") or {}, change.get("after") or {})
-    )
-
-
-def _compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Document]:
-    entries: list[Document] = []
-    for key in sorted(before.keys() | after.keys()):
-        old, new = before.get(key), after.get(key)
-        if old != new:
-            action = "add" if old is None else "remove" if new is None else "change"
-            entries.append({"key": key, "before": old, "after": new, "action": action})
-    return entries
-
-
-@click.command("diff")
-@click.argument("app")
-@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("--from", "from_env", metavar="ENV", help="The env to compare with.")
-@click.option("--to", "to_env", metavar="ENV", help="The env that is compared; without it -e.")
-@click.option("--change", type=click.IntRange(min=0), metavar="N", help="Compare with the state after change N.")
-@common_options
-def diff_command(common: Common, app: str, file: str | None, **against: Any) -> None:
-    """Compare APP with another env, a change or a FILE.
-
-    Exits 1 when they differ.
-
-    \b
-    Examples:
-      confctl diff web --from qa --to prod
-      confctl diff web --change 12 -e prod
-      confctl diff web prod.env -e prod
-    """
-    from_env, to_env, change = against["from_env"], against["to_env"], against["change"]
-    if [file is not None, from_env is not None, change is not None].count(True) != 1:
-        raise click.UsageError("Compare with what? Give one of --from ENV, --change N or a FILE.")
-    client, scope = common.client(), Common(env=to_env).over(common).scope(app)
-    if file is not None:
-        document = _against_file(client, scope, file)
-    else:
-        document = client.diff(scope, f"change:{change}" if from_env is None else f"env:{from_env}")
-    difference = document.get("diff", [])
-    emit(common.output, document, lambda: show_diff(difference))
-    if difference:
-        click.get_current_context().exit(1)
-    say("no differences")
-
-
-def _against_file(client: Client, scope: Scope, file: str) -> Document:
-    from confd.cli.files import read_settings
-
-    wanted = read_settings(file, None, None)
-    own = {key: s["value"] for key, s in client.settings(scope, own=True)["settings"].items()}
-    return {"diff": _compare(own, wanted)}
+    show_diff(change.get("diff") or ())
 
 
 @click.command("rollback", cls=WaitCommand)

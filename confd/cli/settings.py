@@ -160,17 +160,29 @@ def explain_command(common: Common, app: str, key: str, container: str | None) -
     emit(common.output, document, lambda: _show_explanation(key, document))
 
 
+def _origin(one: Mapping[str, Any]) -> str:
+    """Which change it came from, who made that, when and why."""
+    if one.get("out_of_band"):
+        known = f", recorded as change {cell(one['change'])}" if one.get("change") is not None else ""
+        return f"put straight into etcd{known}"
+    who = f" by {cell(one['author'])} at {cell(one.get('at'))}" if one.get("author") else ""
+    why = f": {cell(one['message'])}" if one.get("message") else ""
+    return f"change {cell(one.get('change'))}{who}{why}"
+
+
 def _show_explanation(key: str, document: Mapping[str, Any]) -> None:
     winner = document.get("winner")
     if isinstance(winner, Mapping):
         click.echo(f"{key} = {value_text(winner.get('value'))}")
-        click.echo(f"  from      {cell(winner.get('layer'))} (change {cell(winner.get('change'))})")
+        click.echo(f"  from      {cell(winner.get('layer'))} ({_origin(winner)})")
     else:
         click.echo(f"{key} is not set in any layer")
     for one in document.get("on_hosts", []):
-        click.echo(f"  but on    {cell(one['host'])}: {cell(one['layer'])} = {value_text(one.get('value'))}")
+        told = f" ({_origin(one)})" if one.get("author") else ""
+        click.echo(f"  but on    {cell(one['host'])}: {cell(one['layer'])} = {value_text(one.get('value'))}{told}")
     for hidden in document.get("hidden", []):
-        click.echo(f"  hides     {cell(hidden.get('layer'))} = {value_text(hidden.get('value'))}")
+        told = f" ({_origin(hidden)})" if hidden.get("author") else ""
+        click.echo(f"  hides     {cell(hidden.get('layer'))} = {value_text(hidden.get('value'))}{told}")
     if document.get("variable"):
         click.echo(f"  variable  {cell(document['variable'])}")
     for effect in document.get("effects", []):

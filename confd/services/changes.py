@@ -14,12 +14,11 @@ from typing import Any
 
 from confd import jsontext
 from confd.errors import ConfdError, Conflict, Malformed, NotFound, TooLarge, Unavailable
-from confd.keys import Host, Keyspace, Layer, layers_of
+from confd.keys import Host, Keyspace, Layer
 from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot
 from confd.outofband import unvouched
 from confd.ports import Area, Delete, Expect, Operation, Put, Store
 from confd.services.context import Context
-from confd.services.places import Place
 from confd.services.staging import Staged, collect_parts, discard, joined, stage
 from confd.shrink import names_digest, shows_all
 
@@ -28,10 +27,10 @@ __all__ = [
     "MAX_CHECKED_KEYS",
     "Beside",
     "before_newest",
+    "change_of",
     "commit",
     "draft",
     "head_text",
-    "history",
     "lost",
     "newest_first",
     "numbers",
@@ -267,7 +266,8 @@ def _record_text(change: Change) -> str:
     )
 
 
-def _change_of(context: Context, layer: Layer, entry: Entry) -> Change:
+def change_of(context: Context, layer: Layer, entry: Entry) -> Change:
+    """The change of a record. Raises `Malformed` for a damaged one."""
     try:
         document = json.loads(entry.text)
         if "parts" in document:
@@ -289,26 +289,13 @@ def _change_of(context: Context, layer: Layer, entry: Entry) -> Change:
         raise Malformed(f"the record {entry.key} is damaged; restore it from a backup") from exc
 
 
-def history(context: Context, place: Place, limit: int = 100, before: int = 0) -> list[Change]:
-    """The changes of all layers that reach a place, newest first; `before` a store revision, for the next page."""
-    found: list[tuple[Layer, Entry]] = []
-    for layer in layers_of(place.env, place.app, place.host):
-        listing = context.store.snapshot([Area(context.keyspace.changes(layer))], keys_only=True)
-        found += ((layer, entry) for entry in listing.entries.values())
-    found = [pair for pair in found if not before or pair[1].mod_revision < before]
-    found.sort(key=lambda pair: pair[1].mod_revision, reverse=True)
-    page = [(layer, entry.key) for layer, entry in found[:limit]]
-    records = context.store.read([key for _, key in page]).entries
-    return [_change_of(context, layer, records[key]) for layer, key in page if key in records]
-
-
 def record(context: Context, layer: Layer, number: int) -> Change:
     """One change of a layer. Raises `NotFound`."""
     key = context.keyspace.change(layer, number)
     entry = context.store.read([key]).entries.get(key)
     if entry is None:
         raise NotFound(f"layer {layer} has no change {number}; see its history")
-    return _change_of(context, layer, entry)
+    return change_of(context, layer, entry)
 
 
 def numbers(context: Context, layer: Layer, head: Head) -> Mapping[int, int]:
@@ -337,33 +324,58 @@ def lost(context: Context, snapshot: Snapshot, layer: Layer) -> dict[str, str]:
     return found
 
 
-def newest_first(context: Context, layer: Layer, newest: int) -> Iterator[Change]:
-    """The layer's changes, read some at a time; one that is not there, or is damaged, is passed over."""
-    for last in range(newest, 0, -READ_AT_ONCE):
-        keys = [context.keyspace.change(layer, number) for number in range(last, max(last - READ_AT_ONCE, 0), -1)]
+def newest_first(context: Context, layer: Layer, newest: int, down_to: int = 0) -> Iterator[Change]:
+    """The layer's changes after one of them, read some at a time; one not there, or damaged, is passed over."""
+    for last in range(newest, down_to, -READ_AT_ONCE):
+        first = max(last - READ_AT_ONCE, down_to)
+        keys = [context.keyspace.change(layer, number) for number in range(last, first, -1)]
         records = context.store.read(keys).entries
         for key in keys:
             with suppress(Malformed):
                 if key in records:
-                    yield _change_of(context, layer, records[key])
+                    yield change_of(context, layer, records[key])
 
 
 def before_newest(context: Context, snapshot: Snapshot, layer: Layer) -> int:
     """The number before the layer's newest change of settings. Raises `NotFound` where there is none."""
-    for number in range(snapshot.heads.get(layer, Head()).number, 0, -1):
-        if record(context, layer, number).kind is ChangeKind.SETTINGS:
-            return number - 1
+    for change in newest_first(context, layer, snapshot.heads.get(layer, Head()).number):
+        if change.kind is ChangeKind.SETTINGS:
+            return change.number - 1
     raise NotFound(f"layer {layer} has no change of settings yet, so there is nothing to roll back")
 
 
 def state_after(context: Context, snapshot: Snapshot, layer: Layer, number: int) -> dict[str, str]:
-    """The layer's settings as they were after one of its changes; 0: before the first. Raises `NotFound`."""
+    """The layer's settings as they were after one of its changes; 0: before the first.
+
+    Raises `NotFound`, also where records that it takes were pruned.
+    """
     head = snapshot.heads.get(layer, Head())
     if not 0 <= number <= head.number:
         raise NotFound(f"layer {layer} has no change {number}; its newest is {head.number}")
     state: dict[str, str | None] = {key: entry.text for key, entry in snapshot.layers.get(layer, {}).items()}
-    for later in range(head.number, number, -1):
-        change = record(context, layer, later)
+    expected = head.number
+    for change in newest_first(context, layer, head.number, number):
+        if change.number != expected:
+            break
         if change.kind is ChangeKind.SETTINGS:
             state.update(change.before)
+        expected -= 1
+    if expected > number:
+        state = _from_the_first(context, layer, number, expected)
     return {key: text for key, text in state.items() if text is not None}
+
+
+def _from_the_first(context: Context, layer: Layer, number: int, missing: int) -> dict[str, str | None]:
+    """The state after the layer's first changes, which is also told by their own records."""
+    state: dict[str, str | None] = {}
+    for one in range(1, number + 1):
+        try:
+            change = record(context, layer, one)
+        except NotFound as exc:
+            raise NotFound(
+                f"the state of layer {layer} after change {number} is not known any more: records that it takes "
+                f"were pruned, or are damaged; the oldest that can be had is that after change {missing}"
+            ) from exc
+        if change.kind is ChangeKind.SETTINGS:
+            state.update(change.after)
+    return state

@@ -12,8 +12,9 @@ from confd.keys import App, Container, Env, Host, show
 from confd.model import Change, ChangeKind, Snapshot
 from confd.outcomes import shown
 from confd.ports import Area
-from confd.services import changes
+from confd.services import history
 from confd.services.context import Context
+from confd.services.history import Wanted
 from confd.services.places import Place, told_of
 
 __all__ = ["Asked", "why"]
@@ -45,7 +46,7 @@ def why(context: Context, snapshot: Snapshot, asked: Asked) -> dict[str, Any]:
     """What is known of one container. Raises `NotFound`, and `Malformed` where several are meant."""
     found = _only(_named(context, asked), asked)
     place = Place(found.env, found.app, found.host)
-    known = changes.history(context, place, HISTORY)
+    known = history.page(context, place, Wanted(HISTORY)).changes
     told = next((one for one in told_of(snapshot) if one.container == found.container), None)
     outcomes = [_outcome(shown(one), known) for one in reversed(found.outcomes)]
     return {

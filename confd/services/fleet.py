@@ -13,7 +13,7 @@ from confd.errors import ConfdError, NotFound, Unavailable
 from confd.holds import holds_of
 from confd.keys import DEFAULT, Env, Host, Key, Layer, layers_of, show
 from confd.keystates import states_of
-from confd.model import ContainerPlan, Head, Observed, Snapshot
+from confd.model import ContainerPlan, Observed, Snapshot
 from confd.options import FieldChange
 from confd.plan.fields import fields_of
 from confd.published import WAITS, step_document
@@ -22,6 +22,7 @@ from confd.rollout import turn_of
 from confd.secret import MASK
 from confd.services import changes
 from confd.services.context import Context
+from confd.services.history import origin
 from confd.services.hosts import lost_since
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
@@ -253,8 +254,6 @@ def _stack(context: Context, snapshot: Snapshot, layers: Sequence[Layer], key: K
         entry = snapshot.layers.get(layer, {}).get(key)
         if entry is None:
             continue
-        head = snapshot.heads.get(layer, Head())
-        known = changes.numbers(context, layer, head) if head.number else {}
         value: Any
         try:
             text, secret = normal_text(entry.text)
@@ -265,11 +264,11 @@ def _stack(context: Context, snapshot: Snapshot, layers: Sequence[Layer], key: K
             {
                 "layer": str(layer),
                 "host": layer.host,
-                "change": known.get(entry.mod_revision),
                 "value": value,
                 "secret": secret,
                 "removed": text == "null",
                 "revision": entry.mod_revision,
+                **origin(context, snapshot, layer, key),
             }
         )
     return found

@@ -14,20 +14,20 @@ from typing import Any
 from confd.diff import diff
 from confd.envrules import holds_edits_of, rules_of
 from confd.errors import NotFound
-from confd.keys import Layer
+from confd.keys import Layer, layers_of
 from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot, frozen
 from confd.outofband import OUT_OF_BAND, unrecorded, unvouched, vouched_head
 from confd.ports import Expect, Put
 from confd.services import changes
 from confd.services.checking import check
 from confd.services.context import Context
-from confd.services.places import places_of
+from confd.services.places import Place, places_of
 from confd.services.reach import check_reach, check_shrink, reached, shrinks
 from confd.services.scope import Scope
 from confd.services.settings import Edit, Written, difference_document
 from confd.shrink import is_shrink, shows_all
 
-__all__ = ["HELD_NOTE", "adopt", "read", "record", "undo", "waits"]
+__all__ = ["HELD_NOTE", "adopt", "read", "record", "undo", "waiting", "waits"]
 
 HELD_NOTE = "held: not in effect until somebody adopts it"
 RECORDED_NOTE = "it was put straight into the store"
@@ -144,6 +144,12 @@ def _with(snapshot: Snapshot, layer: Layer, texts: Texts) -> Snapshot:
 
 
 # --- reading ----------------------------------------------------------------------------------------------
+
+
+def waiting(snapshot: Snapshot, place: Place) -> list[dict[str, Any]]:
+    """The keys of each layer that reaches a place for which no change vouches."""
+    found = ((layer, unvouched(snapshot, layer)) for layer in layers_of(place.env, place.app, place.host))
+    return [{"layer": str(layer), "keys": sorted(keys)} for layer, keys in found if keys]
 
 
 def _edits(context: Context, snapshot: Snapshot, layer: Layer) -> tuple[Texts, Texts]:

@@ -12,7 +12,7 @@ from confd.errors import Conflict, Malformed, NotFound, Refused, TooLarge
 from confd.jsontext import Value
 from confd.keys import Key, Layer, layers_of, matches, parse_key
 from confd.model import EMPTY, Change, Entry, Head, Setting, Snapshot, frozen
-from confd.outofband import vouched_head
+from confd.outofband import is_unvouched, vouched_head
 from confd.resolve import normal_text, resolve
 from confd.secret import MASK
 from confd.services import changes
@@ -121,11 +121,13 @@ def _shown(context: Context, snapshot: Snapshot, setting: Setting) -> dict[str, 
     head = snapshot.heads.get(setting.layer, Head())
     known = changes.numbers(context, setting.layer, head) if head.number else {}
     value: Value = MASK if setting.secret else jsontext.parse(setting.text)
+    waits = is_unvouched(snapshot, setting.layer, setting.key)
     return {
         "value": value,
         "secret": setting.secret,
         "layer": str(setting.layer),
         "change": known.get(setting.revision),
+        **({"out_of_band": True} if waits else {}),
     }
 
 

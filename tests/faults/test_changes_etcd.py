@@ -13,8 +13,9 @@ from confd.model import Binding
 from confd.render import render
 from confd.resolve import resolve
 from confd.secret import DigestKey
-from confd.services import changes, delivery, settings, staging
+from confd.services import changes, delivery, history, settings, staging
 from confd.services.context import Context
+from confd.services.history import Wanted
 from confd.services.scope import Scope
 from confd.services.settings import Edit
 from confd.snapshot import env_area
@@ -106,6 +107,6 @@ def test_long_keys_go_away_in_one_change(context: Context) -> None:
 def test_the_history_of_large_changes_comes_page_by_page(context: Context) -> None:
     for change in range(5):
         settings.edit(context, WEB, Edit({f"K{number}": f"{change}" + "x" * 400 for number in range(1500)}))
-    found = changes.history(context, WEB.place, limit=2)
+    found = history.page(context, WEB.place, Wanted(2)).changes
     assert [(one.number, len(one.after)) for one in found] == [(5, 1500), (4, 1500)]
-    assert [one.number for one in changes.history(context, WEB.place)] == list(range(5, 0, -1))
+    assert [one.number for one in history.page(context, WEB.place, Wanted()).changes] == list(range(5, 0, -1))

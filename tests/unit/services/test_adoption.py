@@ -13,8 +13,9 @@ from confd.keys import App, Container, Env, Host, Keyspace
 from confd.model import Observed
 from confd.ports import Delete, Put
 from confd.published import Told, status_text
-from confd.services import adoption, changes, settings
+from confd.services import adoption, history, settings
 from confd.services.context import Context
+from confd.services.history import Wanted as Page
 from confd.services.meta import fresh_meta
 from confd.services.places import Place
 from confd.services.scope import Scope
@@ -52,7 +53,7 @@ def test_what_differs_is_shown_and_needs_a_yes(context: Context) -> None:
     assert adopted(context, H1) == ()
     adoption.adopt(context, HERE, Wanted("anna", "looked", yes=True))
     assert adopted(context, H1) == (container,)
-    found = [(one.kind, one.author, one.message) for one in changes.history(context, Place(DEV, WEB))]
+    found = [(one.kind, one.author, one.message) for one in history.page(context, Place(DEV, WEB), Page()).changes]
     assert found[0] == ("adoption", "anna", "looked")
 
 

@@ -10,8 +10,9 @@ from confd.errors import ConfdError, Conflict, Invalid, Malformed, NeedsYes, Not
 from confd.keys import App, Env, Host
 from confd.model import ChangeKind, Snapshot
 from confd.ports import Put
-from confd.services import bindings, changes, settings
+from confd.services import bindings, history, settings
 from confd.services.context import Context
+from confd.services.history import Wanted
 from confd.services.scope import Scope
 from confd.services.settings import Edit
 from tests.support.stores import FailingStore
@@ -45,7 +46,7 @@ def test_a_binding_is_a_change_of_its_layer(context: Context) -> None:
     bindings.put(context, HERE, NONE, Edit(author="ann", message="why"))
     written = bindings.remove(context, HERE, Edit())
     assert written.change == 3
-    found = changes.history(context, HERE.place)
+    found = history.page(context, HERE.place, Wanted()).changes
     assert [(one.number, one.kind, one.author) for one in found] == [
         (3, ChangeKind.BINDING, ""),
         (2, ChangeKind.BINDING, "ann"),

@@ -11,9 +11,10 @@ from confd.holds import holds_of
 from confd.jsontext import Number
 from confd.keys import App, Container, Env, Host, Key
 from confd.ports import Put
-from confd.services import brakes, changes, fleet, settings
+from confd.services import brakes, fleet, history, settings
 from confd.services.brakes import Frozen
 from confd.services.context import Context
+from confd.services.history import Wanted as Page
 from confd.services.meta import fresh_meta
 from confd.services.places import Place
 from confd.services.scope import Scope
@@ -66,7 +67,7 @@ def test_a_second_freeze_of_the_same_says_who_wants_it_now(context: Context) -> 
 def test_who_froze_what_and_why_stays_in_the_history(context: Context) -> None:
     brakes.freeze(context, Frozen(DEV, WEB), WHY)
     brakes.unfreeze(context, Frozen(DEV, WEB), Wanted("ben", "space again"))
-    found = [(one.kind, one.author, one.message) for one in changes.history(context, Place(DEV, WEB))]
+    found = [(one.kind, one.author, one.message) for one in history.page(context, Place(DEV, WEB), Page()).changes]
     assert found == [("freeze", "ben", "space again"), ("freeze", "anna", "the disk is full")]
 
 

@@ -8,9 +8,11 @@ import pytest
 
 from confd.errors import Conflict, Malformed, NotFound, Unavailable
 from confd.keys import App, Env, Host
+from confd.model import Change
 from confd.ports import Operation, Put
-from confd.services import bindings, changes, settings
+from confd.services import bindings, changes, history, settings
 from confd.services.context import Context
+from confd.services.history import Wanted
 from confd.services.places import Place
 from confd.services.scope import Scope
 from confd.services.settings import Edit
@@ -30,7 +32,7 @@ def test_a_commit_whose_answer_was_lost_counts_once(
     store.lose_answer = error
     written = settings.edit(context, HERE, Edit({"a": 1}))
     assert (written.change, written.revision) == (1, context.fresh().heads[HERE.layer].revision)
-    assert len(changes.history(context, HERE.place)) == 1
+    assert len(history.page(context, HERE.place, Wanted()).changes) == 1
 
 
 def test_a_doubt_that_cannot_be_cleared_is_told(context: Context, store: FailingStore) -> None:
@@ -45,7 +47,7 @@ def test_a_doubt_that_cannot_be_cleared_is_told(context: Context, store: Failing
     with pytest.raises(Unavailable, match="connection broke"):
         settings.edit(context, HERE, Edit({"a": 2}))
     store.read_error = None
-    assert len(changes.history(context, HERE.place)) == 2
+    assert len(history.page(context, HERE.place, Wanted()).changes) == 2
 
 
 # --- history ----------------------------------------------------------------------------------------------
@@ -76,22 +78,23 @@ def written(context: Context) -> Context:
 def test_the_history_is_of_every_layer_that_reaches_a_place_newest_first(
     written: Context, place: Place, expected: Sequence[str]
 ) -> None:
-    assert [f"{one.layer} {one.number}" for one in changes.history(written, place)] == expected
+    assert [f"{one.layer} {one.number}" for one in history.page(written, place, Wanted()).changes] == expected
 
 
 @pytest.mark.parametrize(("limit", "pages"), [(1, [1, 1, 1, 1]), (2, [2, 2]), (3, [3, 1]), (100, [4])])
 def test_pages_of_history_hold_each_change_once(written: Context, limit: int, pages: Sequence[int]) -> None:
-    found, before, sizes = [], 0, []
-    while page := changes.history(written, HERE.place, limit, before):
+    found: list[Change] = []
+    before, sizes = 0, []
+    while page := history.page(written, HERE.place, Wanted(limit, before)).changes:
         found += page
         sizes.append(len(page))
         before = page[-1].revision
     assert sizes == pages
-    assert found == changes.history(written, HERE.place)
+    assert found == history.page(written, HERE.place, Wanted()).changes
 
 
 def test_no_changes_are_an_empty_history(context: Context) -> None:
-    assert changes.history(context, HERE.place) == []
+    assert history.page(context, HERE.place, Wanted()).changes == []
 
 
 @pytest.mark.parametrize("number", [0, 7])

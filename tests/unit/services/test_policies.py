@@ -13,8 +13,9 @@ from confd.keys import App, Container, Env, Host, Layer
 from confd.model import ChangeKind, Observed, Snapshot, frozen
 from confd.ports import Delete, Put
 from confd.published import Told, status_text
-from confd.services import changes, policies, settings
+from confd.services import changes, history, policies, settings
 from confd.services.context import Context
+from confd.services.history import Wanted
 from confd.services.meta import fresh_meta
 from confd.services.policies import At
 from confd.services.scope import Scope
@@ -52,7 +53,7 @@ def test_a_policy_is_a_change_of_the_layer_of_all_apps_of_its_env(context: Conte
     assert jsontext.plain(policies.get(context.fresh(), BASE)["policy"]) == LIMIT
     policies.put(context, BASE, SECURE, Edit())
     policies.remove(context, BASE, Edit())
-    found = changes.history(context, HERE.place)
+    found = history.page(context, HERE.place, Wanted()).changes
     assert [(str(one.layer), one.number, one.kind, one.author) for one in found] == [
         ("dev/_default", 3, ChangeKind.POLICY, ""),
         ("dev/_default", 2, ChangeKind.POLICY, ""),

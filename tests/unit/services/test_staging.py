@@ -9,8 +9,9 @@ import pytest
 from confd.errors import StoreFull, TooLarge
 from confd.keys import App, Env, Host
 from confd.ports import Area, Delete, Operation, Put
-from confd.services import changes, settings, staging
+from confd.services import changes, history, settings, staging
 from confd.services.context import Context
+from confd.services.history import Wanted
 from confd.services.scope import Scope
 from confd.services.settings import Edit
 from tests.support.stores import FailingStore
@@ -63,7 +64,7 @@ def test_what_is_staged_is_seen_by_nobody(context: Context, other: Context, stor
 
     def look(operations: Sequence[Operation]) -> bool:
         head = other.fresh().heads[HERE.layer].number
-        seen.append((texts(other), head, len(changes.history(other, HERE.place))))
+        seen.append((texts(other), head, len(history.page(other, HERE.place, Wanted()).changes)))
         return False
 
     store.before_commit = look
