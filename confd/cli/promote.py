@@ -40,8 +40,9 @@ __all__ = ["promote_command"]
 def promote_command(common: Common, app: str | None, source: str, target: str | None, **given: Any) -> None:
     """Carry settings of APP, or of all apps, over from one env to another.
 
-    What is carried is an app's own layer. Keys that differ by intent stay: those that the 'promote' of the app's binding in the second env excludes, and
-    those that only the second env has. All apps are checked first and stored at once, or none is.
+    What is carried is an app's own layer. Keys that differ by intent stay: those that the 'promote' of the app's
+    binding in the second env excludes, and those that only the second env has. All apps are checked first and
+    stored at once, or none is.
 
     \b
     Examples:

@@ -33,6 +33,7 @@ __all__ = [
     "head_text",
     "lost",
     "newest_first",
+    "next_number",
     "numbers",
     "record",
     "state_after",
@@ -135,9 +136,7 @@ def _numbered(
     context: Context, snapshot: Snapshot, change: Change, held: Collection[str] = ()
 ) -> tuple[Change, Head]:
     """The change with its number, and the head that it makes."""
-    head = snapshot.heads.get(change.layer, Head())
-    number = head.number or _newest(context, change.layer)  # a head that is gone or damaged counts no records
-    change = replace(change, number=number + 1, at=context.clock.utc())
+    change = replace(change, number=next_number(context, snapshot, change.layer), at=context.clock.utc())
     check_size(change.after)
     names = names_digest(_names_after(context, snapshot, change))
     left = unvouched(snapshot, change.layer).difference(change.after if change.kind is ChangeKind.SETTINGS else ())
@@ -150,6 +149,12 @@ def head_text(head: Head) -> str:
     document: dict[str, Any] = {"number": head.number, "id": head.id, "at": head.at, "names": head.names}
     document["since"] = head.since
     return jsontext.dump(document | ({"held": sorted(set(head.held))} if head.held else {}))
+
+
+def next_number(context: Context, snapshot: Snapshot, layer: Layer) -> int:
+    """The number of the layer's next change."""
+    head = snapshot.heads.get(layer, Head())
+    return (head.number or _newest(context, layer)) + 1  # a head that is gone or damaged counts no records
 
 
 def _newest(context: Context, layer: Layer) -> int:

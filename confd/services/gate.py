@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from confd.approvals import Approval, Proposal, dump, is_over, lacking, parse
 from confd.envrules import rules_of
@@ -79,13 +79,15 @@ def store_all(
     first, *others = drafts
     beside = changes.together(context, snapshot, others)
     operations, expected = list(beside.operations), [*beside.expected, *_rules_seen(context, snapshot, drafts)]
+    numbers = [changes.next_number(context, snapshot, change.layer) for change in drafts]
     if asked.grant is not None:
         _check_granted(asked.grant, rules[0])
-        key = context.keyspace.proposal(first.layer, asked.grant.proposal.id)
-        operations.append(Put(key, dump(asked.grant.proposal)))
+        closed = replace(asked.grant.proposal, number=numbers[0])
+        key = context.keyspace.proposal(first.layer, closed.id)
+        operations.append(Put(key, dump(closed)))
         expected.append(Expect(key, asked.grant.revision))
     _, revision = changes.commit(context, snapshot, first, beside=Beside(operations, expected))
-    return [Stored(_number(snapshot, change) + 1, revision) for change in drafts]
+    return [Stored(number, revision) for number in numbers]
 
 
 def _check_granted(grant: Grant, rules: Mapping[Env, Approval]) -> None:
@@ -93,10 +95,6 @@ def _check_granted(grant: Grant, rules: Mapping[Env, Approval]) -> None:
     if lacking(rules, grant.proposal):
         missing, envs = counted(lacking(rules, grant.proposal), "approval"), ", ".join(rules)
         raise Refused(f"proposal {grant.proposal.id} lacks {missing} by now: the rules of {envs} changed")
-
-
-def _number(snapshot: Snapshot, change: Change) -> int:
-    return snapshot.heads.get(change.layer, Head()).number
 
 
 def _rules_seen(context: Context, snapshot: Snapshot, drafts: Sequence[Change]) -> list[Expect]:
@@ -128,12 +126,10 @@ def _propose(
         )
         key, text = context.keyspace.proposal(change.layer, one.id), dump(one)
         if len(text.encode()) > MAX_PROPOSAL_BYTES:
-            raise TooLarge(
-                f"a proposal takes at most {MAX_PROPOSAL_BYTES} bytes with what was before; propose parts"
-            )
+            raise TooLarge(f"a proposal takes at most {MAX_PROPOSAL_BYTES} bytes with what was before; split it")
         operations += [*_sweep(context, change.layer, at), Put(key, text)]
         expected.append(Expect(key, 0))
-        found.append(Stored(_number(snapshot, change), snapshot.revision, one.id))
+        found.append(Stored(snapshot.heads.get(change.layer, Head()).number, snapshot.revision, one.id))
     context.store.commit(operations, expected)
     return found
 

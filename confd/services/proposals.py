@@ -144,22 +144,20 @@ def approve(context: Context, scope: Scope, proposal_id: str, wanted: Edit) -> t
             _put(context, one, found.revision)
             return replace(written, proposal=one.id, approval=()), _document(snapshot, one)
         closed = replace(one, state=APPROVED, closed=vote, why=wanted.message)
-        written, closed = _store(context, snapshot, _Found(closed, found.revision), wanted)
-        told = found.proposal if wanted.dry_run else closed
+        written = _store(context, snapshot, _Found(closed, found.revision), wanted)
+        told = found.proposal if wanted.dry_run else replace(closed, number=written.change)
         return replace(written, approval=()), _document(snapshot, told)
 
     return context.decided(_find(context, scope, proposal_id).proposal.layer, agree)
 
 
-def _store(context: Context, snapshot: Snapshot, found: _Found, wanted: Edit) -> tuple[Written, Proposal]:
+def _store(context: Context, snapshot: Snapshot, found: _Found, wanted: Edit) -> Written:
     one = found.proposal
-    number = snapshot.heads[one.layer].number + 1 if one.layer in snapshot.heads else 1
-    closed = replace(one, number=number)
     who = ", ".join(dict.fromkeys(vote.who for vote in one.votes))
     note = "; ".join(filter(None, [one.note, f"approved by {who} (proposal {one.id})"]))
     edit = _edit(one, wanted)
-    granted = replace(edit, note=note, asked=replace(wanted.asked, grant=Grant(closed, found.revision)))
-    return _decide(context, snapshot, one, granted), closed
+    granted = replace(edit, note=note, asked=replace(wanted.asked, grant=Grant(one, found.revision)))
+    return _decide(context, snapshot, one, granted)
 
 
 def _check_voter(one: Proposal, rules: Mapping[Env, Approval], who: str) -> None:

@@ -129,7 +129,9 @@ def test_what_is_no_proposal_is_none(text: str) -> None:
 
 
 @given(TEXTS, TEXTS)
-def test_only_keys_that_it_touches_move_a_proposal(before: dict[str, str | None], now: dict[str, str | None]) -> None:
+def test_only_keys_that_it_touches_move_a_proposal(
+    before: dict[str, str | None], now: dict[str, str | None]
+) -> None:
     found = moved(before, now)
     assert set(found) == {key for key in before if before[key] != now.get(key)}
     assert moved(before, {**now, **before}) == []
