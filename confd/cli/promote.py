@@ -21,7 +21,7 @@ from confd.cli.writing import (
     show_diff,
     show_plan,
 )
-from confd.client import Client, Document, Scope
+from confd.client import Client, Document, Edit, Scope
 from confd.wording import counted
 
 __all__ = ["promote_command"]
@@ -59,14 +59,14 @@ def promote_command(common: Common, app: str | None, source: str, target: str | 
         _promote_all(below, wish, writing)
         return
     scope = below.scope(app)
-    told: list[Document] = []
-    carry_out(below, scope, writing, lambda client, edit: _kept_in(told, client.promote(scope, wish, edit)))
-    _say_kept(told[-1].get("kept") or {})
 
+    def send(client: Client, edit: Edit) -> Document:
+        document = client.promote(scope, wish, edit)
+        if edit.dry_run:  # which comes first in any case
+            _say_kept(document.get("kept") or {})
+        return document
 
-def _kept_in(told: list[Document], document: Document) -> Document:
-    told.append(document)
-    return document
+    carry_out(below, scope, writing, send)
 
 
 def _say_kept(kept: Mapping[str, Any], app: str = "") -> None:
