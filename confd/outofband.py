@@ -16,10 +16,22 @@ from confd.keys import App, Env, Host, Layer, layers_of, show
 from confd.model import EMPTY, Cause, Head, Hold, Snapshot
 from confd.shrink import shows_all
 
-__all__ = ["OUT_OF_BAND", "edits_held", "is_unvouched", "unrecorded", "unvouched", "vouched_head"]
+__all__ = [
+    "HELD_NOTE",
+    "OUT_OF_BAND",
+    "edits_held",
+    "is_unrecorded",
+    "is_unvouched",
+    "unrecorded",
+    "unvouched",
+    "vouched_head",
+]
 
 OUT_OF_BAND = "out-of-band"
 """The author of what was done in the store itself."""
+HELD_NOTE = "held: not in effect until somebody adopts it"
+"""The note of a change that records an edit which its env holds."""
+
 NAMED = 3
 
 
@@ -31,8 +43,13 @@ def unrecorded(snapshot: Snapshot, layer: Layer) -> frozenset[str]:
 
 def is_unvouched(snapshot: Snapshot, layer: Layer, key: str) -> bool:
     """Whether the key is one of `unvouched`."""
-    head, entry = snapshot.heads.get(layer, Head()), snapshot.layers.get(layer, EMPTY).get(key)
-    return key in head.held or (entry is not None and _is_past(head, entry.mod_revision))
+    return key in snapshot.heads.get(layer, Head()).held or is_unrecorded(snapshot, layer, key)
+
+
+def is_unrecorded(snapshot: Snapshot, layer: Layer, key: str) -> bool:
+    """Whether the key is one of `unrecorded`."""
+    entry = snapshot.layers.get(layer, EMPTY).get(key)
+    return entry is not None and _is_past(snapshot.heads.get(layer, Head()), entry.mod_revision)
 
 
 def _is_past(head: Head, revision: int) -> bool:

@@ -89,8 +89,8 @@ def diff_command(common: Common, app: str | None, to_env: str | None, everything
 
 
 def _apps(client: Client, *envs: str | None) -> Sequence[str]:
-    known = client.apps().get("apps", [])
-    return [one["app"] for one in known if one["app"] != "_default" and set(envs) & {*one["envs"], "_default"}]
+    known, wanted = client.apps().get("apps", []), {*envs, "_default"}
+    return [one["app"] for one in known if one["app"] != "_default" and wanted & set(one["envs"])]
 
 
 def _compare(client: Client, scope: Scope, against: _Against) -> Document:

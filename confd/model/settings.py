@@ -135,7 +135,8 @@ class Change:
 
     `before` and `after` hold the JSON text per key touched, `None` where it was or is absent. For a binding
     the only key is `binding`, for a brake `freeze`, for an env's rules `rules`, for a policy its name, for an
-    adoption each key is a host. `at` is RFC 3339 UTC and only shown: order comes from numbers and revisions.
+    adoption each key is a host. `edited`: the revision of the first edit past the API that it records. `at` is
+    RFC 3339 UTC and only shown: order comes from numbers and revisions.
     """
 
     layer: Layer
@@ -149,4 +150,5 @@ class Change:
     after: Mapping[str, str | None]
     revision: int = 0
     note: str = ""
+    edited: int = 0
     extra: Sequence[str] = ()

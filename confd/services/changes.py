@@ -14,11 +14,12 @@ from typing import Any
 
 from confd import jsontext
 from confd.errors import ConfdError, Conflict, Malformed, NotFound, TooLarge, Unavailable
-from confd.keys import Host, Keyspace, Layer
+from confd.keys import Keyspace, Layer
 from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot
-from confd.outofband import unvouched
-from confd.ports import Area, Delete, Expect, Operation, Put, Store
+from confd.outofband import HELD_NOTE, is_unrecorded, unvouched
+from confd.ports import Area, Expect, Operation, Put, Store
 from confd.services.context import Context
+from confd.services.operations import MAX_CHECKED_KEYS, edits_of, expected_of, record_text
 from confd.services.staging import Staged, collect_parts, discard, joined, stage
 from confd.shrink import names_digest, shows_all
 
@@ -34,6 +35,7 @@ __all__ = [
     "lost",
     "newest_first",
     "next_number",
+    "number_of",
     "numbers",
     "record",
     "state_after",
@@ -45,7 +47,6 @@ MAX_CHANGE_BYTES = 1024 * 1024
 
 MAX_REQUEST_BYTES = 1_400_000
 OPERATION_BYTES = 24
-MAX_CHECKED_KEYS = 100
 READ_AT_ONCE = 50
 
 
@@ -81,17 +82,18 @@ def commit(
 ) -> tuple[Change, int]:
     """Store a change made on this snapshot. Returns it with its number, and its revision.
 
-    `held`: those of its keys for which it does not vouch (`confd.outofband`).
+    `held`: those of its keys for which it does not vouch (`confd.outofband`). One that records edits past the API
+    (`edited`) leaves the settings as they stand.
     Raises `Conflict` when the layer has moved on since, `TooLarge`, `StoreFull`, `Unavailable`.
     """
     change, new_head = _numbered(context, snapshot, change, held)
-    keyspace, text = context.keyspace, _record_text(change)
-    edits = [*_edits(keyspace, change), *beside.operations]
+    keyspace, text = context.keyspace, record_text(change)
+    edits = [*([] if change.edited else edits_of(keyspace, change)), *beside.operations]
     staged = sum(map(_weight, edits)) + len(text.encode()) > MAX_REQUEST_BYTES
     try:
         record = stage(context, change, text) if staged else Staged(text)
         operations = [*edits, *_told(keyspace, change, new_head, record.text), *record.operations]
-        expected = [*_expected(keyspace, snapshot, change), *record.expected, *beside.expected]
+        expected = [*expected_of(keyspace, snapshot, change), *record.expected, *beside.expected]
         revision = _store(context.store, keyspace.head(change.layer), change, operations, expected)
     except ConfdError:
         if staged:
@@ -110,9 +112,9 @@ def together(context: Context, snapshot: Snapshot, changes: Sequence[Change]) ->
     heads: list[Expect] = []
     for one in changes:
         change, head = _numbered(context, snapshot, one)
-        operations += _edits(context.keyspace, change)
-        operations += _told(context.keyspace, change, head, _record_text(change))
-        own, *touched = _expected(context.keyspace, snapshot, change)
+        operations += edits_of(context.keyspace, change)
+        operations += _told(context.keyspace, change, head, record_text(change))
+        own, *touched = expected_of(context.keyspace, snapshot, change)
         heads.append(own)
         expected += touched
     size = sum(map(_weight, operations))
@@ -200,77 +202,6 @@ def _store(
         raise
 
 
-def _edits(keyspace: Keyspace, change: Change) -> Sequence[Operation]:
-    if change.kind is ChangeKind.ADOPTION:
-        keys = [
-            (keyspace.adoption(change.layer.env, change.layer.app, Host(h)), t) for h, t in change.after.items()
-        ]
-        return [Delete(key) if text is None else Put(key, text) for key, text in keys]
-    key = _document_key(keyspace, change)
-    if key is not None:
-        (text,) = change.after.values()
-        return [Delete(key) if text is None else Put(key, text)]
-    prefix = keyspace.settings(change.layer)
-    return [Delete(prefix + key) if text is None else Put(prefix + key, text) for key, text in change.after.items()]
-
-
-def _document_key(keyspace: Keyspace, change: Change) -> str | None:
-    """Where the one document stands that such a change writes; None for settings."""
-    if change.kind is ChangeKind.BINDING:
-        return keyspace.binding(change.layer.env, change.layer.app)
-    if change.kind is ChangeKind.POLICY:
-        (name,) = change.after
-        return keyspace.policy(change.layer.env, name)
-    if change.kind is ChangeKind.RULES:
-        return keyspace.rules(change.layer.env)
-    return keyspace.freeze(change.layer.env) if change.kind is ChangeKind.FREEZE else None
-
-
-def _expected(keyspace: Keyspace, snapshot: Snapshot, change: Change) -> Sequence[Expect]:
-    """The head, then the touched keys, as seen: no edit made straight in the store is overwritten unseen."""
-    head = snapshot.heads.get(change.layer, Head())
-    return [Expect(keyspace.head(change.layer), head.revision), *_seen(keyspace, snapshot, change)]
-
-
-def _seen(keyspace: Keyspace, snapshot: Snapshot, change: Change) -> Sequence[Expect]:
-    if change.kind is ChangeKind.FREEZE:  # one document for all apps of the env: the layer's head is not enough
-        entry = snapshot.freezes.get(change.layer.env)
-        return [Expect(keyspace.freeze(change.layer.env), entry.mod_revision if entry else 0)]
-    if change.kind is ChangeKind.RULES:
-        entry = snapshot.rules.get(change.layer.env)
-        return [Expect(keyspace.rules(change.layer.env), entry.mod_revision if entry else 0)]
-    if change.kind is ChangeKind.POLICY:
-        (name,) = change.after
-        entry = snapshot.policies.get((change.layer.env, name))
-        return [Expect(keyspace.policy(change.layer.env, name), entry.mod_revision if entry else 0)]
-    if change.kind is ChangeKind.ADOPTION:
-        env, app = change.layer.env, change.layer.app
-        known = snapshot.adoptions.get((env, app), {})
-        seen = {Host(host): known.get(Host(host)) for host in change.after}
-        return [Expect(keyspace.adoption(env, app, h), e.mod_revision if e else 0) for h, e in seen.items()]
-    if change.kind is ChangeKind.BINDING or len(change.after) > MAX_CHECKED_KEYS:
-        return []
-    entries, prefix = snapshot.layers.get(change.layer, {}), keyspace.settings(change.layer)
-    return [Expect(prefix + key, entries[key].mod_revision if key in entries else 0) for key in change.after]
-
-
-def _record_text(change: Change) -> str:
-    return json.dumps(
-        {
-            "number": change.number,
-            "id": change.id,
-            "kind": change.kind,
-            "author": change.author,
-            "message": change.message,
-            "at": change.at,
-            "note": change.note,
-            "before": dict(change.before),
-            "after": dict(change.after),
-        },
-        ensure_ascii=False,
-    )
-
-
 def change_of(context: Context, layer: Layer, entry: Entry) -> Change:
     """The change of a record. Raises `Malformed` for a damaged one."""
     try:
@@ -289,6 +220,7 @@ def change_of(context: Context, layer: Layer, entry: Entry) -> Change:
             document["after"],
             entry.mod_revision,
             document.get("note", ""),
+            document.get("edited", 0),
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise Malformed(f"the record {entry.key} is damaged; restore it from a backup") from exc
@@ -311,6 +243,34 @@ def numbers(context: Context, layer: Layer, head: Head) -> Mapping[int, int]:
         found = {entry.mod_revision: int(entry.key[-12:]) for entry in listing.entries.values()}
         cached = context.state.numbers[layer] = (head.revision, found)
     return cached[1]
+
+
+def number_of(context: Context, snapshot: Snapshot, layer: Layer, key: str) -> int | None:
+    """The change that a setting came from; None where no record tells.
+
+    What was written in place since its change, or past the API and recorded since, is found by its text.
+    """
+    head, entry = snapshot.heads.get(layer, Head()), snapshot.layers[layer][key]
+    if not head.number or is_unrecorded(snapshot, layer, key):
+        return None
+    known = numbers(context, layer, head)
+    if entry.mod_revision not in known:
+        known = {**known, **_by_text(context, snapshot, layer, known)}
+        context.state.numbers[layer] = (head.revision, known)
+    return known[entry.mod_revision] or None
+
+
+def _by_text(context: Context, snapshot: Snapshot, layer: Layer, known: Mapping[int, int]) -> dict[int, int]:
+    """Revision to number of all settings that no record's revision tells of; 0: no record has their text."""
+    entries = {key: one for key, one in snapshot.layers[layer].items() if one.mod_revision not in known}
+    found = {one.mod_revision: 0 for one in entries.values()}
+    for change in newest_first(context, layer, snapshot.heads[layer].number) if entries else ():
+        for key in entries.keys() & change.after.keys() if change.kind is ChangeKind.SETTINGS else ():
+            entry = entries.pop(key)
+            found[entry.mod_revision] = change.number if change.after[key] == entry.text else 0
+        if not entries:
+            break
+    return found
 
 
 def lost(context: Context, snapshot: Snapshot, layer: Layer) -> dict[str, str]:
@@ -381,6 +341,6 @@ def _from_the_first(context: Context, layer: Layer, number: int, missing: int) -
                 f"the state of layer {layer} after change {number} is not known any more: records that it takes "
                 f"were pruned, or are damaged; the oldest that can be had is that after change {missing}"
             ) from exc
-        if change.kind is ChangeKind.SETTINGS:
+        if change.kind is ChangeKind.SETTINGS and change.note != HELD_NOTE:
             state.update(change.after)
     return state

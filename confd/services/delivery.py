@@ -12,6 +12,7 @@ from confd.keys import layers_of
 from confd.model import Snapshot
 from confd.secret import Digest
 from confd.services.context import Context
+from confd.services.outofband import in_effect
 from confd.services.places import found_at, rendered_at
 from confd.services.scope import Scope
 from confd.shrink import is_vouched
@@ -25,8 +26,11 @@ WHOLE = "json"
 def config(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
     """The whole document. A key that cannot be rendered is left out; `problems` tells which.
 
+    Of what was put straight into the store and is held by the env there is what was vouched for.
+
     `allow_shrink`: changes have left what there is, so that fewer keys than before are meant.
     """
+    snapshot = in_effect(context, snapshot, scope.place)
     key = context.digest_key(snapshot)
     found = found_at(snapshot, scope.place)
     rendered, binding = rendered_at(snapshot, scope.place, key, found, here=True)

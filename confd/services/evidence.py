@@ -17,7 +17,7 @@ from confd.services.context import Context
 from confd.services.history import Wanted
 from confd.services.places import Place, told_of
 
-__all__ = ["Asked", "why"]
+__all__ = ["Asked", "outcomes_of", "why"]
 
 HISTORY = 200
 """So many changes of a place are looked through for those that an outcome brought in."""
@@ -65,6 +65,15 @@ def why(context: Context, snapshot: Snapshot, asked: Asked) -> dict[str, Any]:
     }
 
 
+def outcomes_of(context: Context, place: Place) -> Iterator[Sequence[dict[str, Any]]]:
+    """What became of what was done to each container of a place, oldest first, as far as it is kept."""
+    area = Area(context.keyspace.hosts, ("ledger/",), each_child=True)
+    for key, entry in context.store.snapshot([area]).entries.items():
+        for one in _read(context, key, entry.text):
+            if (one.env, one.app) == (place.env, place.app) and place.host in (None, one.host):
+                yield [shown(outcome) for outcome in one.outcomes]
+
+
 def _outcome(outcome: dict[str, Any], known: Sequence[Change]) -> dict[str, Any]:
     return {**outcome, "changes": [_change(one) for one in _brought_in(outcome, known)]}
 
@@ -75,7 +84,11 @@ def _brought_in(outcome: Mapping[str, Any], known: Sequence[Change]) -> list[Cha
     for reason in outcome["reasons"]:
         for one in known:  # newest first
             kinds = (ChangeKind.SETTINGS, ChangeKind.BINDING)
-            if one.revision <= outcome["revision"] and one.kind in kinds and reason["key"] in one.after:
+            if (
+                (one.edited or one.revision) <= outcome["revision"]
+                and one.kind in kinds
+                and reason["key"] in one.after
+            ):
                 found.setdefault(one.id, one)
                 break
     return sorted(found.values(), key=lambda one: one.revision, reverse=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from confd.errors import ConfdError
 from confd.keys import Layer, layers_of, matches
-from confd.model import Change, ChangeKind, Entry, Head, Snapshot
+from confd.model import Change, ChangeKind, Entry, Snapshot
 from confd.outofband import is_unvouched
 from confd.ports import Area
 from confd.services import changes
@@ -95,9 +95,7 @@ def origin(context: Context, snapshot: Snapshot, layer: Layer, key: str) -> dict
 
     `out_of_band`: it was put straight into the store, and no change vouches for it.
     """
-    entry, head = snapshot.layers[layer][key], snapshot.heads.get(layer, Head())
-    known = changes.numbers(context, layer, head) if head.number else {}
-    number = known.get(entry.mod_revision)
+    number = changes.number_of(context, snapshot, layer, key)
     words: dict[str, Any] = {"change": number, "author": None, "at": None, "message": None}
     if number is not None:
         try:

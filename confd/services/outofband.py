@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from confd.diff import diff
+from confd.diff import Difference, diff
 from confd.envrules import holds_edits_of, rules_of
 from confd.errors import NotFound
 from confd.keys import Layer, layers_of
 from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot, frozen
-from confd.outofband import OUT_OF_BAND, unrecorded, unvouched, vouched_head
+from confd.outofband import HELD_NOTE, OUT_OF_BAND, edits_held, unrecorded, unvouched, vouched_head
 from confd.ports import Expect, Put
 from confd.services import changes
 from confd.services.checking import check
@@ -27,9 +27,8 @@ from confd.services.scope import Scope
 from confd.services.settings import Edit, Written, difference_document
 from confd.shrink import is_shrink, shows_all
 
-__all__ = ["HELD_NOTE", "adopt", "read", "record", "undo", "waiting", "waits"]
+__all__ = ["adopt", "in_effect", "read", "record", "undo", "waiting", "waits"]
 
-HELD_NOTE = "held: not in effect until somebody adopts it"
 RECORDED_NOTE = "it was put straight into the store"
 AT_ONCE = changes.MAX_CHECKED_KEYS
 """So many keys are recorded as one change: every one of them is compared."""
@@ -111,8 +110,14 @@ def _record_some(context: Context, snapshot: Snapshot, layer: Layer) -> bool:
         at="",
     )
     held = [one.key for one in some if holds and known[one.key].vouched != one.after]
-    changes.commit(context, snapshot, change, held)
+    changes.commit(context, snapshot, replace(change, edited=_edited(snapshot, layer, some)), held)
     return True
+
+
+def _edited(snapshot: Snapshot, layer: Layer, edits: Iterable[Difference]) -> int:
+    """The revision of the first of the edits; of keys that went none is known."""
+    entries = snapshot.layers.get(layer, EMPTY)
+    return min((entries[one.key].mod_revision for one in edits if one.key in entries), default=snapshot.revision)
 
 
 def _gone(context: Context, snapshot: Snapshot, layer: Layer) -> dict[str, str]:
@@ -170,6 +175,17 @@ def read(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
         "out_of_band": rules_of(snapshot, scope.env).out_of_band,
         "diff": difference_document(diff(before, after)),
     }
+
+
+def in_effect(context: Context, snapshot: Snapshot, place: Place) -> Snapshot:
+    """The snapshot without the edits that the place's env holds. Raises `Unavailable`."""
+    if not any(edits_held(snapshot, place.env, place.app, place.host)):
+        return snapshot
+    now = snapshot
+    for layer in layers_of(place.env, place.app, place.host):
+        before, _ = _edits(context, snapshot, layer)
+        now = _with(now, layer, before) if before else now
+    return now
 
 
 # --- adopting and undoing -----------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from confd.services import changes
 from confd.services.checking import check
 from confd.services.context import Context
 from confd.services.gate import Asked, Stored, asking, store
+from confd.services.goodstates import previous_good
 from confd.services.places import places_of
 from confd.services.reach import check_reach, check_shrink, reached, shrinks
 from confd.services.scope import Scope
@@ -118,15 +119,13 @@ def _own(snapshot: Snapshot, layer: Layer) -> list[Setting]:
 
 
 def _shown(context: Context, snapshot: Snapshot, setting: Setting) -> dict[str, Any]:
-    head = snapshot.heads.get(setting.layer, Head())
-    known = changes.numbers(context, setting.layer, head) if head.number else {}
     value: Value = MASK if setting.secret else jsontext.parse(setting.text)
     waits = is_unvouched(snapshot, setting.layer, setting.key)
     return {
         "value": value,
         "secret": setting.secret,
         "layer": str(setting.layer),
-        "change": known.get(setting.revision),
+        "change": changes.number_of(context, snapshot, setting.layer, setting.key),
         **({"out_of_band": True} if waits else {}),
     }
 
@@ -162,12 +161,12 @@ def edit(context: Context, scope: Scope, wanted: Edit) -> Written:
 def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Written:
     """A new change that brings the layer's settings back to what they were after change `to`.
 
-    Without `to`: to the state before the newest change of settings; what that alone brought may go without force.
+    Without `to`: to the previous good one (`confd.services.goodstates`); what came since may go without force.
     Raises `NotFound` and all of `edit`.
     """
     snapshot, force = context.snapshot(), wanted.force or to is None
     if to is None:
-        to = changes.before_newest(context, snapshot, scope.layer)
+        to = previous_good(context, snapshot, scope)
     old = changes.state_after(context, snapshot, scope.layer, to)
     now = {key: entry.text for key, entry in snapshot.layers.get(scope.layer, {}).items()}
     parsed = {key: jsontext.parse(normal_text(text)[0]) for key, text in old.items() if now.get(key) != text}
@@ -195,7 +194,7 @@ def _parsed(wanted: Edit) -> dict[str, str | None]:
     for name, value in wanted.set.items():
         after[_key(name, "set")] = parse_value(name, value)
     for name in wanted.unset:
-        key = _key(name, "unset")
+        key = Key(name) if wanted.note else _key(name, "unset")  # a rollback takes away whatever was put there
         if key in after:
             raise Malformed(f"{name} is both set and unset; keep one", pointer=jsontext.pointer("unset", name))
         after[key] = None

@@ -1,4 +1,4 @@
-"""History as its users see it, with edits straight in a real etcd, several API processes, and old records pruned."""
+"""History as its users see it: edits straight in a real etcd, several API processes, and old records pruned."""
 
 from __future__ import annotations
 

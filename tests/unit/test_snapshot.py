@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confd.keys import App, Container, Env, Host, Keyspace, Layer
-from confd.model import Entry, Head
+from confd.model import Entry, Head, Snapshot
 from confd.ports import Batch, Event, Listing
 from confd.snapshot import Touched, advance, all_areas, env_area, from_listing
 
@@ -81,6 +81,20 @@ def test_what_is_none_of_ours_is_passed_over(key: str) -> None:
 def test_a_key_outside_the_grammar_is_kept_for_resolve_to_report_b57() -> None:
     snapshot = from_listing(SPACE, Listing(9, entries({"/confd/envs/prod/settings/web/bad key": "1"})))
     assert list(snapshot.layers[OWN]) == ["bad key"]
+
+
+def test_a_head_tells_on_which_revision_it_was_decided_and_what_it_does_not_vouch_for() -> None:
+    text = '{"number": 3, "id": "i", "since": 4, "held": ["A"]}'
+    snapshot = from_listing(SPACE, Listing(9, entries({SPACE.head(OWN): text})))
+    assert snapshot.heads[OWN] == Head(3, "i", 5, "", "", 4, ("A",))
+
+
+def test_the_rules_of_an_env_come_and_go() -> None:
+    entry = Entry(SPACE.rules(OWN.env), "{}", 10)
+    after, touched = advance(SPACE, Snapshot(9), Batch(10, (Event(entry.key, entry),)))
+    assert (after.rules, touched.freezes) == ({OWN.env: entry}, frozenset({OWN.env}))
+    gone, _ = advance(SPACE, after, Batch(11, (Event(entry.key, None),)))
+    assert gone.rules == {}
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[]", '{"number":"x"}'])

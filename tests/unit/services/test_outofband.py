@@ -11,12 +11,11 @@ from confd.errors import Conflict, Invalid, NotFound, Shrinks
 from confd.holds import holds_of
 from confd.keys import App, Env, Host, Key
 from confd.model import Change
-from confd.outofband import OUT_OF_BAND
+from confd.outofband import HELD_NOTE, OUT_OF_BAND
 from confd.ports import Delete, Put
 from confd.secret import MASK
-from confd.services import changes, envrules, outofband, settings
+from confd.services import changes, delivery, envrules, outofband, settings
 from confd.services.context import Context
-from confd.services.outofband import HELD_NOTE
 from confd.services.scope import Scope
 from confd.services.settings import Edit
 from tests.support.stores import FailingStore
@@ -92,6 +91,28 @@ def test_what_is_written_again_as_it_was_is_no_change_but_vouched_for(written: C
     assert record(written) == 0
     assert not outofband.waits(written.snapshot(), LAYER)
     assert newest(written).number == 1
+
+
+def test_a_record_leaves_the_settings_as_they_stand_and_is_known_as_their_change(written: Context) -> None:
+    put(written, A='"2"')
+    before = written.snapshot().layers[LAYER]
+    record(written)
+    assert written.snapshot().layers[LAYER] == before
+    listed = settings.read(written, written.snapshot(), HERE)["settings"]
+    assert {key: one["change"] for key, one in listed.items()} == {"A": 2, "B": 1, "C": 1, "D": 1}
+
+
+def test_a_value_that_was_written_again_in_place_keeps_its_change(written: Context) -> None:
+    put(written, A='"1"')
+    record(written)
+    assert changes.number_of(written, written.snapshot(), LAYER, "A") == 1
+
+
+def test_a_text_that_no_record_has_came_from_no_change(written: Context) -> None:
+    put(written, A='"2"')
+    head = Put(written.keyspace.head(LAYER), '{"number": 1, "id": "i"}')  # as the release before has left it
+    written.wrote(written.store.commit([head]))
+    assert changes.number_of(written, written.snapshot(), LAYER, "A") is None
 
 
 def test_a_layer_that_no_change_has_made_begins_with_what_was_put_there(context: Context) -> None:
@@ -205,6 +226,24 @@ def test_the_envs_that_apply_edits_are_not_held_by_one_of_all_envs(written: Cont
     assert outofband.record(written, every.layer) == 1
     assert held(written) == []
     assert len(list(holds_of(written.snapshot(), Env("prod"), WEB))) == 1
+
+
+def test_a_program_under_the_shim_gets_what_was_vouched_for(written: Context) -> None:
+    def variables() -> dict[str, str]:
+        found: dict[str, str] = delivery.config(written, written.snapshot(), HERE)["variables"]
+        return found
+
+    put(written, A='"2"', D=None, E="1")
+    assert variables() == {"A": "2", "B": "1", "C": "1", "E": "1"}
+    put(written, A='"1"', D='"1"', E=None)
+    hold(written)
+    record(written)
+    put(written, A='"2"', D=None, E="1")
+    assert variables() == dict.fromkeys("ABCD", "1")
+    record(written)
+    assert variables() == dict.fromkeys("ABCD", "1")
+    outofband.adopt(written, HERE, Edit())
+    assert variables() == {"A": "2", "B": "1", "C": "1", "E": "1"}
 
 
 def test_an_adopted_edit_is_a_change_by_whoever_adopted_it(written: Context) -> None:
