@@ -19,7 +19,7 @@ from confd.errors import ConfdError, Conflict, Invalid, NotFound, Outdated, Refu
 from confd.keys import App, Env, Host
 from confd.model import ChangeKind
 from confd.ports import Put
-from confd.services import bindings, changes, envrules, policies, proposals, settings
+from confd.services import bindings, changes, envrules, outofband, policies, proposals, settings
 from confd.services.context import Context
 from confd.services.gate import Asked, proposals_in
 from confd.services.policies import At
@@ -212,6 +212,16 @@ def test_the_rules_that_have_just_been_set_are_not_passed_by(
     store.before_commit = set_rules
     assert write(context, A="1").proposal != ""
     assert values(context) == {}
+
+
+def test_an_edit_in_the_store_itself_is_no_way_round(context: Context) -> None:
+    write(context, A="1")
+    ask(context)
+    context.wrote(context.store.commit([Put(context.keyspace.settings(HERE.layer) + "A", '"9"')]))
+    with pytest.raises(Refused, match="propose"):
+        outofband.adopt(context, HERE, of("anna"))
+    outofband.undo(context, HERE, of("anna"))
+    assert (values(context), listed(context)) == ({"A": "1"}, [])
 
 
 # --- who may ----------------------------------------------------------------------------------------------
