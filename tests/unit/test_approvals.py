@@ -123,6 +123,17 @@ def test_a_proposal_is_read_as_it_was_written(one: Proposal) -> None:
     assert parse(dump(one)) == one
 
 
+@pytest.mark.parametrize("host", [None, Host("h1")])
+@pytest.mark.parametrize("closed", [None, Vote("ben", "Ben", AT)])
+def test_a_decided_one_and_an_open_one_are_read_as_they_were_written(
+    host: Host | None, closed: Vote | None
+) -> None:
+    one = replace(proposal("anna", "cleo"), layer=Layer(PROD, App("web"), host), closed=closed)
+    one = replace(one, before={"A": None, "B": '"1"'}, after={"A": "1", "B": None}, force=True, number=3)
+    assert parse(dump(one)) == one
+    assert (moved(one.before, {"B": '"1"', "C": "2"}), moved(one.before, {"A": "1"})) == ([], ["A", "B"])
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", "1", dump(proposal()).replace('"web"', '"WEB"')])
 def test_what_is_no_proposal_is_none(text: str) -> None:
     assert parse(text) is None
