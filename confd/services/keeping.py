@@ -47,10 +47,10 @@ class Keeping:
         self._thread.start()
 
     def stop(self) -> None:
+        """Nothing is begun any more; a store that does not answer holds nobody up."""
         with self._news:
             self._over = True
             self._news.notify_all()
-        self._thread.join(10)
 
     def _see(self, snapshot: Snapshot, touched: Touched | None) -> None:
         with self._news:
@@ -69,17 +69,26 @@ class Keeping:
             layers = self._wait()
             if self._over:
                 return
-            try:
-                left = self._record(layers)
-                if self._is_time():
-                    self._prune()
-            except Exception:  # the edge: what is wrong with one layer must not end the keeping of all
-                log.exception("this is a fault of the server; it is tried again")
-                left = layers
+            left = self._keep(layers)
             if left:
                 with self._news:
                     self._layers |= left
                     self._news.wait_for(lambda: self._over, AGAIN_S)
+
+    def _keep(self, layers: set[Layer]) -> set[Layer]:
+        """Do what is to be done; the layers to look at again."""
+        if not self._context.mirror.current:
+            self._prune_at = max(self._prune_at, self._now() + AGAIN_S)
+            return layers
+        try:
+            left = self._record(layers)
+            if self._is_time():
+                self._prune()
+        except Exception:  # the edge: what is wrong with one layer must not end the keeping of all
+            if not self._over:
+                log.exception("this is a fault of the server; it is tried again")
+            return layers
+        return left
 
     def _wait(self) -> set[Layer]:
         """The layers to look at, once it is quiet; none where it is time to prune."""

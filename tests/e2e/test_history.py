@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,29 +18,12 @@ SERVE = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.2; done']
 
 
 def changes(confd: Confd, app: str, *words: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = confd.json("history", app, "-e", "dev", *words)["changes"]
+    found: list[dict[str, Any]] = confd.told("history", app, "-e", "dev", *words)["changes"]
     return found
 
 
 def by_out_of_band(confd: Confd, app: str) -> list[dict[str, Any]]:
     return changes(confd, app, "--author", "out-of-band")
-
-
-@pytest.fixture
-def etcdctl(etcd: EtcdProcess) -> Any:
-    """The operator's own tool, on the same etcd."""
-
-    def run(*words: str) -> str:
-        command = ["etcdctl", "--endpoints", etcd.endpoint, *words]
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=True,
-            env={"ETCDCTL_API": "3", "PATH": "/usr/local/bin:/usr/bin:/bin"},
-        ).stdout
-
-    return run
 
 
 @pytest.fixture
@@ -56,16 +38,16 @@ def second_api(apart: Apart, engine: EngineProcess, etcd: EtcdProcess, tmp_path:
 
 
 def test_an_edit_in_etcd_is_applied_and_recorded_once_by_several_servers(
-    apart: Apart, second_api: Apart, engine: EngineProcess, etcdctl: Any
+    apart: Apart, second_api: Apart, engine: EngineProcess, etcd: EtcdProcess
 ) -> None:
     engine.run("oob", SERVE, labels={"confd.app": "oob"})
     apart.ctl("set", "oob", "A=1", "B=1", "-e", "dev", "--wait", "60s")
-    etcdctl("put", "/confd/envs/dev/settings/oob/A", '"2"')
+    etcd.ctl("put", "/confd/envs/dev/settings/oob/A", '"2"')
     until(lambda: engine.has("oob", "A", "2"), 30)
     until(lambda: len(by_out_of_band(apart, "oob")) == 1, 20)
     (found,) = by_out_of_band(apart, "oob")
     assert [(one["key"], one["before"], one["after"]) for one in found["diff"]] == [("A", "1", "2")]
-    etcdctl("put", "/confd/envs/dev/settings/oob/A", '"3"')
+    etcd.ctl("put", "/confd/envs/dev/settings/oob/A", '"3"')
     until(lambda: len(by_out_of_band(apart, "oob")) == 2, 20)
     until(lambda: len(by_out_of_band(second_api, "oob")) == 2, 20)
     assert [one["number"] for one in changes(apart, "oob")] == [3, 2, 1]
@@ -74,8 +56,34 @@ def test_an_edit_in_etcd_is_applied_and_recorded_once_by_several_servers(
     assert engine.has("oob", "A", "1")
 
 
+def test_the_same_value_again_is_no_change_and_no_restart_b83(
+    apart: Apart, engine: EngineProcess, etcd: EtcdProcess
+) -> None:
+    engine.run("again", SERVE, labels={"confd.app": "again"})
+    apart.ctl("set", "again", "A=1", "B=1", "-e", "dev", "--wait", "60s")
+    before = engine.inspect("again")
+    etcd.ctl("put", "/confd/envs/dev/settings/again/A", '"1"')
+    etcd.ctl("put", "/confd/envs/dev/settings/again/B", '"2"')  # recorded after whatever came of the first
+    until(lambda: engine.has("again", "B", "2"), 30)
+    until(lambda: len(by_out_of_band(apart, "again")) == 1, 20)
+    (found,) = by_out_of_band(apart, "again")
+    assert [one["key"] for one in found["diff"]] == ["B"]
+    assert apart.json("get", "again", "-e", "dev")["settings"]["A"]["change"] == 1
+    now = engine.inspect("again")["Id"]
+    apart.await_told(
+        "again",
+        int(
+            etcd.ctl("put", "/confd/envs/dev/settings/again/B", '"2"', "-w", "fields")
+            .split('"Revision" : ')[1]
+            .split()[0]
+        ),
+    )
+    assert (engine.inspect("again")["Id"], now != before["Id"]) == (now, True)
+    assert len(changes(apart, "again")) == 2
+
+
 def test_an_env_that_holds_edits_waits_for_an_adoption_or_an_undo(
-    apart: Apart, engine: EngineProcess, etcdctl: Any
+    apart: Apart, engine: EngineProcess, etcd: EtcdProcess
 ) -> None:
     engine.run("held", SERVE, labels={"confd.app": "held"})
     apart.ctl("set", "held", "A=1", "-e", "dev", "--wait", "60s")
@@ -83,7 +91,7 @@ def test_an_env_that_holds_edits_waits_for_an_adoption_or_an_undo(
     before = engine.inspect("held")["Id"]
 
     def put_and_await(text: str) -> None:
-        etcdctl("put", "/confd/envs/dev/settings/held/A", text)
+        etcd.ctl("put", "/confd/envs/dev/settings/held/A", text)
         until(
             lambda: (
                 [(one["state"], "straight into etcd" in one["detail"]) for one in apart.status("held")]
@@ -144,12 +152,12 @@ def test_old_records_are_pruned_and_the_settings_stay(confd: Confd, engine: Engi
     def numbers() -> list[int]:
         return [
             one["number"]
-            for one in confd.json("history", "pruned", "-e", "prunes")["changes"]
+            for one in confd.told("history", "pruned", "-e", "prunes")["changes"]
             if one["layer"] == "prunes/pruned"
         ]
 
     until(lambda: numbers() == [9, 8, 7, 3, 1], 30)
-    assert confd.json("history", "pruned", "-e", "prunes")["pruned"] == {"prunes/pruned": 7}
+    assert confd.told("history", "pruned", "-e", "prunes")["pruned"] == {"prunes/pruned": 7}
     assert json.loads(confd.ctl("get", "pruned", "-e", "prunes", "-o", "json"))["settings"]["KEPT"]["change"] == 3
     assert "were pruned" in confd.words("rollback", "pruned", "--to", "4", "-e", "prunes", expect=66)
     confd.ctl("rollback", "pruned", "--to", "6", "-e", "prunes")

@@ -57,7 +57,7 @@ def test_several_processes_record_each_edit_once(kept: Context) -> None:
     ]
 
 
-def test_edits_of_one_go_are_one_change(kept: Context) -> None:
+def test_edits_of_one_go_are_one_change_b111(kept: Context) -> None:
     for key in "BCD":
         put(kept, key, "1")
     until(lambda: number(kept) == 2, 20)

@@ -85,7 +85,7 @@ def test_an_edit_is_recorded_as_a_change_by_out_of_band(
     assert record(written) == 0
 
 
-def test_what_is_written_again_as_it_was_is_no_change_but_vouched_for(written: Context) -> None:
+def test_what_is_written_again_as_it_was_is_no_change_but_vouched_for_b83(written: Context) -> None:
     put(written, A='"1"')
     assert outofband.waits(written.snapshot(), LAYER)
     assert record(written) == 0

@@ -75,6 +75,15 @@ def test_what_is_older_than_the_days_that_the_env_keeps_goes(context: Context) -
     assert numbers(then) == [1, 6]
 
 
+def test_a_record_of_a_clock_that_is_ahead_has_no_age_b102(context: Context) -> None:
+    clock = ManualClock()
+    ahead = ManualClock()
+    ahead.advance(30 * 86400)
+    write(replace(context, clock=ahead), 3)
+    keep(context, days=4)
+    assert pruning.prune(replace(context, clock=clock)) == 0
+
+
 def test_the_change_that_a_binding_came_from_is_kept(context: Context) -> None:
     write(context, 1)
     bindings.put(context, HERE, {"on_change": [{"keys": "**", "action": "none"}]}, Edit())
