@@ -6,7 +6,18 @@ from flask import Blueprint, Response, request
 
 from confd.api.query import switch, takes
 from confd.api.settings import SCOPE
-from confd.api.web import answer, any_body, author, context, etag_of, if_match, scope_of, snapshot, written_document
+from confd.api.web import (
+    answer,
+    any_body,
+    asked,
+    author,
+    context,
+    etag_of,
+    if_match,
+    scope_of,
+    snapshot,
+    written_document,
+)
 from confd.model import Snapshot
 from confd.services import bindings
 from confd.services.scope import Scope
@@ -25,7 +36,8 @@ def _wanted(scope: Scope) -> Edit:
 
     message = request.args.get("message", "")
     check = if_match(scope, tags=tags)
-    return Edit(message=message, author=author(), dry_run=switch("dry_run"), yes=switch("yes"), check=check)
+    dry_run, yes = switch("dry_run"), switch("yes")
+    return Edit(message=message, author=author(), dry_run=dry_run, yes=yes, check=check, asked=asked())
 
 
 @routes.get(f"{SCOPE}/binding")

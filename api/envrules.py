@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from confd.api.query import switch, takes
-from confd.api.web import answer, any_body, author, context, etag_of, if_match, message_of, snapshot
+from confd.api.web import answer, any_body, asked, author, context, etag_of, if_match, message_of, snapshot
 from confd.keys import DEFAULT, App, parse_env
 from confd.model import Snapshot
 from confd.services import envrules
@@ -35,7 +35,8 @@ def put_rules(env: str) -> Response:
 
     Body: `out_of_band` (`apply` or `hold`: what becomes of settings that are put straight into etcd), `records`
     (with `changes` and `days`: how many records of changes a layer keeps, and how long; 0: no such limit),
-    `approval`. Query: `message`, `dry_run`.
+    `approval` (true, false, or with `required`, `approvers`: names of tokens, none: anybody else, and `count`: how
+    many have to agree). Query: `message`, `dry_run`.
     """
     at = parse_env(env)
 
@@ -44,5 +45,5 @@ def put_rules(env: str) -> Response:
 
     message = message_of({"message": request.args.get("message", "")})
     check = if_match(Scope(at, App(DEFAULT)), tags=tags)
-    wanted = Edit(message=message, author=author(), dry_run=switch("dry_run"), check=check)
+    wanted = Edit(message=message, author=author(), dry_run=switch("dry_run"), check=check, asked=asked())
     return answer(envrules.put(context(), at, any_body(), wanted))

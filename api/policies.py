@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from confd.api.query import switch, takes
-from confd.api.web import answer, any_body, author, context, etag_of, if_match, message_of, snapshot
+from confd.api.web import answer, any_body, asked, author, context, etag_of, if_match, message_of, snapshot
 from confd.errors import NotFound
 from confd.keys import DEFAULT, App, Env, parse_env, parse_host, parse_policy_name
 from confd.model import Snapshot
@@ -34,7 +34,7 @@ def _wanted(at: At) -> Edit:
 
     message = message_of({"message": request.args.get("message", "")})
     check = if_match(Scope(at.env, App(DEFAULT)), tags=tags)
-    return Edit(message=message, author=author(), dry_run=switch("dry_run"), check=check)
+    return Edit(message=message, author=author(), dry_run=switch("dry_run"), check=check, asked=asked())
 
 
 @routes.get(POLICIES)

@@ -17,6 +17,7 @@ from confd.keys import Key, parse_app, parse_env, parse_host
 from confd.model import Snapshot
 from confd.services import settings
 from confd.services.context import Context
+from confd.services.gate import Asked
 from confd.services.revealing import Asker
 from confd.services.scope import Scope
 from confd.services.settings import Edit, Written
@@ -26,6 +27,7 @@ __all__ = [
     "MAX_BODY_BYTES",
     "answer",
     "any_body",
+    "asked",
     "asker",
     "author",
     "body_of",
@@ -38,6 +40,7 @@ __all__ = [
     "snapshot",
     "switch_of",
     "wanted_of",
+    "words_of",
     "written_document",
 ]
 
@@ -91,16 +94,22 @@ def edit_of(members: Mapping[str, Value], check: Callable[[Snapshot], None]) -> 
     """What a write asks for, each member of its right type."""
     return Edit(
         set=cast(Mapping[str, Value], _typed(members, "set", dict, {})),
-        unset=_words(members, "unset"),
-        secret=_words(members, "secret"),
-        plain=_words(members, "plain"),
+        unset=words_of(members, "unset"),
+        secret=words_of(members, "secret"),
+        plain=words_of(members, "plain"),
         message=message_of(members),
         author=author(),
         dry_run=bool(_typed(members, "dry_run", bool, False)),
         yes=bool(_typed(members, "yes", bool, False)),
         force=bool(_typed(members, "force", bool, False)),
         check=check,
+        asked=asked(),
     )
+
+
+def asked(*, propose: bool = False) -> Asked:
+    """Who asks, by the token, whatever the client says of itself."""
+    return Asked(str(g.token_name), propose)
 
 
 def message_of(members: Mapping[str, Value]) -> str:
@@ -139,7 +148,7 @@ def _typed(members: Mapping[str, Value], name: str, kind: type, default: Any) ->
     return value
 
 
-def _words(members: Mapping[str, Value], name: str) -> tuple[str, ...]:
+def words_of(members: Mapping[str, Value], name: str) -> tuple[str, ...]:
     found = _typed(members, name, list, [])
     for index, word in enumerate(found):
         if not isinstance(word, str):
@@ -159,14 +168,17 @@ def asker() -> Asker:
 
 
 def answer(document: Mapping[str, Any], *, private: bool = False) -> Response:
-    """The document, or 304 when the caller has it. One that holds secrets is private: nobody caches or tags it."""
+    """The document, or 304 when the caller has it; 202 for a write that waits for approval.
+
+    One that holds secrets is private: nobody caches or tags it.
+    """
     if private:
         response = Response(jsontext.dump(dict(document)) + "\n", mimetype="application/json")
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Confd-Revision"] = str(document["revision"])
         return response
-    tag = etag_of(document)
-    response = Response(jsontext.dump(dict(document)) + "\n", mimetype="application/json")
+    tag, status = etag_of(document), 202 if document.get("proposal") else 200
+    response = Response(jsontext.dump(dict(document)) + "\n", status, mimetype="application/json")
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "no-cache, no-transform"
     if "revision" in document:
@@ -221,8 +233,10 @@ def _tags(here: Context, seen: Snapshot, scope: Scope, key: Key | None) -> list[
 
 
 def written_document(written: Written) -> dict[str, Any]:
-    """The answer to a write."""
-    return {
+    """The answer to a write. `proposal`: it waits for approval; `approval`: the envs that will ask for that."""
+    waits: dict[str, Any] = {"proposal": written.proposal} if written.proposal else {}
+    waits |= {"approval": list(written.approval)} if written.approval else {}
+    return waits | {
         "change": written.change,
         "revision": written.revision,
         "diff": settings.difference_document(written.differences),

@@ -94,6 +94,7 @@ def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Bind
         maintenance=_maintenance(fields["maintenance"]) if "maintenance" in fields else None,
         depends_on=tuple(_depends_on(fields.get("depends_on", ()), scope)),
         secrets=fields.get("secrets", "file"),
+        promote_exclude=tuple(fields.get("promote", {}).get("exclude", ())),
     )
 
 

@@ -118,6 +118,37 @@ class Client:
         body |= {"plain": list(edit.plain)} if edit.plain else {}
         return self._edit("PATCH", f"{scope.path}/settings", scope, body, edit)
 
+    def promote(self, scope: Scope, wish: Mapping[str, Value], edit: Edit) -> Document:
+        """Carry the app's own settings over. `wish`: `from`, an env, and `only`, `except` and `prune`."""
+        return self._edit("POST", f"{scope.path}/promote", scope, dict(wish), edit)
+
+    def promote_all(self, env: str, wish: Mapping[str, Value], edit: Edit) -> Document:
+        """The same for every app, all of them at once."""
+        return self._edit("POST", f"/v1/envs/{_part(env)}/promote", Scope("_default", env), dict(wish), edit)
+
+    def propose(self, scope: Scope, edit: Edit) -> Document:
+        """A change for somebody else to approve."""
+        body: dict[str, Value] = {"set": dict(edit.set), "unset": list(edit.unset), "secret": list(edit.secret)}
+        return self._edit("POST", f"{scope.path}/proposals", scope, body, edit)
+
+    def proposals(self, scope: Scope, *, decided: bool = False) -> Document:
+        """What waits for approval; with `decided` also what no longer does."""
+        return self.get(f"{scope.path}/proposals", scope.query | ({"all": "true"} if decided else {}))
+
+    def proposal(self, scope: Scope, proposal_id: str) -> Document:
+        return self.get(f"{scope.path}/proposals/{_part(proposal_id)}", scope.query)
+
+    def approve(self, scope: Scope, proposal_id: str, edit: Edit) -> Document:
+        return self._edit("POST", f"{scope.path}/proposals/{_part(proposal_id)}/approve", scope, {}, edit)
+
+    def reject(self, scope: Scope, proposal_id: str, edit: Edit) -> Document:
+        path = f"{scope.path}/proposals/{_part(proposal_id)}/reject"
+        return self._send("POST", path, {"message": edit.message}, scope.query)
+
+    def rebase(self, scope: Scope, proposal_id: str, edit: Edit) -> Document:
+        """Put one's own proposal on what is there now."""
+        return self._edit("POST", f"{scope.path}/proposals/{_part(proposal_id)}/rebase", scope, {}, edit)
+
     def rollback(self, scope: Scope, to: int | None, edit: Edit) -> Document:
         """A new change that brings back the state after change `to`; without it the previous good state."""
         body: dict[str, Value] = {} if to is None else {"to": to}

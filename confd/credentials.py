@@ -14,9 +14,20 @@ from pathlib import Path
 from confd.errors import Configuration
 from confd.keyfile import KeyFile, fresh_key_file, parse_key_file
 
-__all__ = ["CONTEXT", "ensure_keys", "ensure_token", "read_keys", "write_context", "write_keys"]
+__all__ = [
+    "ADMIN",
+    "CONTEXT",
+    "ensure_keys",
+    "ensure_token",
+    "read_keys",
+    "tokens_of",
+    "write_context",
+    "write_keys",
+]
 
 CONTEXT = "local"
+ADMIN = "admin"
+"""The name of the token that is made at the first start."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
@@ -25,12 +36,42 @@ def ensure_token(path: Path) -> str:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         token = secrets.token_urlsafe(32)
-        try:
-            with os.fdopen(os.open(path, _NEW, 0o600), "w") as file:
-                file.write(token + "\n")
-        except FileExistsError:
-            token = path.read_text("utf-8").strip()
-        mode = path.stat().st_mode & 0o077
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(token + "\n")
+    except FileExistsError:
+        pass
+    except OSError as exc:
+        raise Configuration(f"the token file {path} cannot be used: {exc}") from exc
+    return _read_token(path)
+
+
+def tokens_of(path: Path) -> Mapping[str, str]:
+    """Token to name: the administrator's, and those in the folder `<token file>.d`, each in a file with its name.
+
+    Raises `Configuration` where one cannot be used, or stands for two names.
+    """
+    tokens, folder = {ensure_token(path): ADMIN}, path.with_name(path.name + ".d")
+    try:
+        files = sorted(one for one in folder.iterdir() if not one.name.startswith("."))
+    except FileNotFoundError:
+        files = []
+    except OSError as exc:
+        raise Configuration(f"the folder of tokens {folder} cannot be read: {exc}") from exc
+    for file in files:
+        token = _read_token(file)
+        if not re.fullmatch(r"[\x21-\x7e]{1,64}", file.name) or file.name == ADMIN:
+            detail = f"{file}: the name of a token is 1 to 64 printable characters without spaces, and not {ADMIN}"
+            raise Configuration(detail)
+        if token in tokens:
+            detail = f"{file} holds the token of {tokens[token]} too: give each a token of its own"
+            raise Configuration(detail)
+        tokens[token] = file.name
+    return tokens
+
+
+def _read_token(path: Path) -> str:
+    try:
+        token, mode = path.read_text("utf-8").strip(), path.stat().st_mode & 0o077
     except (OSError, UnicodeDecodeError) as exc:
         raise Configuration(f"the token file {path} cannot be used: {exc}") from exc
     if mode:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from confd.approvals import Approval, parse_approval
 from confd.errors import Malformed
 from confd.jsontext import Value, dump, plain, pointer
 from confd.keys import DEFAULT, Env, Layer
@@ -40,7 +41,7 @@ _RECORDS = ("changes", "days")
 class EnvRules:
     """`out_of_band`: `apply` or `hold`. `keep_changes` of a layer, for `keep_days`; 0: no such limit."""
 
-    approval: bool = False
+    approval: Approval = field(default_factory=Approval)
     out_of_band: str = APPLY
     keep_changes: int = KEEP_CHANGES
     keep_days: int = KEEP_DAYS
@@ -54,8 +55,7 @@ class EnvRules:
 def parse_rules(value: Value) -> dict[str, Any]:
     """The members of a rules document. Raises `Malformed` with a pointer."""
     document = _object(plain(value), "", _MEMBERS)
-    if not isinstance(document.get("approval", False), bool):
-        raise Malformed("approval is true or false", pointer="/approval")
+    parse_approval(document.get("approval", False))
     if document.get("out_of_band", APPLY) not in (APPLY, HOLD):
         raise Malformed(f"out_of_band is {APPLY} or {HOLD}", pointer="/out_of_band")
     for name, number in _object(document.get("records", {}), "records", _RECORDS).items():
@@ -89,10 +89,10 @@ def rules_of(snapshot: Snapshot, env: Env) -> EnvRules:
         if entry is not None:
             document = _read(entry.text)
             found |= {**document, "records": {**found.get("records", {}), **document.get("records", {})}}
-    approval, records = bool(found.get("approval", False)), found.get("records", {})
+    approval, records = parse_approval(found.get("approval", False)), found.get("records", {})
     return EnvRules(
         approval,
-        found.get("out_of_band", HOLD if approval else APPLY),
+        found.get("out_of_band", HOLD if approval.required else APPLY),
         records.get("changes", KEEP_CHANGES),
         records.get("days", KEEP_DAYS),
     )

@@ -6,7 +6,8 @@
     ├── Refused              403  77   understood, and not allowed
     ├── NotFound             404  66
     ├── Conflict             409  75   somebody else was faster; try again
-    │   └── Stale            412  75   If-Match names an older state
+    │   ├── Stale            412  75   If-Match names an older state
+    │   └── Outdated         409  75   a proposal that no longer fits what is there, or is decided
     ├── NeedsYes             409  77   reaches further than one asks for without `yes`
     ├── Shrinks              409  77   takes many keys away without `force`
     ├── TooLarge             413  65
@@ -43,6 +44,7 @@ __all__ = [
     "NeedsYes",
     "NotFound",
     "NotReady",
+    "Outdated",
     "Refused",
     "Shrinks",
     "Stale",
@@ -115,6 +117,13 @@ class Stale(Conflict):
 
     code = "stale"
     status = 412
+    retryable = False
+
+
+class Outdated(Conflict):
+    """A proposal is decided already, or what it touches was changed since it was made."""
+
+    code = "outdated"
     retryable = False
 
 

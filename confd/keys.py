@@ -234,6 +234,13 @@ class Keyspace:
     def change(self, layer: Layer, number: int) -> str:
         return f"{self.changes(layer)}{number:012d}"
 
+    def proposals(self, layer: Layer) -> str:
+        """The prefix of the proposals of a layer; each is named by its id."""
+        return f"{self.env(layer.env)}proposals/{layer.slot}/"
+
+    def proposal(self, layer: Layer, proposal_id: str) -> str:
+        return self.proposals(layer) + proposal_id
+
     def parts(self, env: Env) -> str:
         """The prefix of staged parts of change records of one env; each is named `<change id>/<i>`."""
         return f"{self.env(env)}parts/"

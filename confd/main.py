@@ -198,11 +198,10 @@ def _serve(
     import uvicorn
 
     from confd.bootstrap import build_api
-    from confd.credentials import ensure_token, read_keys
+    from confd.credentials import ensure_token, read_keys, tokens_of
 
     user = {ensure_token(config.user_token_file): "user"} if config.user_token_file else {}
-    tokens = {**user, ensure_token(config.token_file): "admin"}
-    api = build_api(etcd, tokens, stop, read_keys(config.key_file))
+    api = build_api(etcd, {**user, **tokens_of(config.token_file)}, stop, read_keys(config.key_file))
     try:
         opened()
         for address in sockets:

@@ -10,7 +10,7 @@ import click
 from confd.cli.files import read_text
 from confd.cli.output import cell, emit, pretty, say, table
 from confd.cli.scope import Common, common_options
-from confd.cli.writing import show_diff
+from confd.cli.writing import proposed, show_diff
 from confd.client import Document, Edit, integer
 from confd.errors import Invalid
 from confd.jsontext import Value
@@ -104,7 +104,7 @@ def set_policy(common: Common, name: str, file: str | None, **flags: Any) -> Non
     env, edit = _env(common), Edit(message=flags["message"], dry_run=flags["dry_run"])
     document = common.client().put_policy(env, parse_policy_name(name), policy, edit)
     emit(common.output, document, lambda: _show_write(document, edit))
-    _say_write(document, f"policy {name} of {_where(env)}", edit)
+    _say_write(document, (name, env), edit)
     found = _count(document)
     say(f"against it already, and left as it is: {found}" if found else "nothing is against it")
 
@@ -176,7 +176,7 @@ def unset_policy(common: Common, name: str, **flags: Any) -> None:
     env, edit = _env(common), Edit(message=flags["message"], dry_run=flags["dry_run"])
     document = common.client().remove_policy(env, parse_policy_name(name), edit)
     emit(common.output, document, lambda: show_diff(document["diff"]) if edit.dry_run else None)
-    _say_write(document, f"policy {name} of {_where(env)}", edit)
+    _say_write(document, (name, env), edit)
 
 
 def _show_write(document: Document, edit: Edit) -> None:
@@ -185,8 +185,12 @@ def _show_write(document: Document, edit: Edit) -> None:
     show_violations(document["containers"], document["settings"])
 
 
-def _say_write(document: Document, what: str, edit: Edit) -> None:
-    if edit.dry_run:
+def _say_write(document: Document, of: tuple[str, str], edit: Edit) -> None:
+    name, env = of
+    what = f"policy {name} of {_where(env)}"
+    if document.get("proposal"):
+        say(f"{what}: {proposed(document, DEFAULT, env)}")
+    elif edit.dry_run:
         say(f"dry run for {what}: nothing is stored")
     elif not document["diff"]:
         say(f"{what}: nothing to change, it is already so")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
@@ -12,7 +12,7 @@ from confd.cli.scope import Common, common_options
 from confd.cli.writing import WaitCommand, Writing, carry_out, settings_options
 from confd.jsontext import Value, parse, pointer
 
-__all__ = ["explain_command", "get_command", "list_command", "set_command", "unset_command"]
+__all__ = ["assigned", "explain_command", "get_command", "list_command", "set_command", "unset_command"]
 
 NO_SETTINGS = "no settings yet; 'confctl set APP KEY=VALUE' stores one"
 
@@ -42,14 +42,20 @@ def set_command(common: Common, app: str, settings: tuple[str, ...], as_json: bo
     writing, scope = Writing(**flags), common.scope(app)
     if secret and plain:
         raise click.UsageError("--secret and --plain are opposites; keep one of them.")
+    values = assigned(settings, as_json)
+    marks = {"secret": tuple(values) if secret else (), "plain": tuple(values) if plain else ()}
+    carry_out(common, scope, writing, lambda client, edit: client.change(scope, edit), set=values, **marks)
+
+
+def assigned(settings: Iterable[str], as_json: bool) -> dict[str, Value]:
+    """Key to value of KEY=VALUE words."""
     values: dict[str, Value] = {}
     for text in settings:
         key, value = _assignment(text, as_json)
         if key in values:
             raise click.UsageError(f"{key} is given twice; keep one of them.")
         values[key] = value
-    marks = {"secret": tuple(values) if secret else (), "plain": tuple(values) if plain else ()}
-    carry_out(common, scope, writing, lambda client, edit: client.change(scope, edit), set=values, **marks)
+    return values
 
 
 def _assignment(text: str, as_json: bool) -> tuple[str, Value]:

@@ -22,8 +22,12 @@ __all__ = [
     "WaitCommand",
     "Writing",
     "carry_out",
+    "confirmed",
     "finish",
     "parse_duration",
+    "proposed",
+    "say_reach",
+    "say_state",
     "settings_options",
     "show_diff",
     "show_plan",
@@ -115,13 +119,13 @@ def carry_out(
     client, edit = common.client(), writing.edit(**members)
     shown = send(client, replace(edit, dry_run=True))
     if shown.get("diff") and not (edit.dry_run and _plan_tells_all(shown)):
-        _say_reach(shown.get("reaches") or {}, None if edit.dry_run else NAMED)
+        say_reach(shown.get("reaches") or {}, None if edit.dry_run else NAMED)
     if not edit.dry_run:
-        shown = send(client, _confirmed(edit, shown))
+        shown = send(client, confirmed(edit, shown))
     finish(client, scope, shown, writing, common.output)
 
 
-def _confirmed(edit: Edit, shown: Document) -> Edit:
+def confirmed(edit: Edit, shown: Document) -> Edit:
     """The write with the word that it needs, where there is somebody at a terminal to give it."""
     reaches = shown.get("reaches") or {}
     if reaches.get("needs_yes") and not edit.yes and sys.stdin.isatty() and sys.stderr.isatty():
@@ -137,7 +141,7 @@ def _plan_tells_all(shown: Document) -> bool:
     return bool(planned) and len(planned) == integer((shown.get("reaches") or {}).get("containers"))
 
 
-def _say_reach(reaches: Document, most: int | None) -> None:
+def say_reach(reaches: Document, most: int | None = NAMED) -> None:
     """One line of counts, and one for each action with the containers that it is done to, so many by name."""
     if not integer(reaches.get("containers")):
         say("reaches no container that an agent has told of")
@@ -160,25 +164,49 @@ def _say_reach(reaches: Document, most: int | None) -> None:
 
 def finish(client: Client, scope: Scope, done: Document, writing: Writing, output: str | None) -> None:
     """Say what became of a write; with `--wait`, follow it and exit 3 unless it is in effect everywhere."""
-    timeout_s = parse_duration(writing.wait) if writing.wait else 0.0
-    difference = done.get("diff") or []
-    emit(output, done, lambda: show_diff(difference) if writing.dry_run else None)
-    where = f"{scope.app} in env {scope.env}" + (f" on host {scope.host}" if scope.host else "")
+    difference, waits = done.get("diff") or [], done.get("proposal")
+    emit(output, done, lambda: show_diff(difference) if writing.dry_run or waits else None)
+    where = _place(scope)
     for warning in done.get("warnings") or ():
         say(f"warning: {cell(warning)}")
     if writing.dry_run:
         say(f"dry run for {where}: nothing is stored")
+        if done.get("approval"):
+            say(f"{', '.join(map(cell, done['approval']))} asks for approval: it would become a proposal")
         if isinstance(done.get("plan"), Mapping) and output in (None, "table"):
             show_plan(done["plan"])
         return
+    if not say_state(client, scope, done, writing):
+        click.get_current_context().exit(3)
+
+
+def _place(scope: Scope) -> str:
+    return f"{scope.app} in env {scope.env}" + (f" on host {scope.host}" if scope.host else "")
+
+
+def proposed(done: Document, app: str, env: str, host: str | None = None) -> str:
+    """What is to be said of a write that waits for approval."""
+    which = f"{app} {cell(done['proposal'])} -e {env}" + (f" --host {host}" if host else "")
+    if "approved" in done:
+        lacks = counted(integer(done["approved"]["lacks"]), "approval")
+        return f"approved, and still lacks {lacks}: `confctl approve {which}`"
+    return f"proposed as {cell(done['proposal'])}: needs approval by somebody else; `confctl approve {which}`"
+
+
+def say_state(client: Client, scope: Scope, done: Document, writing: Writing) -> bool:
+    """Say whether a write is stored; with `--wait`, follow it. False where it is not in effect everywhere then."""
+    timeout_s = parse_duration(writing.wait) if writing.wait else 0.0
+    difference, where = done.get("diff") or [], _place(scope)
+    if done.get("proposal"):
+        say(f"{where}: {proposed(done, scope.app, scope.env, scope.host)}")
+        return True
     if not difference:
         say(f"{where}: nothing to change, every value is already so")
     else:
         effect = "stored" if writing.wait else "stored, not yet in effect"
         say(f"{where}: {effect} (change {integer(done.get('change'))}, revision {integer(done.get('revision'))})")
     revision = integer(done.get("revision")) if difference else 0
-    if writing.wait and not wait(client, _followed(scope, done), revision, timeout_s):
-        click.get_current_context().exit(3)
+    return not writing.wait or wait(client, _followed(scope, done), revision, timeout_s)
 
 
 def show_diff(difference: Iterable[Document]) -> None:

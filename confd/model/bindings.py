@@ -152,3 +152,4 @@ class Binding:
     maintenance: Maintenance | None = None
     depends_on: tuple[App, ...] = ()
     secrets: str = "file"
+    promote_exclude: tuple[str, ...] = ()

@@ -17,12 +17,13 @@ from confd.plan import binding_problems
 from confd.secret import masked
 from confd.services import changes
 from confd.services.context import Context
+from confd.services.gate import asking, store
 from confd.services.places import Place, fresh_problems, places_of, rendered_at, told_of
 from confd.services.reach import check_reach, reached
 from confd.services.scope import Scope
-from confd.services.settings import Edit, Written
+from confd.services.settings import Edit, Written, became
 
-__all__ = ["get", "preview", "put", "remove"]
+__all__ = ["decide", "get", "preview", "put", "remove"]
 
 
 def get(snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
@@ -83,10 +84,11 @@ def preview(context: Context, scope: Scope, document: Value) -> dict[str, Any]:
 def _edit(context: Context, scope: Scope, text: str | None, wanted: Edit) -> Written:
     if scope.host is not None:
         raise Malformed("a binding is of an app in an env; leave the host out")
-    return context.decided(scope.layer, lambda snapshot: _decide(context, snapshot, scope, text, wanted))
+    return context.decided(scope.layer, lambda snapshot: decide(context, snapshot, scope, text, wanted))
 
 
-def _decide(context: Context, snapshot: Snapshot, scope: Scope, text: str | None, wanted: Edit) -> Written:
+def decide(context: Context, snapshot: Snapshot, scope: Scope, text: str | None, wanted: Edit) -> Written:
+    """As `put` or `remove`, of a text, decided on one snapshot. Raises `Conflict` where it is old."""
     wanted.check(snapshot)
     layer, at = scope.layer, (scope.env, scope.app)
     entry = snapshot.bindings.get(at)
@@ -106,7 +108,8 @@ def _decide(context: Context, snapshot: Snapshot, scope: Scope, text: str | None
     _check(context, snapshot, after, (scope.app, places))
     differences, reaches = (Difference("binding", before, text),), reached(context, after, places)
     if wanted.dry_run:
-        return Written(number, snapshot.revision, differences, reaches, after=after)
+        asks = asking(snapshot, layer)
+        return Written(number, snapshot.revision, differences, reaches, after=after, approval=asks)
     check_reach(reaches, wanted.yes)
     change = changes.draft(
         layer,
@@ -115,10 +118,11 @@ def _decide(context: Context, snapshot: Snapshot, scope: Scope, text: str | None
         kind=ChangeKind.BINDING,
         author=wanted.author,
         message=wanted.message,
+        note=wanted.note,
         at="",
     )
-    stored, revision = changes.commit(context, snapshot, change)
-    return Written(stored.number, revision, differences, reaches, after=after)
+    stored = store(context, snapshot, change, wanted.asked)
+    return became(Written(number, snapshot.revision, differences, reaches, after=after), stored)
 
 
 def _check(context: Context, before: Snapshot, after: Snapshot, at: tuple[App, list[Place]]) -> None:

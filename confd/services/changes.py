@@ -11,17 +11,18 @@ import json
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from confd import jsontext
 from confd.errors import ConfdError, Conflict, Malformed, NotFound, TooLarge, Unavailable
 from confd.keyring import opened_size, written_at
-from confd.keys import Host, Keyspace, Layer
+from confd.keys import Keyspace, Layer
 from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot
 from confd.outofband import HELD_NOTE, is_unrecorded, unvouched
-from confd.ports import Area, Delete, Expect, Operation, Put, Store
+from confd.ports import Area, Expect, Operation, Put, Store
 from confd.services.context import Context
+from confd.services.operations import MAX_CHECKED_KEYS, edits_of, expected_of, record_text
 from confd.services.sealing import current
 from confd.services.staging import Staged, collect_parts, discard, joined, stage
 from confd.shrink import names_digest, shows_all
@@ -29,6 +30,7 @@ from confd.shrink import names_digest, shows_all
 __all__ = [
     "MAX_CHANGE_BYTES",
     "MAX_CHECKED_KEYS",
+    "Beside",
     "before_newest",
     "change_of",
     "commit",
@@ -36,10 +38,12 @@ __all__ = [
     "head_text",
     "lost",
     "newest_first",
+    "next_number",
     "number_of",
     "numbers",
     "record",
     "state_after",
+    "together",
 ]
 
 MAX_CHANGE_BYTES = 1024 * 1024
@@ -47,8 +51,15 @@ MAX_CHANGE_BYTES = 1024 * 1024
 
 MAX_REQUEST_BYTES = 1_400_000
 OPERATION_BYTES = 24
-MAX_CHECKED_KEYS = 100
 READ_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What else a change's transaction does and expects."""
+
+    operations: Sequence[Operation] = ()
+    expected: Sequence[Expect] = ()
 
 
 def draft(layer: Layer, before: Mapping[str, str | None], after: Mapping[str, str | None], **words: Any) -> Change:
@@ -66,34 +77,28 @@ def check_size(after: Mapping[str, str | None]) -> None:
         )
 
 
-def commit(context: Context, snapshot: Snapshot, change: Change, held: Collection[str] = ()) -> tuple[Change, int]:
+def commit(
+    context: Context,
+    snapshot: Snapshot,
+    change: Change,
+    held: Collection[str] = (),
+    beside: Beside = Beside(),
+) -> tuple[Change, int]:
     """Store a change made on this snapshot. Returns it with its number, and its revision.
 
     `held`: those of its keys for which it does not vouch (`confd.outofband`). One that records edits past the API
     (`edited`) leaves the settings as they stand.
     Raises `Conflict` when the layer has moved on since, `TooLarge`, `StoreFull`, `Unavailable`.
     """
-    head = snapshot.heads.get(change.layer, Head())
-    number = head.number or _newest(context, change.layer)  # a head that is gone or damaged counts no records
-    change = replace(change, number=number + 1, at=context.clock.utc())
-    check_size(change.after)
     change, unchanged = current(context, change)
-    names = names_digest(_names_after(context, snapshot, change))
-    left = unvouched(snapshot, change.layer).difference(change.after if change.kind is ChangeKind.SETTINGS else ())
-    new_head = Head(change.number, change.id, 0, names, change.at, snapshot.revision, (*left, *held))
-    keyspace, text = context.keyspace, _record_text(change)
-    edits = [] if change.edited else list(_edits(keyspace, change))
+    change, new_head = _numbered(context, snapshot, change, held)
+    keyspace, text = context.keyspace, record_text(change)
+    edits = [*([] if change.edited else edits_of(keyspace, change)), *beside.operations]
     staged = sum(map(_weight, edits)) + len(text.encode()) > MAX_REQUEST_BYTES
     try:
         record = stage(context, change, text) if staged else Staged(text)
-        operations = [
-            *edits,
-            Put(keyspace.head(change.layer), head_text(new_head)),
-            Put(keyspace.change(change.layer, change.number), record.text),
-            *record.operations,
-        ]
-        expected = [Expect(keyspace.head(change.layer), head.revision), *record.expected]
-        expected += [*_expected(keyspace, snapshot, change), *unchanged]
+        operations = [*edits, *_told(keyspace, change, new_head, record.text), *record.operations]
+        expected = [*expected_of(keyspace, snapshot, change), *record.expected, *beside.expected, *unchanged]
         revision = _store(context.store, keyspace.head(change.layer), change, operations, expected)
     except ConfdError:
         if staged:
@@ -105,11 +110,60 @@ def commit(context: Context, snapshot: Snapshot, change: Change, held: Collectio
     return replace(change, revision=revision), revision
 
 
+def together(context: Context, snapshot: Snapshot, changes: Sequence[Change]) -> Beside:
+    """Changes of other layers, to be stored beside one. Raises `TooLarge` for what one transaction cannot hold."""
+    operations: list[Operation] = []
+    expected: list[Expect] = []
+    heads: list[Expect] = []
+    for one in changes:
+        newest, unchanged = current(context, one)
+        change, head = _numbered(context, snapshot, newest)
+        expected += unchanged
+        operations += edits_of(context.keyspace, change)
+        operations += _told(context.keyspace, change, head, record_text(change))
+        own, *touched = expected_of(context.keyspace, snapshot, change)
+        heads.append(own)
+        expected += touched
+    size = sum(map(_weight, operations))
+    if size > MAX_CHANGE_BYTES or len(heads) > MAX_CHECKED_KEYS:
+        raise TooLarge(
+            f"{len(heads)} changes of {size} bytes together: at most {MAX_CHECKED_KEYS} of {MAX_CHANGE_BYTES} "
+            "bytes are taken at once; do it in parts"
+        )
+    return Beside(operations, heads if len(expected) + len(heads) > MAX_CHECKED_KEYS else [*heads, *expected])
+
+
+def _told(keyspace: Keyspace, change: Change, head: Head, record: str) -> Sequence[Operation]:
+    """The head and the record of a change."""
+    return [
+        Put(keyspace.head(change.layer), head_text(head)),
+        Put(keyspace.change(change.layer, change.number), record),
+    ]
+
+
+def _numbered(
+    context: Context, snapshot: Snapshot, change: Change, held: Collection[str] = ()
+) -> tuple[Change, Head]:
+    """The change with its number, and the head that it makes."""
+    change = replace(change, number=next_number(context, snapshot, change.layer), at=context.clock.utc())
+    check_size(change.after)
+    names = names_digest(_names_after(context, snapshot, change))
+    left = unvouched(snapshot, change.layer).difference(change.after if change.kind is ChangeKind.SETTINGS else ())
+    new_head = Head(change.number, change.id, 0, names, change.at, snapshot.revision, (*left, *held))
+    return change, new_head
+
+
 def head_text(head: Head) -> str:
     """What stands in the store of a head; its revision is the store's own."""
     document: dict[str, Any] = {"number": head.number, "id": head.id, "at": head.at, "names": head.names}
     document["since"] = head.since
     return jsontext.dump(document | ({"held": sorted(set(head.held))} if head.held else {}))
+
+
+def next_number(context: Context, snapshot: Snapshot, layer: Layer) -> int:
+    """The number of the layer's next change."""
+    head = snapshot.heads.get(layer, Head())
+    return (head.number or _newest(context, layer)) + 1  # a head that is gone or damaged counts no records
 
 
 def _newest(context: Context, layer: Layer) -> int:
@@ -153,73 +207,6 @@ def _store(
         if entry is not None and jsontext.dump(change.id) in entry.text:
             return entry.mod_revision
         raise
-
-
-def _edits(keyspace: Keyspace, change: Change) -> Sequence[Operation]:
-    if change.kind is ChangeKind.ADOPTION:
-        keys = [
-            (keyspace.adoption(change.layer.env, change.layer.app, Host(h)), t) for h, t in change.after.items()
-        ]
-        return [Delete(key) if text is None else Put(key, text) for key, text in keys]
-    key = _document_key(keyspace, change)
-    if key is not None:
-        (text,) = change.after.values()
-        return [Delete(key) if text is None else Put(key, text)]
-    prefix = keyspace.settings(change.layer)
-    return [Delete(prefix + key) if text is None else Put(prefix + key, text) for key, text in change.after.items()]
-
-
-def _document_key(keyspace: Keyspace, change: Change) -> str | None:
-    """Where the one document stands that such a change writes; None for settings."""
-    if change.kind is ChangeKind.BINDING:
-        return keyspace.binding(change.layer.env, change.layer.app)
-    if change.kind is ChangeKind.POLICY:
-        (name,) = change.after
-        return keyspace.policy(change.layer.env, name)
-    if change.kind is ChangeKind.RULES:
-        return keyspace.rules(change.layer.env)
-    return keyspace.freeze(change.layer.env) if change.kind is ChangeKind.FREEZE else None
-
-
-def _expected(keyspace: Keyspace, snapshot: Snapshot, change: Change) -> Sequence[Expect]:
-    """The touched keys as they were seen, so that an edit made straight in the store is not overwritten unseen."""
-    if change.kind is ChangeKind.FREEZE:  # one document for all apps of the env: the layer's head is not enough
-        entry = snapshot.freezes.get(change.layer.env)
-        return [Expect(keyspace.freeze(change.layer.env), entry.mod_revision if entry else 0)]
-    if change.kind is ChangeKind.RULES:
-        entry = snapshot.rules.get(change.layer.env)
-        return [Expect(keyspace.rules(change.layer.env), entry.mod_revision if entry else 0)]
-    if change.kind is ChangeKind.POLICY:
-        (name,) = change.after
-        entry = snapshot.policies.get((change.layer.env, name))
-        return [Expect(keyspace.policy(change.layer.env, name), entry.mod_revision if entry else 0)]
-    if change.kind is ChangeKind.ADOPTION:
-        env, app = change.layer.env, change.layer.app
-        known = snapshot.adoptions.get((env, app), {})
-        seen = {Host(host): known.get(Host(host)) for host in change.after}
-        return [Expect(keyspace.adoption(env, app, h), e.mod_revision if e else 0) for h, e in seen.items()]
-    if change.kind is ChangeKind.BINDING or len(change.after) > MAX_CHECKED_KEYS:
-        return []
-    entries, prefix = snapshot.layers.get(change.layer, {}), keyspace.settings(change.layer)
-    return [Expect(prefix + key, entries[key].mod_revision if key in entries else 0) for key in change.after]
-
-
-def _record_text(change: Change) -> str:
-    return json.dumps(
-        {
-            "number": change.number,
-            "id": change.id,
-            "kind": change.kind,
-            "author": change.author,
-            "message": change.message,
-            "at": change.at,
-            "note": change.note,
-            **({"edited": change.edited} if change.edited else {}),
-            "before": dict(change.before),
-            "after": dict(change.after),
-        },
-        ensure_ascii=False,
-    )
 
 
 def change_of(context: Context, layer: Layer, entry: Entry) -> Change:

@@ -13,7 +13,7 @@ from typing import Any
 
 from confd.diff import Difference, diff
 from confd.envrules import holds_edits_of, rules_of
-from confd.errors import NotFound
+from confd.errors import NotFound, Refused
 from confd.keys import Key, Layer, layers_of
 from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot, frozen
 from confd.outofband import HELD_NOTE, OUT_OF_BAND, edits_held, unrecorded, unvouched, vouched_head
@@ -22,6 +22,7 @@ from confd.services import changes
 from confd.services.checking import check
 from confd.services.context import Context
 from confd.services.dependents import reached_places
+from confd.services.gate import asking
 from confd.services.places import Place, places_of
 from confd.services.reach import check_reach, check_shrink, reached, shrinks
 from confd.services.scope import Scope
@@ -195,13 +196,19 @@ def in_effect(context: Context, snapshot: Snapshot, place: Place) -> Snapshot:
 def adopt(context: Context, scope: Scope, wanted: Edit) -> Written:
     """Vouch for the edits as they stand: agents act on them, and they are checked like any write.
 
-    Raises `NotFound` where there is none, and all of `settings.edit`.
+    Raises `NotFound` where there is none, `Refused` where an env asks for approval, and all of `settings.edit`.
     """
     return context.decided(scope.layer, lambda snapshot: _adopt(context, snapshot, scope, wanted))
 
 
 def _adopt(context: Context, snapshot: Snapshot, scope: Scope, wanted: Edit) -> Written:
     before, after = _found(context, snapshot, scope)
+    asks = asking(snapshot, scope.layer)
+    if asks:  # else whoever can write into etcd has a way round it
+        raise Refused(
+            f"{', '.join(asks)} asks for approval, which an edit in etcd has not: undo it (confctl outofband "
+            f"{scope.app} --undo), and propose what is wanted of it"
+        )
     return _settle(context, (_with(snapshot, scope.layer, before), snapshot), scope, wanted, (before, after))
 
 

@@ -15,12 +15,13 @@ from confd.model import ChangeKind, Head, Observed, Policy, Snapshot, Violation
 from confd.policies import check_words, parse_policy, policies_of, policy_of, violations
 from confd.services import changes
 from confd.services.context import Context
+from confd.services.gate import store
 from confd.services.meta import require_format
 from confd.services.places import Place, places_of, rendered_at, told_of
 from confd.services.policing import forbidden
 from confd.services.settings import Edit, difference_document
 
-__all__ = ["At", "check", "get", "put", "read", "remove", "violating"]
+__all__ = ["At", "check", "decide", "get", "put", "read", "remove", "violating"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +155,11 @@ def remove(context: Context, at: At, wanted: Edit) -> dict[str, Any]:
 
 
 def _edit(context: Context, at: At, text: str | None, wanted: Edit) -> dict[str, Any]:
-    return context.decided(at.layer, lambda snapshot: _decide(context, snapshot, at, text, wanted))
+    return context.decided(at.layer, lambda snapshot: decide(context, snapshot, at, text, wanted))
 
 
-def _decide(context: Context, snapshot: Snapshot, at: At, text: str | None, wanted: Edit) -> dict[str, Any]:
+def decide(context: Context, snapshot: Snapshot, at: At, text: str | None, wanted: Edit) -> dict[str, Any]:
+    """As `put` or `remove`, of a text, decided on one snapshot. Raises `Conflict` where it is old."""
     require_format(snapshot, 2, "a policy")
     wanted.check(snapshot)
     entry = snapshot.policies.get((at.env, at.name))
@@ -170,11 +172,12 @@ def _decide(context: Context, snapshot: Snapshot, at: At, text: str | None, want
     differences = (Difference(at.name, before, text),)
     if wanted.dry_run:
         return _written(number, snapshot.revision, differences)
-    words: Mapping[str, str] = {"author": wanted.author, "message": wanted.message, "at": ""}
+    words: Mapping[str, str] = {"author": wanted.author, "message": wanted.message, "note": wanted.note, "at": ""}
     change = changes.draft(at.layer, {at.name: before}, {at.name: text}, kind=ChangeKind.POLICY, **words)
-    stored, revision = changes.commit(context, snapshot, change)
-    return _written(stored.number, revision, differences)
+    stored = store(context, snapshot, change, wanted.asked)
+    return _written(stored.change, stored.revision, differences, stored.proposal)
 
 
-def _written(number: int, revision: int, differences: Sequence[Difference]) -> dict[str, Any]:
-    return {"change": number, "revision": revision, "diff": difference_document(differences)}
+def _written(number: int, revision: int, differences: Sequence[Difference], proposal: str = "") -> dict[str, Any]:
+    document: dict[str, Any] = {"change": number, "revision": revision, "diff": difference_document(differences)}
+    return document | ({"proposal": proposal} if proposal else {})

@@ -21,6 +21,7 @@ from confd.services import changes
 from confd.services.checking import check
 from confd.services.context import Context
 from confd.services.dependents import reached_places
+from confd.services.gate import Asked, Stored, asking, store
 from confd.services.goodstates import previous_good
 from confd.services.places import places_of
 from confd.services.reach import check_reach, check_shrink, reached, shrinks
@@ -31,13 +32,16 @@ from confd.services.sealing import Ciphertext, Marks, sealed
 __all__ = [
     "Edit",
     "Written",
+    "became",
     "change_document",
+    "decide",
     "difference_document",
     "edit",
     "parse_value",
     "read",
     "read_one",
     "rollback",
+    "weigh",
 ]
 
 MAX_VALUE_BYTES = 512 * 1024
@@ -65,11 +69,15 @@ class Edit:
     force: bool = False
     note: str = ""
     check: Check = lambda snapshot: None
+    asked: Asked = field(default_factory=Asked)
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a write. `change` and `revision` are those in effect when nothing was to be changed."""
+    """What became of a write. `change` and `revision` are those in effect when nothing was to be changed.
+
+    `proposal` is what it has become where it waits for approval; a dry run tells of the envs that will ask for it.
+    """
 
     change: int
     revision: int
@@ -77,6 +85,8 @@ class Written:
     reaches: Mapping[str, Any]
     warnings: Sequence[str] = ()
     after: Snapshot = field(default_factory=Snapshot)
+    proposal: str = ""
+    approval: Sequence[str] = ()
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -164,7 +174,7 @@ def edit(context: Context, scope: Scope, wanted: Edit) -> Written:
     Raises `Malformed`, `Invalid`, `Refused`, `NeedsYes`, `Shrinks`, `Stale`, `Conflict`, and what the store raises.
     """
     after = _parsed(wanted)
-    return context.decided(scope.layer, lambda snapshot: _decide(context, snapshot, scope, wanted, after))
+    return context.decided(scope.layer, lambda snapshot: decide(context, snapshot, scope, wanted, after))
 
 
 def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Written:
@@ -222,9 +232,25 @@ def _found(snapshot: Snapshot, scope: Scope, key: Key) -> str:
     return f"it comes from {layers[-1]}" if layers else "nor in any other that reaches it"
 
 
-def _decide(
+def decide(
     context: Context, snapshot: Snapshot, scope: Scope, wanted: Edit, asked: Mapping[str, str | None]
 ) -> Written:
+    """As `edit`, of texts as they stand in the store, decided on one snapshot; `Conflict` where that is old."""
+    written, change = weigh(context, snapshot, scope, wanted, asked)
+    if change is None:
+        return written
+    return became(written, store(context, snapshot, change, wanted.asked, wanted.force))
+
+
+def became(written: Written, stored: Stored) -> Written:
+    """A write that was weighed, as it was stored or proposed."""
+    return replace(written, change=stored.change, revision=stored.revision, proposal=stored.proposal)
+
+
+def weigh(
+    context: Context, snapshot: Snapshot, scope: Scope, wanted: Edit, asked: Mapping[str, str | None]
+) -> tuple[Written, Change | None]:
+    """What a write would do, checked, and the change that is to be stored; None in a dry run, or for nothing."""
     wanted.check(snapshot)
     layer = scope.layer
     marks = Marks(wanted.secret, wanted.plain, wanted.sealed)
@@ -239,7 +265,7 @@ def _decide(
     head = snapshot.heads.get(layer, Head())
     if not differences:
         reaches = reached(context, snapshot, places_of(snapshot, layer))
-        return Written(head.number, snapshot.revision, (), reaches, sealing.words, after=snapshot)
+        return Written(head.number, snapshot.revision, (), reaches, sealing.words, after=snapshot), None
     edits = {one.key: one.after for one in differences}
     changes.check_size(edits)  # before the check, which takes long for what is too large
     after = _with(snapshot, layer, edits)
@@ -249,22 +275,15 @@ def _decide(
     reaches = reached(context, after, places)
     takes = any(text in (None, NULL) for text in edits.values())
     gone = shrinks(snapshot, after, places) if takes else []
+    written = Written(head.number, snapshot.revision, differences, reaches, warnings, after)
     if wanted.dry_run:
         told = [f"{one}: that needs force (confctl: --force)" for one in gone if not wanted.force]
-        return Written(head.number, snapshot.revision, differences, reaches, (*warnings, *told), after)
+        return replace(written, warnings=(*warnings, *told), approval=asking(snapshot, layer)), None
     check_shrink(gone, wanted.force)
     check_reach(reaches, wanted.yes)
-    change = changes.draft(
-        layer,
-        {one.key: one.before for one in differences},
-        edits,
-        author=wanted.author,
-        message=wanted.message,
-        note=wanted.note,
-        at="",
-    )
-    stored_change, revision = changes.commit(context, snapshot, change)
-    return Written(stored_change.number, revision, differences, reaches, warnings, after)
+    before = {one.key: one.before for one in differences}
+    words = {"author": wanted.author, "message": wanted.message, "note": wanted.note}
+    return written, changes.draft(layer, before, edits, **words, at="")
 
 
 def _strays(edits: Mapping[str, str | None]) -> list[str]:

@@ -16,6 +16,7 @@ from confd.services.context import Context
 TOKEN = {"Authorization": "Bearer secret-token", "X-Confd-Author": "anna"}
 WEB = "/v1/apps/web/envs/dev"
 EDITS = f"{WEB}/out-of-band"
+NONE = {"required": False, "approvers": [], "count": 1}
 RULES = "/v1/envs/dev/rules"
 
 
@@ -100,7 +101,7 @@ def test_edits_are_listed_adopted_and_undone(client: FlaskClient, context: Conte
 
 def test_rules_are_read_stored_and_a_change_of_their_env(client: FlaskClient, context: Context) -> None:
     answer = _send(client, "GET", RULES)
-    whole = {"approval": False, "out_of_band": "apply", "records": {"changes": 1000, "days": 90}}
+    whole = {"approval": NONE, "out_of_band": "apply", "records": {"changes": 1000, "days": 90}}
     assert (answer.json["rules"], answer.json["own"]) == (whole, {})
     stale = {**TOKEN, "If-Match": answer.headers["ETag"]}
     body = {"records": {"days": 5}}

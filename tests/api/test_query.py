@@ -40,6 +40,7 @@ def _routes(client: FlaskClient) -> list[tuple[str, str]]:
     found = []
     for rule in client.application.url_map.iter_rules():
         values = {"app": "web", "env": "dev", "key": "A", "number": 1, "host": "h1", "container": "c", "name": "x"}
+        values |= {"proposal_id": "p"}
         url = client.application.url_map.bind("localhost").build(
             rule.endpoint, {name: values[name] for name in rule.arguments}, method=next(iter(rule.methods or ()))
         )

@@ -11,6 +11,7 @@ import pytest
 from tests.cli.conftest import Confctl, Server
 
 WEB = "/v1/apps/web/envs/dev"
+NONE = {"required": False, "approvers": [], "count": 1}
 DIFF = [{"key": "A", "before": "a", "after": "b", "action": "change"}]
 
 
@@ -165,11 +166,15 @@ def test_edits_are_settled(run: Confctl, server: Server, do: str) -> None:
 
 
 def test_an_envs_rules_are_shown_and_set_over_what_it_has(run: Confctl, server: Server) -> None:
-    rules = {"approval": False, "out_of_band": "apply", "records": {"changes": 5, "days": 0}}
+    rules = {"approval": NONE, "out_of_band": "apply", "records": {"changes": 5, "days": 0}}
     own = {"approval": True, "records": {"changes": 5}}
     server.answers["GET /v1/envs/prod/rules"] = {"rules": rules, "own": own}
     shown = run("env", "get", "prod").stdout.splitlines()
-    assert [line.split() for line in shown[1:]] == [["out-of-band", "apply"], ["records", "5", "changes"]]
+    assert [line.split() for line in shown[1:]] == [
+        ["approval", "none"],
+        ["out-of-band", "apply"],
+        ["records", "5", "changes"],
+    ]
     server.answers["PUT /v1/envs/prod/rules"] = {"change": 2, "revision": 7, "diff": DIFF}
     done = run("env", "set", "prod", "--out-of-band", "hold", "--keep-days", "3", "-m", "why")
     assert "env prod: stored (change 2, revision 7)" in done.stderr
@@ -185,7 +190,7 @@ def test_an_envs_rules_are_shown_and_set_over_what_it_has(run: Confctl, server: 
 
 
 def test_where_everything_is_kept_and_own_rules_are_broken(run: Confctl, server: Server) -> None:
-    rules = {"approval": False, "out_of_band": "hold", "records": {"changes": 0, "days": 0}}
+    rules = {"approval": NONE, "out_of_band": "hold", "records": {"changes": 0, "days": 0}}
     server.answers["GET /v1/envs/_default/rules"] = {"rules": rules, "own": "{"}
     assert run("env", "get", "_default").stdout.splitlines()[-1].split() == ["records", "all"]
     server.answers["PUT /v1/envs/_default/rules"] = {"change": 1, "revision": 7, "diff": DIFF}

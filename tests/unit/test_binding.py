@@ -37,9 +37,10 @@ def test_a_whole_binding() -> None:
       "on_change": [{"keys": "log/**", "action": "signal", "signal": "SIGHUP"},
                     {"keys": "**", "action": "auto", "escalate": false}],
       "wait": {"min": "0s", "max": "10s"}, "stop": {"timeout": "1m"},
-      "health": {"monitor": "500ms"}}"""
+      "health": {"monitor": "500ms"}, "promote": {"exclude": ["db/**"]}}"""
     binding = parse_binding(jsontext.parse(text), (PROD, WEB))
     assert binding.on_change == (OnChange("log/**", "signal", "HUP"), OnChange("**", "auto"))
+    assert binding.promote_exclude == ("db/**",)
     assert (binding.monitor_s, binding.stop_timeout_s, binding.files[0].owner) == (0.5, 60.0, "1:2")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from confd.credentials import ensure_token, write_context
+from confd.credentials import ensure_token, tokens_of, write_context
 from confd.errors import Configuration
 
 MEMBERS = {"server": "unix:/d/api/confd.sock", "token_file": "/d/api/token", "env": "dev"}
@@ -25,6 +25,48 @@ def test_a_token_that_is_weak_or_open_is_refused(tmp_path: Path, text: str, mode
     path.chmod(mode)
     with pytest.raises(Configuration, match=named):
         ensure_token(path)
+
+
+def _more(path: Path, **tokens: str) -> None:
+    path.with_name("token.d").mkdir(exist_ok=True)
+    for name, text in tokens.items():
+        (path.with_name("token.d") / name).write_text(text)
+        (path.with_name("token.d") / name).chmod(0o600)
+
+
+def test_each_token_beside_the_first_has_its_files_name(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    assert list(tokens_of(path).values()) == ["admin"]
+    _more(path, anna="a" * 20, ben="b" * 20, **{".swp": "rubbish"})
+    assert tokens_of(path) == {ensure_token(path): "admin", "a" * 20: "anna", "b" * 20: "ben"}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "named"),
+    [
+        ({"anna": "short"}, "16"),
+        ({"admin": "a" * 20}, "not admin"),
+        ({"an na": "a" * 20}, "without spaces"),
+        ({"anna": "a" * 20, "ben": "a" * 20}, "token of anna too"),
+    ],
+)
+def test_a_token_of_nobody_or_of_two_is_refused(tmp_path: Path, tokens: dict[str, str], named: str) -> None:
+    _more(tmp_path / "token", **tokens)
+    with pytest.raises(Configuration, match=named):
+        tokens_of(tmp_path / "token")
+
+
+def test_a_token_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    _more(tmp_path / "token", anna="a" * 20)
+    (tmp_path / "token.d" / "anna").chmod(0o644)
+    with pytest.raises(Configuration, match="chmod"):
+        tokens_of(tmp_path / "token")
+
+
+def test_a_folder_of_tokens_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "token.d").write_text("")
+    with pytest.raises(Configuration, match="cannot be read"):
+        tokens_of(tmp_path / "token")
 
 
 def test_a_first_context_is_the_current_one(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from confd.approvals import Approval
 from confd.envrules import EnvRules, holds_edits_of, parse_rules, rules_of, rules_text
 from confd.errors import Malformed
 from confd.keys import App, Env, Layer
@@ -29,19 +30,19 @@ def stand(**documents: Any) -> Snapshot:
         ({"prod": {"out_of_band": "hold"}}, EnvRules(out_of_band="hold")),
         ({"_default": {"out_of_band": "hold"}}, EnvRules(out_of_band="hold")),
         ({"_default": {"out_of_band": "hold"}, "prod": {"out_of_band": "apply"}}, EnvRules()),
-        ({"prod": {"approval": True}}, EnvRules(approval=True, out_of_band="hold")),
-        ({"prod": {"approval": True, "out_of_band": "apply"}}, EnvRules(approval=True)),
+        ({"prod": {"approval": True}}, EnvRules(approval=Approval(True), out_of_band="hold")),
+        ({"prod": {"approval": True, "out_of_band": "apply"}}, EnvRules(approval=Approval(True))),
         (
             {"_default": {"records": {"changes": 5}}, "prod": {"records": {"days": 3}}},
-            EnvRules(False, "apply", 5, 3),
+            EnvRules(Approval(), "apply", 5, 3),
         ),
         (
             {"_default": {"records": {"changes": 5}}, "prod": {"records": {"changes": 0}}},
-            EnvRules(False, "apply", 0),
+            EnvRules(Approval(), "apply", 0),
         ),
         ({"qa": {"out_of_band": "hold"}}, EnvRules()),
-        ({"prod": "{"}, EnvRules(True, "hold", 0, 0)),
-        ({"prod": '{"out_of_band": "maybe"}'}, EnvRules(True, "hold", 0, 0)),
+        ({"prod": "{"}, EnvRules(Approval(True), "hold", 0, 0)),
+        ({"prod": '{"out_of_band": "maybe"}'}, EnvRules(Approval(True), "hold", 0, 0)),
     ],
 )
 def test_what_holds_in_an_env(documents: dict[str, Any], expected: EnvRules) -> None:

@@ -154,6 +154,11 @@ def test_a_literal_pattern_matches_only_itself(key: str) -> None:
         (KEYSPACE.about(Host("h1")), "/confd/hosts/h1/about"),
         (KEYSPACE.alive(Host("h1")), "/confd/hosts/h1/alive"),
         (Keyspace("/x").meta, "/x/meta"),
+        (KEYSPACE.proposal(WEB, "1f"), "/confd/envs/prod/proposals/web/1f"),
+        (
+            KEYSPACE.proposal(WEB_H1, "1f"),
+            "/confd/envs/prod/proposals/web@h1/1f",
+        ),
         (KEYSPACE.ledger(Host("h1"), Container("c1")), "/confd/hosts/h1/ledger/c1"),
         (KEYSPACE.status(Host("h1"), Container("c1")), "/confd/hosts/h1/status/c1"),
         (KEYSPACE.locks, "/confd/locks/"),

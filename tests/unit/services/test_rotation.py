@@ -118,7 +118,7 @@ def test_what_is_written_between_two_steps_is_under_the_new_key(context: Context
     stale = behind.fresh()
     rotation._begun(context, ADMIN)
     new = data_keys(context)["dev"][-1]
-    written = settings._decide(behind, stale, HERE, Edit({"s": "late"}), {"s": '"late"'})
+    written = settings.decide(behind, stale, HERE, Edit({"s": "late"}), {"s": '"late"'})
     assert written.change == 3
     record = texts(context)[context.keyspace.change(HERE.layer, 3)]
     assert record.count(new) == 2  # what was there before, too
