@@ -114,6 +114,11 @@ class Client:
         body: dict[str, Value] = {"set": dict(edit.set), "unset": list(edit.unset), "secret": list(edit.secret)}
         return self._edit("PATCH", f"{scope.path}/settings", scope, body, edit)
 
+    def apply(self, documents: Sequence[Value], edit: Edit) -> Document:
+        """Write manifests, or in a dry run tell what that would do."""
+        body: dict[str, Value] = {"documents": list(documents), "message": edit.message, "dry_run": edit.dry_run}
+        return self._send("POST", "/v1/apply", body | {"yes": edit.yes, "force": edit.force}, {})
+
     def rollback(self, scope: Scope, to: int | None, edit: Edit) -> Document:
         """A new change that brings back the state after change `to`; without it the previous good state."""
         body: dict[str, Value] = {} if to is None else {"to": to}

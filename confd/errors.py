@@ -9,6 +9,7 @@
     │   └── Stale            412  75   If-Match names an older state
     ├── NeedsYes             409  77   reaches further than one asks for without `yes`
     ├── Shrinks              409  77   takes many keys away without `force`
+    ├── Owned                409  77   a key belongs to another manifest; taken over with `force`
     ├── TooLarge             413  65
     ├── Invalid              422  65   well-formed, and against a rule
     ├── Unavailable          503  69   the store (or the server) is out of reach; try again
@@ -43,6 +44,7 @@ __all__ = [
     "NeedsYes",
     "NotFound",
     "NotReady",
+    "Owned",
     "Refused",
     "Shrinks",
     "Stale",
@@ -130,6 +132,14 @@ class Shrinks(ConfdError):
     """The write takes away more than a third of an app's keys, or all of them, and was not forced."""
 
     code = "shrinks"
+    status = 409
+    exit_code = 77
+
+
+class Owned(ConfdError):
+    """The manifest names keys that belong to another one, and was not forced."""
+
+    code = "owned"
     status = 409
     exit_code = 77
 

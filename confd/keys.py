@@ -229,6 +229,10 @@ class Keyspace:
     def change(self, layer: Layer, number: int) -> str:
         return f"{self.changes(layer)}{number:012d}"
 
+    def owned(self, layer: Layer) -> str:
+        """Which manifest owns which keys of the layer."""
+        return f"{self.env(layer.env)}owned/{layer.slot}"
+
     def parts(self, env: Env) -> str:
         """The prefix of staged parts of change records of one env; each is named `<change id>/<i>`."""
         return f"{self.env(env)}parts/"

@@ -49,7 +49,7 @@ def meta_area(keyspace: Keyspace) -> Area:
 def all_areas(keyspace: Keyspace) -> tuple[Area, ...]:
     """What the API follows: every env, every host's state, and the store's meta."""
     return (
-        Area(keyspace.envs, (*ENV_PARTS, "overrides/"), each_child=True),
+        Area(keyspace.envs, (*ENV_PARTS, "overrides/", "owned/"), each_child=True),
         Area(keyspace.hosts, HOST_PARTS, each_child=True),
         meta_area(keyspace),
     )
@@ -107,6 +107,7 @@ class _Draft:
         self.adoptions: dict[tuple[Env, App], Mapping[Host, Entry]] = thawed(snapshot.adoptions)
         self.turns: dict[tuple[Env, App], Mapping[Host, Entry]] = thawed(snapshot.turns)
         self.stops: dict[tuple[Env, App], Entry] = thawed(snapshot.stops)
+        self.owned: dict[Layer, Entry] = thawed(snapshot.owned)
         self.own_layers: dict[Layer, dict[str, Entry]] = {}
         self.folders: dict[tuple[str, str, str], dict[str, Entry]] = {}
         self.own_status: dict[Host, dict[Container, str]] = {}
@@ -163,6 +164,7 @@ def _apply(
         stops=frozen(draft.stops),
         resumed=draft.resumed,
         policies=frozen(draft.policies),
+        owned=frozen(draft.owned),
     )
     touched = Touched(
         frozenset(draft.own_layers) | draft.touched_heads,
@@ -208,14 +210,8 @@ def _apply_env(draft: _Draft, event: Event, rest: str) -> None:
         _put(draft.folder(name, app, str(parse_host(host))), key, event.entry)
         return
     env = parse_env(name)
-    if kind == "heads":
-        app, _, host = rest.partition("@")
-        layer = Layer(env, parse_app(app), parse_host(host) if host else None)
-        draft.touched_heads.add(layer)
-        if event.entry is None:
-            draft.heads.pop(layer, None)
-        else:
-            draft.heads[layer] = _head(event.entry)
+    if kind in ("heads", "owned"):
+        _apply_layer(draft, env, kind, rest, event.entry)
     elif kind == "bindings":
         pair = (env, parse_app(rest))
         draft.touched_bindings.add(pair)
@@ -229,6 +225,17 @@ def _apply_env(draft: _Draft, event: Event, rest: str) -> None:
         _put(draft.freezes, env, event.entry)
     else:
         _apply_app(draft, env, kind, rest, event.entry)
+
+
+def _apply_layer(draft: _Draft, env: Env, kind: str, slot: str, entry: Entry | None) -> None:
+    """What stands beside a layer: its head, and whose its keys are."""
+    app, _, host = slot.partition("@")
+    layer = Layer(env, parse_app(app), parse_host(host) if host else None)
+    if kind == "owned":
+        _put(draft.owned, layer, entry)
+        return
+    draft.touched_heads.add(layer)
+    _put(draft.heads, layer, None if entry is None else _head(entry))
 
 
 def _apply_app(draft: _Draft, env: Env, kind: str, rest: str, entry: Entry | None) -> None:

@@ -19,11 +19,14 @@ from confd.errors import NeedsYes, Unavailable
 from confd.wording import counted
 
 __all__ = [
+    "NAMED",
     "WaitCommand",
     "Writing",
     "carry_out",
+    "confirmed",
     "finish",
     "parse_duration",
+    "say_reach",
     "settings_options",
     "show_diff",
     "show_plan",
@@ -115,13 +118,13 @@ def carry_out(
     client, edit = common.client(), writing.edit(**members)
     shown = send(client, replace(edit, dry_run=True))
     if shown.get("diff") and not (edit.dry_run and _plan_tells_all(shown)):
-        _say_reach(shown.get("reaches") or {}, None if edit.dry_run else NAMED)
+        say_reach(shown.get("reaches") or {}, None if edit.dry_run else NAMED)
     if not edit.dry_run:
-        shown = send(client, _confirmed(edit, shown))
+        shown = send(client, confirmed(edit, shown))
     finish(client, scope, shown, writing, common.output)
 
 
-def _confirmed(edit: Edit, shown: Document) -> Edit:
+def confirmed(edit: Edit, shown: Document) -> Edit:
     """The write with the word that it needs, where there is somebody at a terminal to give it."""
     reaches = shown.get("reaches") or {}
     if reaches.get("needs_yes") and not edit.yes and sys.stdin.isatty() and sys.stderr.isatty():
@@ -137,7 +140,7 @@ def _plan_tells_all(shown: Document) -> bool:
     return bool(planned) and len(planned) == integer((shown.get("reaches") or {}).get("containers"))
 
 
-def _say_reach(reaches: Document, most: int | None) -> None:
+def say_reach(reaches: Document, most: int | None) -> None:
     """One line of counts, and one for each action with the containers that it is done to, so many by name."""
     if not integer(reaches.get("containers")):
         say("reaches no container that an agent has told of")

@@ -83,7 +83,7 @@ class Snapshot:
 
     `layers` holds each layer's entries by key (as text; grammar is checked by `resolve`), so that the cost
     of one app does not depend on how many others there are. `bindings` are by env and app, as JSON text.
-    `policies` are by env and name.
+    `policies` are by env and name. `owned` tells of a layer which manifest owns which key (`confd.owned`).
     `freezes` are each env's brakes (`confd.holds`). Of an app in an env are `adoptions` (by host, who accepted its
     containers as they are), `turns` (by host, who waits for or has the turn to interrupt the app) and `stops` (the
     failure that stopped the others). `resumed` tells that somebody took this store for the right one.
@@ -101,6 +101,7 @@ class Snapshot:
     stops: Mapping[tuple[Env, App], Entry] = field(default_factory=lambda: EMPTY)
     resumed: Entry | None = None
     policies: Mapping[tuple[Env, str], Entry] = field(default_factory=lambda: EMPTY)
+    owned: Mapping[Layer, Entry] = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True)

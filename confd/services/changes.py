@@ -16,8 +16,10 @@ from confd import jsontext
 from confd.errors import ConfdError, Conflict, Malformed, NotFound, TooLarge, Unavailable
 from confd.keys import Host, Keyspace, Layer, layers_of
 from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot
+from confd.owned import Claim
 from confd.ports import Area, Delete, Expect, Operation, Put, Store
 from confd.services.context import Context
+from confd.services.owning import expected_owners, owners_edit
 from confd.services.places import Place
 from confd.services.staging import Staged, collect_parts, discard, joined, stage
 from confd.shrink import names_digest, shows_all
@@ -58,8 +60,10 @@ def check_size(after: Mapping[str, str | None]) -> None:
         )
 
 
-def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change, int]:
+def commit(context: Context, snapshot: Snapshot, change: Change, claim: Claim | None = None) -> tuple[Change, int]:
     """Store a change made on this snapshot. Returns it with its number, and its revision.
+
+    What it touches belongs to the manifest that claims it from then on, else to none.
 
     Raises `Conflict` when the layer has moved on since, `TooLarge`, `StoreFull`, `Unavailable`.
     """
@@ -69,7 +73,7 @@ def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change
     new_head: dict[str, Any] = {"number": change.number, "id": change.id, "at": change.at}
     new_head["names"] = names_digest(_names_after(context, snapshot, change))
     keyspace, text = context.keyspace, _record_text(change)
-    edits = list(_edits(keyspace, change))
+    edits = [*_edits(keyspace, change), *owners_edit(keyspace, snapshot, change, claim)]
     staged = sum(map(_weight, edits)) + len(text.encode()) > MAX_REQUEST_BYTES
     try:
         record = stage(context, change, text) if staged else Staged(text)
@@ -80,7 +84,7 @@ def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change
             *record.operations,
         ]
         expected = [Expect(keyspace.head(change.layer), head.revision), *record.expected]
-        expected += _expected(keyspace, snapshot, change)
+        expected += [*_expected(keyspace, snapshot, change), *expected_owners(keyspace, snapshot, change)]
         revision = _store(context.store, keyspace.head(change.layer), change, operations, expected)
     except ConfdError:
         if staged:

@@ -12,11 +12,13 @@ from confd.errors import Conflict, Malformed, NotFound, Refused, TooLarge
 from confd.jsontext import Value
 from confd.keys import Key, Layer, layers_of, matches, parse_key
 from confd.model import EMPTY, Change, Entry, Head, Setting, Snapshot, frozen
+from confd.owned import Claim
 from confd.resolve import normal_text, resolve
 from confd.secret import MASK
 from confd.services import changes
 from confd.services.checking import check
 from confd.services.context import Context
+from confd.services.owning import store_claim
 from confd.services.places import places_of
 from confd.services.reach import check_reach, check_shrink, reached, shrinks
 from confd.services.scope import Scope
@@ -27,6 +29,7 @@ __all__ = [
     "change_document",
     "difference_document",
     "edit",
+    "edit_on",
     "parse_value",
     "read",
     "read_one",
@@ -41,7 +44,7 @@ Check = Callable[[Snapshot], None]
 class Edit:
     """What a write asks for. `force` lets it take many keys away.
 
-    `check` sees the snapshot it is decided on, and raises `Stale` where it must.
+    `check` sees the snapshot it is decided on, and raises `Stale` where it must. `claim`: whose the keys are then.
     """
 
     set: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
@@ -54,6 +57,7 @@ class Edit:
     force: bool = False
     note: str = ""
     check: Check = lambda snapshot: None
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,11 @@ def edit(context: Context, scope: Scope, wanted: Edit) -> Written:
     return context.decided(scope.layer, lambda snapshot: _decide(context, snapshot, scope, wanted, after))
 
 
+def edit_on(context: Context, snapshot: Snapshot, scope: Scope, wanted: Edit) -> Written:
+    """As `edit`, decided on one snapshot, by whoever has to look at it first. Raises `Conflict` where it is old."""
+    return _decide(context, snapshot, scope, wanted, _parsed(wanted))
+
+
 def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Written:
     """A new change that brings the layer's settings back to what they were after change `to`.
 
@@ -218,6 +227,8 @@ def _decide(
     places = places_of(snapshot, layer)
     head = snapshot.heads.get(layer, Head())
     if not differences:
+        if wanted.claim and not wanted.dry_run:
+            store_claim(context, snapshot, layer, wanted.claim)
         reaches = reached(context, snapshot, places, layer)
         return Written(head.number, snapshot.revision, (), reaches, after=snapshot)
     edits = {one.key: one.after for one in differences}
@@ -239,7 +250,7 @@ def _decide(
         note=wanted.note,
         at="",
     )
-    stored_change, revision = changes.commit(context, snapshot, change)
+    stored_change, revision = changes.commit(context, snapshot, change, wanted.claim)
     return Written(stored_change.number, revision, differences, reaches, warnings, after)
 
 

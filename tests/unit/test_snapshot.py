@@ -33,6 +33,7 @@ TEXTS = {
     "/confd/envs/prod/turns/web/h1": "{}",
     "/confd/envs/prod/turns/web/h2": "{}",
     "/confd/envs/prod/stops/web": "{}",
+    "/confd/envs/prod/owned/web@h1": "{}",
     "/confd/meta/resumed": "{}",
     "/confd/hosts/h1/about": '{"cpus":2}',
     "/confd/hosts/h1/alive": "{}",
@@ -53,6 +54,7 @@ def test_every_kind_of_entry_finds_its_place() -> None:
     assert snapshot.adoptions[(PROD, WEB)][H1].text == "{}"
     assert sorted(snapshot.turns[(PROD, WEB)]) == ["h1", "h2"]
     assert snapshot.stops[(PROD, WEB)].text == "{}"
+    assert snapshot.owned[ON_HOST].text == "{}"
     assert snapshot.resumed is not None
     assert snapshot.hosts[H1].about == '{"cpus":2}'
     assert snapshot.hosts[H1].alive == "{}"
@@ -162,7 +164,7 @@ def test_advancing_event_by_event_equals_the_listing(steps: list[tuple[str, bool
 def test_an_agent_never_follows_records_or_another_hosts_overrides() -> None:
     area = env_area(SPACE, PROD, H1)
     held = [key for key in TEXTS if area.holds(key)]
-    assert held == [key for key in TEXTS if key.startswith("/confd/envs/prod/")]
+    assert held == [key for key in TEXTS if key.startswith("/confd/envs/prod/") and "/owned/" not in key]
     assert not area.holds("/confd/envs/prod/overrides/h2/web/a")
     assert not area.holds("/confd/envs/prod/changes/web/000000000001")
 
