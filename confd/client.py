@@ -19,6 +19,7 @@ from confd.jsontext import Value, dump, parse
 from confd.transport import DEFAULT_SERVER, Answer, HttpTransport, Request, Transport, integer
 
 __all__ = [
+    "ABSENT",
     "DEFAULT_SERVER",
     "Answer",
     "Brake",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 DEFAULT_TIMEOUT_S = 30.0
+ABSENT = "absent"
+"""As `if_match`: the layer has had no change yet."""
 
 Document: TypeAlias = Mapping[str, Any]
 """A JSON object of the API; numbers are `confd.jsontext.Number`, see `integer`."""
@@ -57,7 +60,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One change of one layer, as it is asked for."""
+    """One change of one layer, as it is asked for. `if_match`: only where it is as `Client.own` gave it."""
 
     set: Mapping[str, Value] = field(default_factory=dict)
     unset: Sequence[str] = ()
@@ -66,6 +69,7 @@ class Edit:
     dry_run: bool = False
     yes: bool = False
     force: bool = False
+    if_match: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,13 @@ class Client:
     def settings(self, scope: Scope, *, own: bool = False, reveal: bool = False) -> Document:
         query = scope.query | {"layer": "own" if own else "effective"} | ({"reveal": "true"} if reveal else {})
         return self.get(f"{scope.path}/settings", query)
+
+    def own(self, scope: Scope) -> tuple[Document, str]:
+        """The settings of the scope's own layer, and what an edit's `if_match` takes."""
+        answer = self.call("GET", f"{scope.path}/settings", scope.query | {"layer": "own"})
+        document = _document(answer)
+        there = document["settings"] or integer(document["change"])
+        return document, answer.headers.get("etag", "") if there else ABSENT
 
     def setting(self, scope: Scope, key: str, *, own: bool = False, reveal: bool = False) -> Document:
         query = scope.query | {"layer": "own" if own else "effective"} | ({"reveal": "true"} if reveal else {})
@@ -228,9 +239,10 @@ class Client:
         body: Value = None,
         timeout_s: float | None = None,
         accept: Sequence[int] = (),
+        more: Mapping[str, str] | None = None,
     ) -> Answer:
-        """One request. Raises the answer's error unless its status is below 300 or in `accept`."""
-        headers = {"Accept": "application/json"}
+        """One request; `more` are headers. Raises the answer's error unless its status is below 300 or accepted."""
+        headers = {"Accept": "application/json", **(more or {})}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if self.author:
@@ -248,7 +260,8 @@ class Client:
     def _edit(self, method: str, path: str, scope: Scope, body: dict[str, Value], edit: Edit) -> Document:
         whole = body | {"message": edit.message, "dry_run": edit.dry_run, "yes": edit.yes}
         whole |= {"force": True} if edit.force else {}
-        return self._send(method, path, whole, scope.query)
+        match = {"If-None-Match": "*"} if edit.if_match == ABSENT else {"If-Match": edit.if_match}
+        return _document(self.call(method, path, scope.query, body=whole, more=match if edit.if_match else None))
 
     def _send(self, method: str, path: str, body: Value, query: Mapping[str, str]) -> Document:
         return _document(self.call(method, path, query, body=body))

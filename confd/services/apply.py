@@ -1,8 +1,8 @@
 """Several manifests at once: all of them are read and checked before the first is written.
 
 Each is a change of its own layer, in the order in which they stand, and is checked on what those before it leave.
-So a set that is wrong anywhere writes nothing. What others write in between may still have a later one refused: then
-the error says what was written by then and what was not, and applying the set again goes on from there.
+So a set that is wrong anywhere writes nothing. What others write in between may still have a later one refused:
+then the error says what was written by then and what was not, and applying the set again goes on from there.
 """
 
 from __future__ import annotations
