@@ -23,6 +23,7 @@ COMMANDS = {
     "import": ("files", "Store the settings of a FILE in one change ('-' is stdin)."),
     "export": ("files", "Write the settings of APP to stdout."),
     "apply": ("apply", "Bring in what manifests say, all checked before the first is written."),
+    "edit": ("edit", "Edit the layer of APP in $VISUAL or $EDITOR."),
     "sync": ("sync", "Keep the layer of APP equal to the files of a directory."),
     "history": ("history", "List the changes that reach APP, of all layers, newest first."),
     "show": ("history", "Show change N of APP."),
