@@ -1,4 +1,4 @@
-"""Which value of each key wins, and what it hid: five layers, lowest first, key by key.
+"""Which value of each key wins, and what it hid: five layers above the schema's defaults, key by key.
 
 Pure: a snapshot in, a `Resolved` out. What stands in the store against the grammar (it was put there without
 us) is left out and told as a `Problem`; nothing is raised for data.
@@ -13,6 +13,7 @@ from confd.errors import Malformed
 from confd.keys import App, Env, Host, Key, Layer, layers_of, parse_key, show
 from confd.model import Entry, Problem, Resolved, Setting, Snapshot, frozen
 from confd.policies import policies_of
+from confd.validation import defaults
 
 __all__ = ["NULL", "normal_text", "resolve"]
 
@@ -25,7 +26,7 @@ SECRET = "$secret"  # noqa: S105 - the member that marks a ciphertext
 def resolve(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) -> Resolved:
     """The effective settings of an app in an env, on a host where one is given."""
     layers = layers_of(env, app, host)
-    stacks: dict[Key, list[Setting]] = {}
+    stacks: dict[Key, list[Setting]] = {default.key: [default] for default in defaults(snapshot, app)}
     problems: list[Problem] = []
     for layer in layers:
         for setting in _settings(layer, snapshot.layers.get(layer, {}), problems):

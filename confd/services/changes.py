@@ -19,8 +19,10 @@ from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot
 from confd.ports import Area, Delete, Expect, Operation, Put, Store
 from confd.services.context import Context
 from confd.services.places import Place
+from confd.services.schemaheads import same_schema, still_so
 from confd.services.staging import Staged, collect_parts, discard, joined, stage
 from confd.shrink import names_digest, shows_all
+from confd.validation import NONE
 
 __all__ = [
     "MAX_CHANGE_BYTES",
@@ -81,6 +83,7 @@ def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change
         ]
         expected = [Expect(keyspace.head(change.layer), head.revision), *record.expected]
         expected += _expected(keyspace, snapshot, change)
+        expected += same_schema(keyspace, snapshot, change)
         revision = _store(context.store, keyspace.head(change.layer), change, operations, expected)
     except ConfdError:
         if staged:
@@ -138,6 +141,8 @@ def _edits(keyspace: Keyspace, change: Change) -> Sequence[Operation]:
     key = _document_key(keyspace, change)
     if key is not None:
         (text,) = change.after.values()
+        if change.kind is ChangeKind.SCHEMA:  # that there is none is a version too
+            return [Put(key, text or NONE)]
         return [Delete(key) if text is None else Put(key, text)]
     prefix = keyspace.settings(change.layer)
     return [Delete(prefix + key) if text is None else Put(prefix + key, text) for key, text in change.after.items()]
@@ -150,6 +155,8 @@ def _document_key(keyspace: Keyspace, change: Change) -> str | None:
     if change.kind is ChangeKind.POLICY:
         (name,) = change.after
         return keyspace.policy(change.layer.env, name)
+    if change.kind is ChangeKind.SCHEMA:
+        return keyspace.schema(change.layer.app, change.schemas[change.layer.app])
     return keyspace.freeze(change.layer.env) if change.kind is ChangeKind.FREEZE else None
 
 
@@ -167,6 +174,8 @@ def _expected(keyspace: Keyspace, snapshot: Snapshot, change: Change) -> Sequenc
         known = snapshot.adoptions.get((env, app), {})
         seen = {Host(host): known.get(Host(host)) for host in change.after}
         return [Expect(keyspace.adoption(env, app, h), e.mod_revision if e else 0) for h, e in seen.items()]
+    if change.kind is ChangeKind.SCHEMA:
+        return still_so(keyspace, snapshot, change.layer.app)
     if change.kind is ChangeKind.BINDING or len(change.after) > MAX_CHECKED_KEYS:
         return []
     entries, prefix = snapshot.layers.get(change.layer, {}), keyspace.settings(change.layer)
@@ -183,6 +192,7 @@ def _record_text(change: Change) -> str:
             "message": change.message,
             "at": change.at,
             "note": change.note,
+            **({"schemas": dict(change.schemas)} if change.schemas else {}),
             "before": dict(change.before),
             "after": dict(change.after),
         },
@@ -207,6 +217,7 @@ def _change_of(context: Context, layer: Layer, entry: Entry) -> Change:
             document["after"],
             entry.mod_revision,
             document.get("note", ""),
+            schemas=document.get("schemas", EMPTY),
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise Malformed(f"the record {entry.key} is damaged; restore it from a backup") from exc
