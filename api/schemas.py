@@ -10,6 +10,7 @@ from confd.api.web import (
     answer,
     any_body,
     author,
+    body_of,
     context,
     etag_of,
     if_match,
@@ -101,6 +102,7 @@ def delete_schema(app: str) -> Response:
 def check_schema(app: str, env: str) -> Response:
     """What of the app's effective settings in the env is against a schema; nothing is stored.
 
-    Body: the schema, or `null` for the one that is stored. Query: `host`, `min_revision`.
+    Body: `schema`, or nothing for the one that is stored. Query: `host`, `min_revision`.
     """
-    return answer(schemas.check(snapshot(), scope_of(app, env), any_body()))
+    members = body_of("schema")
+    return answer(schemas.check(snapshot(), scope_of(app, env), members.get("schema")))

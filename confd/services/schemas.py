@@ -149,8 +149,8 @@ def _store(context: Context, snapshot: Snapshot, done: WrittenSchema, layer: Lay
     """Raises `Invalid`, `Shrinks` and `NeedsYes` where the write has to be forced or confirmed."""
     if done.fresh and not wanted.force:
         raise Invalid(
-            f"{in_words(done.fresh)}; nothing was stored. Mend the settings first, or say force (confctl: --force): "
-            "then containers there keep what they have until the settings are right"
+            f"{in_words(done.fresh)}; nothing was stored. Mend the settings, or say force (confctl: --force): then "
+            "containers there keep what they have until the settings are right"
         )
     check_shrink(shrinks(snapshot, done.written.after, places_of(snapshot, layer)), wanted.force)
     check_reach(dict(done.written.reaches), wanted.yes)
