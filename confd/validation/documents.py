@@ -17,9 +17,9 @@ from confd.errors import ConfdError, Invalid
 from confd.jsontext import Value
 from confd.keys import App, Key, is_run_option, parse_key, show
 from confd.model import OnChange, Snapshot, frozen
-from confd.validation.engine import FORMATS, exact, is_pattern, validator
+from confd.validation.engine import FORMATS, TooMuch, errors_in, exact, is_pattern, validator, value_of
 from confd.validation.tree import REFERENCES, below, for_key, is_endless, spelled_out, target_of, together
-from confd.validation.words import like, listed
+from confd.validation.words import described, like, listed
 
 __all__ = [
     "DRAFT",
@@ -111,11 +111,23 @@ def parse_schema(document: Value) -> Schema:
         raise Invalid("schema: a $ref leads back to itself for the same value; break the circle", pointer="")
     _check_root(document)
     made = _compiled(document)
-    for key in made.defaults:
-        if any(one.get("x-secret") is True for one in for_key(document, key)):
-            where = jsontext.pointer("properties", key, "default")
-            raise Invalid(f"schema: {key}: the default of a secret would be none; leave it out", pointer=where)
+    for key, text in made.defaults.items():
+        _check_default(made, key, text)
     return made
+
+
+def _check_default(made: Schema, key: Key, text: str) -> None:
+    where = jsontext.pointer("properties", key, "default")
+    if any(one.get("x-secret") is True for one in for_key(made.document, key)):
+        raise Invalid(f"schema: {key}: the default of a secret would be none; leave it out", pointer=where)
+    try:
+        errors = [one for its in for_key(made.root, key) for one in errors_in(made.whole, value_of(text), its)]
+    except TooMuch:
+        raise Invalid(f"schema: {key}: it needs too many steps for its own default", pointer=where) from None
+    if errors:
+        words = described(errors[0].schema) or f"see {errors[0].validator}"
+        detail = f"schema: {key}: the default is against the schema itself: expected {words}"
+        raise Invalid(detail, pointer=where)
 
 
 def _check_draft(document: Mapping[str, Any]) -> None:

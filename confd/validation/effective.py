@@ -13,8 +13,8 @@ from confd.errors import Malformed
 from confd.keys import DEFAULT, App, Key, Layer, is_run_option
 from confd.model import Binding, OnChange, Problem, Resolved, Setting, Snapshot, frozen
 from confd.validation.documents import Current, Schema, current, on_change_of
-from confd.validation.engine import TooMuch, errors_in
-from confd.validation.judge import Fault, faults_of, value_of
+from confd.validation.engine import TooMuch, errors_in, value_of
+from confd.validation.judge import Fault, faults_of
 from confd.validation.tree import for_key, names
 
 __all__ = [

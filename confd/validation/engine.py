@@ -22,7 +22,7 @@ from referencing import Registry
 from confd import jsontext
 from confd.jsontext import Number, Value
 
-__all__ = ["FORMATS", "TooMuch", "errors_in", "exact", "is_pattern", "matching", "validator"]
+__all__ = ["FORMATS", "TooMuch", "errors_in", "exact", "is_pattern", "matching", "validator", "value_of"]
 
 MAX_STEPS = 20_000
 """So many references are followed for one value."""
@@ -73,6 +73,19 @@ def exact(value: Value) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [exact(one) for one in value]
     return value
+
+
+CACHED_TEXT = 4096
+
+
+def value_of(text: str) -> Any:
+    """A value's text as the schema meets it."""
+    return _short(text) if len(text) <= CACHED_TEXT else exact(jsontext.parse(text))
+
+
+@functools.lru_cache(maxsize=16384)
+def _short(text: str) -> Any:
+    return exact(jsontext.parse(text))
 
 
 def _number(text: str) -> int | Decimal:

@@ -17,12 +17,10 @@ from jsonschema import ValidationError
 from confd import jsontext
 from confd.keys import Key
 from confd.validation.documents import Schema, known_names
-from confd.validation.engine import TooMuch, errors_in, exact, matching
+from confd.validation.engine import TooMuch, errors_in, matching, value_of
 from confd.validation.words import described, like
 
-__all__ = ["Fault", "faults_in", "faults_of", "value_of"]
-
-CACHED_TEXT = 4096
+__all__ = ["Fault", "faults_in", "faults_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +71,6 @@ def faults_in(schema: Schema, key: Key, text: str) -> tuple[Fault, ...]:
         pointer = jsontext.pointer(key)
         found.append(Fault((key,), pointer, "effort", "the schema needs too many steps for this value"))
     return tuple(dict.fromkeys(found))
-
-
-def value_of(text: str) -> Any:
-    """A value's text as the schema meets it."""
-    return _short(text) if len(text) <= CACHED_TEXT else exact(jsontext.parse(text))
-
-
-@functools.lru_cache(maxsize=16384)
-def _short(text: str) -> Any:
-    return exact(jsontext.parse(text))
 
 
 # --- an error of the validator as a fault ------------------------------------------------------------------
