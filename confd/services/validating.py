@@ -45,13 +45,19 @@ class Found:
 
 def check_schemas(before: Snapshot, after: Snapshot, places: Sequence[Place], scope: Scope) -> None:
     """Refuse what a write of settings brings in against a schema anywhere. Raises `Invalid` with all of it."""
-    found = [one for place in places for one in fresh_faults(before, after, place)]
+    found = _once([one for place in places for one in fresh_faults(before, after, place)])
     if found:
         key = next((key for one in found for key in one.fault.keys[:1]), None)
         here = next((one for one in found if one.place == scope.place), found[0])
         pointer = "/set" + here.fault.pointer if here.fault.keys else None
         pointer = pointer or (jsontext.pointer("set", key) if key else "/set")
         raise Invalid(f"{in_words(found)}; nothing was stored", pointer=pointer)
+
+
+def _once(found: Sequence[Found]) -> list[Found]:
+    """Without what all envs share where an env is named that has the same."""
+    named = {(one.place.app, one.fault) for one in found if one.place.env != DEFAULT}
+    return [one for one in found if one.place.env != DEFAULT or (one.place.app, one.fault) not in named]
 
 
 def in_words(found: Sequence[Found]) -> str:

@@ -125,7 +125,7 @@ def _check_default(made: Schema, key: Key, text: str) -> None:
     except TooMuch:
         raise Invalid(f"schema: {key}: it needs too many steps for its own default", pointer=where) from None
     if errors:
-        words = described(errors[0].schema) or f"see {errors[0].validator}"
+        words = described(errors[0].schema) or f"what {errors[0].validator} says"
         detail = f"schema: {key}: the default is against the schema itself: expected {words}"
         raise Invalid(detail, pointer=where)
 

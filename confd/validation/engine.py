@@ -61,7 +61,7 @@ class TooMuch(Exception):
     """A schema needs more steps for a value than are granted."""
 
 
-_steps: ContextVar[list[int] | None] = ContextVar("steps", default=None)
+_steps: ContextVar[list[int]] = ContextVar("steps")
 
 
 def exact(value: Value) -> Any:
@@ -222,10 +222,9 @@ def _counted(keyword: str) -> Any:
 
     def refer(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
         left = _steps.get()
-        if left is not None:
-            left[0] -= 1
-            if left[0] < 0:
-                raise TooMuch
+        left[0] -= 1
+        if left[0] < 0:
+            raise TooMuch
         yield from follow(validator, rule, instance, schema)
 
     return refer

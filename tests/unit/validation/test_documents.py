@@ -76,6 +76,22 @@ def at(*versions: str) -> Snapshot:
             "the default is against the schema itself: expected an integer",
             id="wrong-default",
         ),
+        pytest.param(
+            {"properties": {"n": {"not": {}, "default": "x"}}},
+            "/properties/n/default",
+            "against the schema itself: expected what not says",
+            id="impossible-default",
+        ),
+        pytest.param(
+            {
+                "$defs": {f"a{n}": {"anyOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(20)}
+                | {"a20": False},
+                "properties": {"n": {"$ref": "#/$defs/a0", "default": 1}},
+            },
+            "/properties/n/default",
+            "too many steps for its own default",
+            id="endless-default",
+        ),
     ],
 )
 def test_a_schema_that_cannot_be_checked_against_is_refused_with_its_place(
