@@ -6,6 +6,7 @@ us) is left out and told as a `Problem`; nothing is raised for data.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 
 from confd import jsontext
@@ -19,6 +20,9 @@ __all__ = ["NULL", "normal_text", "resolve"]
 
 NULL = "null"
 """The text of a value that removes its key from the effective settings."""
+
+CACHED_TEXT = 4096
+"""Shorter texts are read once: most keys are the same from one change to the next."""
 
 SECRET = "$secret"  # noqa: S105 - the member that marks a ciphertext
 
@@ -51,8 +55,8 @@ def resolve(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) ->
 def _settings(layer: Layer, entries: Mapping[str, Entry], problems: list[Problem]) -> Iterable[Setting]:
     for name, entry in entries.items():
         try:
-            key = parse_key(name)
-            text, secret = normal_text(entry.text)
+            key = _key(name)
+            text, secret = _short(entry.text) if len(entry.text) <= CACHED_TEXT else normal_text(entry.text)
         except Malformed as error:
             problems.append(Problem("invalid", (name,), f"{show(name)} in layer {layer}: {error.detail}"))
             continue
@@ -61,6 +65,16 @@ def _settings(layer: Layer, entries: Mapping[str, Entry], problems: list[Problem
             problems.append(Problem("secret", (key,), detail))
             continue
         yield Setting(key, text, secret, layer, entry.mod_revision)
+
+
+@functools.lru_cache(maxsize=65536)
+def _key(name: str) -> Key:
+    return parse_key(name)
+
+
+@functools.lru_cache(maxsize=65536)
+def _short(text: str) -> tuple[str, bool]:
+    return normal_text(text)
 
 
 def normal_text(text: str) -> tuple[str, bool]:

@@ -84,8 +84,10 @@ def put(context: Context, app: App, document: Value, wanted: Edit) -> WrittenSch
     forced; and what `settings.edit` raises.
     """
     _check_app(app)
-    parse_schema(document)
-    done = _edit(context, app, jsontext.dump(document), wanted)
+    text = jsontext.dump(document)
+    if text == NONE or schema_in(text)[0] is None:
+        parse_schema(document)  # it tells what is wrong, and where
+    done = _edit(context, app, text, wanted)
     told = (*done.written.warnings, *unknown_words(document))
     return replace(done, written=replace(done.written, warnings=told))
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from confd import jsontext
 from confd.errors import Invalid
 from confd.keys import DEFAULT, App, Key, Layer
-from confd.model import EMPTY, Snapshot
+from confd.model import EMPTY, Resolved, Snapshot
 from confd.resolve import resolve
 from confd.services.places import Place, told_of
 from confd.services.scope import Scope
-from confd.validation import Fault, Schema, current, faults_at, secret_keys, typed
+from confd.validation import Current, Fault, Schema, current, faults_at, secret_keys, typed
 from confd.validation.effective import word_of
 
 __all__ = [
@@ -80,33 +80,38 @@ def where(place: Place) -> str:
 
 def fresh_faults(before: Snapshot, after: Snapshot, place: Place) -> list[Found]:
     """What is against the schema of a place after a write, and was not before, or is another value now."""
-    if current(after, place.app) is None:
+    old, new = current(before, place.app), current(after, place.app)
+    if new is None or new.schema is None:
         return []
-    was, changed = {one.fault for one in faults_now(before, place)}, _changed(before, after, place)
+    was, now = (resolve(one, place.env, place.app, place.host) for one in (before, after))
+    changed = {
+        key
+        for key in was.settings.keys() | now.settings.keys()
+        if key not in was.settings or key not in now.settings or was.settings[key].text != now.settings[key].text
+    }
+    if not changed and old is not None and old.schema is new.schema:
+        return []
+    known = {one.fault for one in _faults(before, place, was, old)} if old is not None else set()
     return [
         one
-        for one in faults_now(after, place)
-        if one.fault not in was or (not one.fault.whole and not changed.isdisjoint(one.fault.keys))
+        for one in _faults(after, place, now, new)
+        if one.fault not in known or (not one.fault.whole and not changed.isdisjoint(one.fault.keys))
     ]
 
 
-def _changed(before: Snapshot, after: Snapshot, place: Place) -> Set[Key]:
-    was, now = (resolve(one, place.env, place.app, place.host).settings for one in (before, after))
-    return {key for key, setting in now.items() if key not in was or was[key].text != setting.text}
-
-
 def faults_now(snapshot: Snapshot, place: Place, schema: Schema | None = None) -> list[Found]:
-    """What is against the app's schema, or against another one, at a place.
+    """What is against the app's schema, or against another one, at a place."""
+    now = current(snapshot, place.app) or Current(0, 0, "", None)
+    if schema is not None:
+        now = replace(now, schema=schema)
+    return _faults(snapshot, place, resolve(snapshot, place.env, place.app, place.host), now)
 
-    Which keys there are counts only where the app is: what all envs share need not be whole by itself.
-    """
-    now = current(snapshot, place.app)
-    schema, version = schema or (now.schema if now else None), now.version if now else 0
-    if schema is None:
-        return []
-    found = faults_at(schema, resolve(snapshot, place.env, place.app, place.host))
+
+def _faults(snapshot: Snapshot, place: Place, resolved: Resolved, now: Current) -> list[Found]:
+    """Which keys there are counts only where the app is: what all envs share need not be whole by itself."""
+    found = faults_at(now.schema, resolved) if now.schema is not None else []
     whole = any(one.whole for one in found) and is_at(snapshot, place)
-    return [Found(place, one, version) for one in found if whole or not one.whole]
+    return [Found(place, one, now.version) for one in found if whole or not one.whole]
 
 
 def is_at(snapshot: Snapshot, place: Place) -> bool:

@@ -104,7 +104,8 @@ def test_a_reference_to_a_container_and_a_secret_that_cannot_be_read_count_as_th
 def test_of_a_secret_nothing_inside_is_told() -> None:
     resolved = resolve(store({}, {"pw": '{"token":1}', "a": '{"b":1}'}), PROD, WEB)
     secret = {key: _secret(one) if key == "pw" else one for key, one in resolved.settings.items()}
-    schema: Schema = parse_schema({"additionalProperties": {"properties": {"token": PORT, "b": False}, "not": {}}})  # type: ignore[dict-item]
+    document: Any = {"additionalProperties": {"properties": {"token": PORT, "b": False}, "not": {}}}
+    schema: Schema = parse_schema(document)
     found = faults_at(schema, _with(resolved, secret))
     assert {one.pointer for one in found} == {"/pw", "/a", "/a/b"}
     assert Fault((Key("pw"),), "/pw", "not", "its value is against the schema") in found
