@@ -1,4 +1,17 @@
-"""An app's schema from its document: checked when it is stored, compiled once, the newest of an app. Pure."""
+"""An app's schema from its document: checked when it is stored, compiled once, the newest of an app. Pure.
+
+A schema describes the effective settings of an app as one object: `properties` are named by keys, like
+`db/port`, and `required`, `patternProperties`, `dependentRequired`, `if` and all other keywords mean what they
+mean of an object. Run options (`run/...`) are no part of it. A key that only a layer of all apps has is part of
+it where the schema names it.
+
+Which keys there are (`required`, `minProperties`, ...) counts in envs where the app has settings of its own or
+a container. A value with a reference to a container counts as there, and is not looked at.
+
+`$ref` leads to parts of the same schema (`#/$defs/...`, `#anchor`); nothing is fetched. `$id` and `$schema`
+stand at the top only. A schema has at most 256 KiB, a pattern at most 1000 characters; no text over 64 KiB
+matches a pattern or has a format.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +55,19 @@ MAX_PATTERN = 1000
 
 _NESTED = re.compile(r"(?:[*+]|\{\d*,\})[^()]*\)(?:[*+]|\{\d*,)")
 ACTIONS = ("none", "auto", "restart", "recreate")
-X_WORDS = ("x-secret", "x-on-change")
+WORDS: Mapping[str, str] = {
+    "secret": "`true`: the key has to be a secret; a write in plain text is kept as one or refused. It has no "
+    "default.",
+    "on-change": "What a change of the key costs: `none`, `auto`, `restart`, `recreate` or `signal:NAME`, as in a "
+    "binding's `on_change`. It comes before the binding's rule for all keys (`**`) and after any other. It is no "
+    "ceiling: where it cannot bring the change into effect, what can is done.",
+}
+"""Words of ours, each behind `x-`."""
+DEFAULT_WORDS = (
+    "The value of a key that no layer has: the lowest layer, which is called `schema`. It stands with the key in "
+    "`properties`, or in what that refers to; it is checked against the schema itself."
+)
+X_WORDS = tuple(f"x-{name}" for name in WORDS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
