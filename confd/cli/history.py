@@ -110,10 +110,14 @@ def diff_command(common: Common, app: str, file: str | None, **against: Any) -> 
 
 
 def _against_file(client: Client, scope: Scope, file: str) -> Document:
-    from confd.cli.files import read_settings
+    from confd.cli.files import TYPED, guessed, read_settings
+    from confd.jsontext import dump
 
-    wanted = read_settings(file, None, None)
     own = {key: s["value"] for key, s in client.settings(scope, own=True)["settings"].items()}
+    wanted = dict(read_settings(file, None, None))
+    for key in wanted.keys() & own.keys() if guessed(file) not in TYPED else ():
+        if not isinstance(own[key], str) and dump(own[key]) == wanted[key]:  # a text there, which the schema types
+            wanted[key] = own[key]
     return {"diff": _compare(own, wanted)}
 
 

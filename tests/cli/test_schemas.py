@@ -137,3 +137,34 @@ def test_b166_a_file_of_texts_leaves_their_types_to_the_server(
     assert run("import", "web", str(tmp_path / name), "-e", "dev").exit_code == 0
     body = json.loads(server.seen[0]["body"])
     assert {name: body[name] for name in ("set", "texts") if name in body} == sent
+
+
+@pytest.mark.parametrize(("value", "code"), [(8080, 0), ("8080", 0), (80, 1), (True, 1)])
+def test_a_text_in_a_file_is_the_number_that_the_schema_made_of_it(
+    run: Confctl, server: Server, tmp_path: Path, value: Any, code: int
+) -> None:
+    (tmp_path / ".env").write_text("PORT=8080\n")
+    server.answers[f"GET {DEV}/settings"] = {"settings": {"PORT": {"value": value}}}
+    assert run("diff", "web", str(tmp_path / ".env"), "-e", "dev").exit_code == code
+
+
+def test_explain_and_show_tell_what_the_schema_says(run: Confctl, server: Server) -> None:
+    winner = {"layer": "schema", "change": None, "value": 5432}
+    said = {"version": 1, "title": "Port", "x-on-change": "restart"}
+    server.answers[f"GET {DEV}/explain/port"] = {"winner": winner, "schema": said}
+    assert run("explain", "web", "port", "-e", "dev").stdout.splitlines() == [
+        "port = 5432",
+        "  from      schema: its default",
+        "  schema    title: Port",
+        "  schema    x-on-change: restart",
+    ]
+    change = {
+        "author": "anna",
+        "at": "2026",
+        "layer": "dev/web",
+        "kind": "settings",
+        "schemas": {"web": 3},
+        "diff": [],
+    }
+    server.answers[f"GET {DEV}/changes/3"] = change
+    assert "schema: web 3" in run("show", "web", "3", "-e", "dev").stdout.splitlines()
