@@ -36,7 +36,7 @@ e2e-env-down: ## stop them and take their data away
 	@scripts/e2e-env.sh down
 
 reference: ## write docs/reference anew from registries and schemas
-	@$(BIN)/python scripts/reference.py
+	@$(BIN)/python -m scripts.reference
 
 lock: ## write requirements.lock anew from pyproject.toml
 	@scripts/lock.sh

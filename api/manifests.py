@@ -23,8 +23,8 @@ def apply_manifests() -> Response:
     """Write manifests, each a change of its own layer; all are checked before the first is written.
 
     Body: `documents` (a list of manifests), `message`, `dry_run`, `yes`, `force`. A manifest has a `kind`:
-    `settings` (`app`, `env`, `host`, `name`, `settings`, `secret`), `binding` (its members beside `kind`) or
-    `policy` (`env`, `name`, `policy`).
+    `settings` (`app`, `env`, `host`, `name`, `settings`, `secret`), `schema` (`app`, `schema`), `binding` (its
+    members beside `kind`) or `policy` (`env`, `name`, `policy`).
 
     A manifest of settings owns the keys that it names: one that it names no more is unset, what others have set
     stays (`others`). A key of another manifest is refused, or taken over with `force`.

@@ -60,9 +60,13 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One change of one layer, as it is asked for. `if_match`: only where it is as `Client.own` gave it."""
+    """One change of one layer, as it is asked for; `texts` get their types from the app's schema.
+
+    `if_match`: only where the layer is as `Client.own` gave it.
+    """
 
     set: Mapping[str, Value] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
     unset: Sequence[str] = ()
     secret: Sequence[str] = ()
     message: str = ""
@@ -123,6 +127,7 @@ class Client:
 
     def change(self, scope: Scope, edit: Edit) -> Document:
         body: dict[str, Value] = {"set": dict(edit.set), "unset": list(edit.unset), "secret": list(edit.secret)}
+        body |= {"texts": dict(edit.texts)} if edit.texts else {}
         return self._edit("PATCH", f"{scope.path}/settings", scope, body, edit)
 
     def apply(self, documents: Sequence[Value], edit: Edit) -> Document:
@@ -189,6 +194,21 @@ class Client:
     def check_binding(self, scope: Scope, binding: Value) -> Document:
         """The files that the binding would give, compared with those by the binding that is stored."""
         return self._send("POST", f"{scope.path}/binding/check", binding, scope.query)
+
+    def schema(self, app: str, version: int | None = None) -> Document:
+        """The schema of an app, the newest version without a number."""
+        return self.get(f"/v1/apps/{_part(app)}/schema", {"version": str(version)} if version else None)
+
+    def put_schema(self, app: str, schema: Value, edit: Edit) -> Document:
+        return self._send("PUT", f"/v1/apps/{_part(app)}/schema", schema, _forced(edit))
+
+    def remove_schema(self, app: str, edit: Edit) -> Document:
+        return _document(self.call("DELETE", f"/v1/apps/{_part(app)}/schema", _forced(edit)))
+
+    def check_schema(self, scope: Scope, schema: Value) -> Document:
+        """What of the scope's settings is against a schema, or for None against the stored one."""
+        body: Value = {} if schema is None else {"schema": schema}
+        return self._send("POST", f"{scope.path}/schema/check", body, scope.query)
 
     def brakes(self) -> Document:
         return self.get("/v1/freezes")
@@ -271,6 +291,10 @@ def _query(edit: Edit) -> dict[str, str]:
     """Why and how much, for a route whose body is the document itself."""
     words = {"message": edit.message} if edit.message else {}
     return words | {name: "true" for name in ("dry_run", "yes") if getattr(edit, name)}
+
+
+def _forced(edit: Edit) -> dict[str, str]:
+    return _query(edit) | ({"force": "true"} if edit.force else {})
 
 
 def _part(text: str) -> str:

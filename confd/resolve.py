@@ -1,4 +1,4 @@
-"""Which value of each key wins, and what it hid: five layers, lowest first, key by key.
+"""Which value of each key wins, and what it hid: five layers above the schema's defaults, key by key.
 
 Pure: a snapshot in, a `Resolved` out. What stands in the store against the grammar (it was put there without
 us) is left out and told as a `Problem`; nothing is raised for data.
@@ -6,6 +6,7 @@ us) is left out and told as a `Problem`; nothing is raised for data.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 
 from confd import jsontext
@@ -13,11 +14,15 @@ from confd.errors import Malformed
 from confd.keys import App, Env, Host, Key, Layer, layers_of, parse_key, show
 from confd.model import Entry, Problem, Resolved, Setting, Snapshot, frozen
 from confd.policies import policies_of
+from confd.validation import defaults
 
 __all__ = ["NULL", "normal_text", "resolve"]
 
 NULL = "null"
 """The text of a value that removes its key from the effective settings."""
+
+CACHED_TEXT = 4096
+"""Shorter texts are read once: most keys are the same from one change to the next."""
 
 SECRET = "$secret"  # noqa: S105 - the member that marks a ciphertext
 
@@ -25,7 +30,7 @@ SECRET = "$secret"  # noqa: S105 - the member that marks a ciphertext
 def resolve(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) -> Resolved:
     """The effective settings of an app in an env, on a host where one is given."""
     layers = layers_of(env, app, host)
-    stacks: dict[Key, list[Setting]] = {}
+    stacks: dict[Key, list[Setting]] = {default.key: [default] for default in defaults(snapshot, app)}
     problems: list[Problem] = []
     for layer in layers:
         for setting in _settings(layer, snapshot.layers.get(layer, {}), problems):
@@ -50,8 +55,8 @@ def resolve(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) ->
 def _settings(layer: Layer, entries: Mapping[str, Entry], problems: list[Problem]) -> Iterable[Setting]:
     for name, entry in entries.items():
         try:
-            key = parse_key(name)
-            text, secret = normal_text(entry.text)
+            key = _key(name)
+            text, secret = _short(entry.text) if len(entry.text) <= CACHED_TEXT else normal_text(entry.text)
         except Malformed as error:
             problems.append(Problem("invalid", (name,), f"{show(name)} in layer {layer}: {error.detail}"))
             continue
@@ -60,6 +65,16 @@ def _settings(layer: Layer, entries: Mapping[str, Entry], problems: list[Problem
             problems.append(Problem("secret", (key,), detail))
             continue
         yield Setting(key, text, secret, layer, entry.mod_revision)
+
+
+@functools.lru_cache(maxsize=65536)
+def _key(name: str) -> Key:
+    return parse_key(name)
+
+
+@functools.lru_cache(maxsize=65536)
+def _short(text: str) -> tuple[str, bool]:
+    return normal_text(text)
 
 
 def normal_text(text: str) -> tuple[str, bool]:

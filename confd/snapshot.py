@@ -6,6 +6,7 @@ Pure: entries in, values out. What stands under our prefix and is none of ours i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -27,7 +28,7 @@ from confd.keys import (
 from confd.model import Entry, Head, HostState, Snapshot, frozen, thawed
 from confd.ports import Area, Batch, Event, Listing
 
-__all__ = ["Touched", "advance", "all_areas", "env_area", "from_listing", "meta_area"]
+__all__ = ["Touched", "advance", "all_areas", "env_area", "from_listing", "meta_area", "schemas_area"]
 
 ENV_PARTS = ("settings/", "heads/", "bindings/", "policies/", "freeze", "adoptions/", "turns/", "stops/")
 K = TypeVar("K")
@@ -46,11 +47,17 @@ def meta_area(keyspace: Keyspace) -> Area:
     return Area(keyspace.meta)
 
 
+def schemas_area(keyspace: Keyspace) -> Area:
+    """The schemas of all apps."""
+    return Area(keyspace.schemas)
+
+
 def all_areas(keyspace: Keyspace) -> tuple[Area, ...]:
-    """What the API follows: every env, every host's state, and the store's meta."""
+    """What the API follows: every env, every host's state, the schemas, and the store's meta."""
     return (
         Area(keyspace.envs, (*ENV_PARTS, "overrides/", "owned/"), each_child=True),
         Area(keyspace.hosts, HOST_PARTS, each_child=True),
+        schemas_area(keyspace),
         meta_area(keyspace),
     )
 
@@ -71,6 +78,7 @@ class Touched:
     turns: frozenset[tuple[Env, App]] = frozenset()
     meta: bool = False
     policies: frozenset[Env] = frozenset()
+    schemas: frozenset[App] = frozenset()
 
 
 def from_listing(keyspace: Keyspace, listing: Listing) -> Snapshot:
@@ -104,6 +112,7 @@ class _Draft:
         self.resumed = snapshot.resumed
         self.freezes: dict[Env, Entry] = thawed(snapshot.freezes)
         self.policies: dict[tuple[Env, str], Entry] = thawed(snapshot.policies)
+        self.schemas: dict[App, Mapping[int, Entry]] = thawed(snapshot.schemas)
         self.adoptions: dict[tuple[Env, App], Mapping[Host, Entry]] = thawed(snapshot.adoptions)
         self.turns: dict[tuple[Env, App], Mapping[Host, Entry]] = thawed(snapshot.turns)
         self.stops: dict[tuple[Env, App], Entry] = thawed(snapshot.stops)
@@ -116,6 +125,7 @@ class _Draft:
         self.touched_hosts: set[Host] = set()
         self.touched_freezes: set[Env] = set()
         self.touched_policies: set[Env] = set()
+        self.touched_schemas: set[App] = set()
         self.touched_apps: set[tuple[Env, App]] = set()
         self.touched_turns: set[tuple[Env, App]] = set()
         self.touched_meta = False
@@ -165,6 +175,7 @@ def _apply(
         resumed=draft.resumed,
         policies=frozen(draft.policies),
         owned=frozen(draft.owned),
+        schemas=frozen(draft.schemas),
     )
     touched = Touched(
         frozenset(draft.own_layers) | draft.touched_heads,
@@ -175,6 +186,7 @@ def _apply(
         frozenset(draft.touched_turns),
         draft.touched_meta,
         frozenset(draft.touched_policies),
+        frozenset(draft.touched_schemas),
     )
     return advanced, touched
 
@@ -193,6 +205,8 @@ def _apply_one(keyspace: Keyspace, draft: _Draft, event: Event) -> None:
             _apply_env(draft, event, event.key[len(keyspace.envs) :])
         elif event.key.startswith(keyspace.hosts):
             _apply_host(draft, event, event.key[len(keyspace.hosts) :])
+        elif event.key.startswith(keyspace.schemas):
+            _apply_schema(draft, event, event.key[len(keyspace.schemas) :])
     except Malformed:
         return  # not a name of ours: somebody else's key under our prefix
 
@@ -252,6 +266,17 @@ def _apply_app(draft: _Draft, env: Env, kind: str, rest: str, entry: Entry | Non
     else:
         return
     (draft.touched_turns if kind == "turns" else draft.touched_apps).add(pair)
+
+
+def _apply_schema(draft: _Draft, event: Event, rest: str) -> None:
+    """A version is a number without leading zeros; what else stands there is none of ours."""
+    name, _, version = rest.partition("/")
+    app = parse_app(name)
+    if re.fullmatch(r"[1-9][0-9]{0,11}", version):
+        versions = dict(draft.schemas.get(app, {}))
+        _put(versions, int(version), event.entry)
+        _put(draft.schemas, app, frozen(versions) or None)
+        draft.touched_schemas.add(app)
 
 
 def _put(entries: dict[K, V], key: K, entry: V | None) -> None:

@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
@@ -37,52 +37,12 @@ from confd.render import variable_name
 from confd.services.context import Context
 from confd.shim.options import USAGE_TEXT
 from confd.targets import TARGETS
+from confd.validation import documents, engine
+from scripts.pagewords import block, code, codes, first_line, page, table, words_of
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
-MADE = "<!-- Made by `make reference` from the sources; do not edit. -->"
 SAMPLE: Mapping[str, Value] = {"LOG_LEVEL": "debug", "GREETING": "hello, world", "db/pool-size": 12}
-
-
-# --- words ------------------------------------------------------------------------------------------------
-
-
-def words_of(thing: Any) -> str:
-    """The docstring, without its indentation. Raises `LookupError` where there is none."""
-    found = inspect.cleandoc(thing.__doc__ or "")
-    if not found:
-        raise LookupError(f"{thing!r} has no docstring: say there what it is, then run make reference")
-    return found
-
-
-def first_line(thing: Any) -> str:
-    """The first paragraph of a docstring, in one line."""
-    return " ".join(words_of(thing).split("\n\n")[0].split())
-
-
-def page(title: str, *parts: str) -> str:
-    return "\n\n".join([MADE, f"# {title}", *filter(None, parts)]) + "\n"
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
-
-
-def code(text: str) -> str:
-    return f"`{text}`" if text else ""
-
-
-def codes(texts: Iterable[str]) -> str:
-    return ", ".join(code(text) for text in texts)
-
-
-def block(text: str) -> str:
-    return f"```\n{text.rstrip()}\n```"
 
 
 # --- pages ------------------------------------------------------------------------------------------------
@@ -164,6 +124,19 @@ def policies() -> str:
             f"Not judged yet, since agents of this release do not tell of these options: {codes(sorted(waiting))}."
         )
     return page("Policies", *parts)
+
+
+def app_schemas() -> str:
+    rows = [[code(f"x-{name}"), words] for name, words in documents.WORDS.items()]
+    return page(
+        "Schemas",
+        words_of(_module("confd.validation")).split("\n\n")[0],
+        words_of(documents).split("\n\n", 1)[1],
+        "Beside the keywords of draft 2020-12:",
+        table(["word", "what"], [["`default`", documents.DEFAULT_WORDS], *rows]),
+        "`format` is checked; a format that is not here is refused when the schema is stored:",
+        table(["format", "accepted"], [[code(name), words] for name, words in engine.FORMATS.items()]),
+    )
 
 
 def actions() -> str:
@@ -366,6 +339,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "metrics.md": metrics,
     "policies.md": policies,
     "run-options.md": run_options,
+    "schemas.md": app_schemas,
     "targets.md": targets,
 }
 

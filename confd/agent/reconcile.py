@@ -39,6 +39,7 @@ from confd.ports import Clock, Inspect
 from confd.render import render
 from confd.resolve import resolve
 from confd.rollout import Ticket
+from confd.validation import by_schema, judged
 from confd.windows import opens_at
 
 __all__ = ["Reconciler"]
@@ -105,8 +106,8 @@ class Reconciler:
 
     def _scene(self, snapshot: Snapshot, sight: Sight, place: Place) -> Scene:
         stored, problem = binding_of(snapshot, *place)
-        binding = watched(stored, self.monitor_s)
-        resolved = resolve(snapshot, *place, self.host)
+        resolved = judged(snapshot, resolve(snapshot, *place, self.host))
+        binding = by_schema(snapshot, watched(stored, self.monitor_s), resolved)
         references = references_in(resolved)
         self.mentions.note(place, {one.name for one in references.values()})
         found = {word: text for word, one in references.items() if (text := self._find(one)) is not None}

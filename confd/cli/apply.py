@@ -68,7 +68,7 @@ def apply_command(common: Common, files: tuple[str, ...], **flags: Any) -> None:
     """Bring in what manifests say, all checked before the first is written.
 
     A file is YAML, of one or several documents, or JSON; of a directory all *.yaml, *.yml and *.json count, in the
-    order of their names. Each document has a kind: settings, binding or policy, and says itself of which env it is.
+    order of their names. Each document has a kind (settings, schema, binding or policy) and says where it goes.
 
     A manifest of settings owns the keys that it names: one that it names no more is unset, and what others have set
     stays. --force takes keys over that belong to another manifest.

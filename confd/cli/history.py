@@ -58,6 +58,9 @@ def _show(number: int, change: Mapping[str, Any]) -> None:
     for name in ("layer", "kind", "message", "note"):
         if change.get(name):
             click.echo(f"{name}: {cell(change[name])}")
+    versions = ", ".join(f"{app} {version}" for app, version in sorted((change.get("schemas") or {}).items()))
+    if versions:
+        click.echo(f"schema: {cell(versions)}")
     show_diff(
         change["diff"] if "diff" in change else _compare(change.get("before") or {}, change.get("after") or {})
     )
@@ -107,10 +110,14 @@ def diff_command(common: Common, app: str, file: str | None, **against: Any) -> 
 
 
 def _against_file(client: Client, scope: Scope, file: str) -> Document:
-    from confd.cli.files import read_settings
+    from confd.cli.files import TYPED, guessed, read_settings
+    from confd.jsontext import dump
 
-    wanted = read_settings(file, None, None)
     own = {key: s["value"] for key, s in client.settings(scope, own=True)["settings"].items()}
+    wanted = dict(read_settings(file, None, None))
+    for key in wanted.keys() & own.keys() if guessed(file) not in TYPED else ():
+        if not isinstance(own[key], str) and dump(own[key]) == wanted[key]:  # a text there, which the schema types
+            wanted[key] = own[key]
     return {"diff": _compare(own, wanted)}
 
 

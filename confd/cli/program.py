@@ -31,6 +31,7 @@ COMMANDS = {
     "rollback": ("history", "Bring back an earlier state of APP."),
     "binding": ("binding", "Read, check and store the binding of an app."),
     "policy": ("policy", "Read, check and store what containers of an env may be run with."),
+    "schema": ("schema", "Read, try and store the schema of an app."),
     "hosts": ("fleet", "List the Docker hosts, alive or lost."),
     "plan": ("delivery", "Show what will be done to the containers of APP, and why."),
     "status": ("delivery", "Show where every container of APP stands."),

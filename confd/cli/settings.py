@@ -29,7 +29,8 @@ def set_command(
 ) -> None:
     """Store settings of APP, all in one change.
 
-    A value is a string, unless --json says otherwise. Keys under run/ are what 'docker run' takes.
+    A value is a string, unless the app's schema gives its key another type or --json says so. Keys under run/ are
+    what 'docker run' takes.
 
     \b
     Examples:
@@ -38,14 +39,15 @@ def set_command(
       confctl set web 'pool/size=12' 'tags=["a","b"]' --json -e prod -m "more load" --dry-run
     """
     writing, scope = Writing(**flags), common.scope(app)
-    values: dict[str, Value] = {}
+    values: dict[str, Any] = {}
     for text in settings:
         key, value = _assignment(text, as_json)
         if key in values:
             raise click.UsageError(f"{key} is given twice; keep one of them.")
         values[key] = value
     secrets = tuple(values) if secret else ()
-    carry_out(common, scope, writing, lambda client, edit: client.change(scope, edit), set=values, secret=secrets)
+    given = {"set" if as_json else "texts": values, "secret": secrets}
+    carry_out(common, scope, writing, lambda client, edit: client.change(scope, edit), **given)
 
 
 def _assignment(text: str, as_json: bool) -> tuple[str, Value]:
@@ -164,7 +166,7 @@ def _show_explanation(key: str, document: Mapping[str, Any]) -> None:
     winner = document.get("winner")
     if isinstance(winner, Mapping):
         click.echo(f"{key} = {value_text(winner.get('value'))}")
-        click.echo(f"  from      {cell(winner.get('layer'))} (change {cell(winner.get('change'))})")
+        click.echo(f"  from      {_layer(winner)}")
     else:
         click.echo(f"{key} is not set in any layer")
     for one in document.get("on_hosts", []):
@@ -178,5 +180,18 @@ def _show_explanation(key: str, document: Mapping[str, Any]) -> None:
         if effect.get("blocked"):
             does = f"blocked: {cell(effect['blocked'])}"
         click.echo(f"  a change  {cell(effect.get('name'))} on {cell(effect.get('host'))}: {does}")
+    _show_schema(document.get("schema") or {})
     for problem in document.get("problems", []):
         click.echo(f"  problem   {cell(problem)}")
+
+
+def _layer(winner: Mapping[str, Any]) -> str:
+    if winner.get("layer") == "schema":
+        return "schema: its default"
+    return f"{cell(winner.get('layer'))} (change {cell(winner.get('change'))})"
+
+
+def _show_schema(said: Mapping[str, Any]) -> None:
+    for word in ("title", "description", "x-secret", "x-on-change"):
+        if word in said:
+            click.echo(f"  schema    {word}: {cell(said[word])}")

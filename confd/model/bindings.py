@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from confd import jsontext
-from confd.keys import App
+from confd.keys import App, Key
 from confd.model.mappings import EMPTY
 from confd.model.reach import Reach
 
@@ -79,6 +79,11 @@ class OnChange:
     timeout_s: float = 10.0
 
     @property
+    def words(self) -> str:
+        """The action as `x-on-change` of a schema names it."""
+        return f"{self.action}:{self.signal}" if self.signal else self.action
+
+    @property
     def parameters(self) -> Mapping[str, str]:
         """What the action is told: texts."""
         if self.action == "exec":
@@ -148,3 +153,5 @@ class Binding:
     splay_s: float = 0.0
     maintenance: Maintenance | None = None
     depends_on: tuple[App, ...] = ()
+    by_schema: Mapping[Key, OnChange] = field(default_factory=lambda: EMPTY)
+    """What the app's schema says of keys that no rule but the one for all keys is of."""

@@ -21,8 +21,10 @@ from confd.ports import Area, Delete, Expect, Operation, Put, Store
 from confd.services.context import Context
 from confd.services.owning import expected_owners, owners_edit
 from confd.services.places import Place
+from confd.services.schemaheads import same_schema, still_so
 from confd.services.staging import Staged, collect_parts, discard, joined, stage
 from confd.shrink import names_digest, shows_all
+from confd.validation import NONE
 
 __all__ = [
     "MAX_CHANGE_BYTES",
@@ -85,6 +87,7 @@ def commit(context: Context, snapshot: Snapshot, change: Change, claim: Claim | 
         ]
         expected = [Expect(keyspace.head(change.layer), head.revision), *record.expected]
         expected += [*_expected(keyspace, snapshot, change), *expected_owners(keyspace, snapshot, change)]
+        expected += same_schema(keyspace, snapshot, change)
         revision = _store(context.store, keyspace.head(change.layer), change, operations, expected)
     except ConfdError:
         if staged:
@@ -142,6 +145,8 @@ def _edits(keyspace: Keyspace, change: Change) -> Sequence[Operation]:
     key = _document_key(keyspace, change)
     if key is not None:
         (text,) = change.after.values()
+        if change.kind is ChangeKind.SCHEMA:  # that there is none is a version too
+            return [Put(key, text or NONE)]
         return [Delete(key) if text is None else Put(key, text)]
     prefix = keyspace.settings(change.layer)
     return [Delete(prefix + key) if text is None else Put(prefix + key, text) for key, text in change.after.items()]
@@ -154,6 +159,8 @@ def _document_key(keyspace: Keyspace, change: Change) -> str | None:
     if change.kind is ChangeKind.POLICY:
         (name,) = change.after
         return keyspace.policy(change.layer.env, name)
+    if change.kind is ChangeKind.SCHEMA:
+        return keyspace.schema(change.layer.app, change.schemas[change.layer.app])
     return keyspace.freeze(change.layer.env) if change.kind is ChangeKind.FREEZE else None
 
 
@@ -171,6 +178,8 @@ def _expected(keyspace: Keyspace, snapshot: Snapshot, change: Change) -> Sequenc
         known = snapshot.adoptions.get((env, app), {})
         seen = {Host(host): known.get(Host(host)) for host in change.after}
         return [Expect(keyspace.adoption(env, app, h), e.mod_revision if e else 0) for h, e in seen.items()]
+    if change.kind is ChangeKind.SCHEMA:
+        return still_so(keyspace, snapshot, change.layer.app)
     if change.kind is ChangeKind.BINDING or len(change.after) > MAX_CHECKED_KEYS:
         return []
     entries, prefix = snapshot.layers.get(change.layer, {}), keyspace.settings(change.layer)
@@ -187,6 +196,7 @@ def _record_text(change: Change) -> str:
             "message": change.message,
             "at": change.at,
             "note": change.note,
+            **({"schemas": dict(change.schemas)} if change.schemas else {}),
             "before": dict(change.before),
             "after": dict(change.after),
         },
@@ -211,6 +221,7 @@ def _change_of(context: Context, layer: Layer, entry: Entry) -> Change:
             document["after"],
             entry.mod_revision,
             document.get("note", ""),
+            schemas=document.get("schemas", EMPTY),
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise Malformed(f"the record {entry.key} is damaged; restore it from a backup") from exc

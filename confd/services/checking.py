@@ -14,6 +14,7 @@ from confd.services.places import Place, fresh_problems, rendered_at
 from confd.services.policing import check_policies
 from confd.services.reach import reached_hosts
 from confd.services.scope import Scope
+from confd.services.validating import check_schemas
 
 __all__ = ["check"]
 
@@ -23,6 +24,7 @@ def check(
 ) -> Sequence[str]:
     """Refuse what the write brings in; what was wrong before is not this writer's. Returns warnings."""
     key = context.digest_key(before)
+    check_schemas(before, after, places, scope)
     for place in places:
         was, now = rendered_at(before, place, key)[0], rendered_at(after, place, key)[0]
         fresh = fresh_problems(was.problems, now.problems, (before, after), place)

@@ -26,6 +26,7 @@ from confd.services.hosts import lost_since
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
 from confd.services.scope import Scope
+from confd.services.validating import default_in, said_of
 
 __all__ = ["apps", "explain", "plan", "settings_of", "status"]
 
@@ -131,6 +132,7 @@ def _revisions(context: Context, snapshot: Snapshot, scope: Scope) -> _Revisions
             found.add(snapshot.heads[layer].revision)
             with suppress(Unavailable):  # where a container stands is told while the store is away, too
                 found |= changes.numbers(context, layer, snapshot.heads[layer]).keys()
+    found |= {entry.mod_revision for entry in snapshot.schemas.get(scope.app, {}).values()}
     bound = [snapshot.bindings.get((env, scope.app)) for env in (scope.env, Env(DEFAULT))]
     return _Revisions(sorted(found | {one.mod_revision for one in bound if one}))
 
@@ -210,6 +212,7 @@ def explain(
         if len(hosts := {one["host"] for one in effects}) == 1:
             scope = replace(scope, host=hosts.pop())
     stack = _stack(context, snapshot, layers_of(scope.env, scope.app, scope.host), key)
+    stack += default_in(snapshot, scope.app, key)
     own = [] if scope.host else _stack(context, snapshot, _host_layers(snapshot, scope), key)
     if not stack:
         only = f"; on {', '.join(one['host'] for one in own)} alone (confctl: --host)" if own else ""
@@ -225,6 +228,7 @@ def explain(
         "variable": next((variable for variable, its in rendered.variable_keys.items() if its == key), None),
         "problems": [problem.detail for problem in rendered.problems if key in problem.keys],
         "effects": effects,
+        "schema": said_of(snapshot, scope.app, key),
     }
 
 

@@ -10,10 +10,10 @@ from functools import partial
 from confd import jsontext
 from confd.errors import Malformed, Owned
 from confd.jsontext import Value
-from confd.keys import Layer, parse_app, parse_env, parse_host, parse_policy_name, show
+from confd.keys import DEFAULT, Env, Layer, parse_app, parse_env, parse_host, parse_policy_name, show
 from confd.model import EMPTY, Snapshot
 from confd.owned import Claim, owners_of
-from confd.services import bindings, policies, settings
+from confd.services import bindings, policies, schemas, settings
 from confd.services.context import Context
 from confd.services.scope import Scope
 from confd.services.settings import Edit, Written
@@ -149,7 +149,19 @@ def _named(taken: Mapping[str, str]) -> str:
     return "; ".join(words[:MAX_NAMED]) + more
 
 
-# --- bindings and policies --------------------------------------------------------------------------------
+# --- schemas, bindings and policies -----------------------------------------------------------------------
+
+
+def _schema(document: Mapping[str, Value]) -> Manifest:
+    app = parse_app(_parsed(document, "app", parse_app))
+    if "schema" not in document:
+        raise Malformed("schema: the member is needed", pointer="")
+    body = document["schema"]
+
+    def decide(context: Context, snapshot: Snapshot, wanted: Edit) -> Written:
+        return schemas.put_on(context, snapshot, app, body, wanted)
+
+    return Manifest("schema", app, Layer(Env(DEFAULT), app), decide, below={"*": "/schema"})
 
 
 def _binding(document: Mapping[str, Value]) -> Manifest:
@@ -184,6 +196,7 @@ KINDS: Mapping[str, Kind] = {
             _settings,
             ("name", "app", "env", "host", "settings", "secret"),
         ),
+        Kind("schema", "the schema of an app, in every env", _schema, ("app", "schema")),
         Kind("binding", "the binding of an app in an env, with its members beside kind", _binding),
         Kind("policy", "a policy of an env, by its name", _policy, ("name", "env", "policy")),
     )

@@ -17,6 +17,7 @@ from confd.published import observed_of
 from confd.render import render
 from confd.resolve import resolve
 from confd.secret import DigestKey
+from confd.validation import INCOMPLETE, INVALID, by_schema, judged
 
 __all__ = ["Place", "Told", "found_at", "fresh_problems", "places_of", "rendered_at", "told_of"]
 
@@ -80,10 +81,11 @@ def fresh_problems(
     """What a write brings in, from the first of the snapshots to the second.
 
     A template is filled only where the app is: an env that only has what all envs share need not have its keys.
+    What is against a schema is judged apart (`confd.services.validating`).
     """
     before, after = snapshots
     known = [problem for problem in was if problem.code != "template" or _is_at(before, place)]
-    fresh = [problem for problem in now if problem not in known]
+    fresh = [problem for problem in now if problem not in known and problem.code not in (INCOMPLETE, INVALID)]
     return [problem for problem in fresh if problem.code != "template" or _is_at(after, place)]
 
 
@@ -127,8 +129,8 @@ def rendered_at(
     (`confd.discovery`).
     """
     binding, _ = binding_of(snapshot, place.env, place.app)
-    resolved = discovered(resolve(snapshot, place.env, place.app, place.host), found, here=here)
-    return render(resolved, binding, key), binding
+    resolved = judged(snapshot, resolve(snapshot, place.env, place.app, place.host))
+    return render(discovered(resolved, found, here=here), binding, key), by_schema(snapshot, binding, resolved)
 
 
 def found_at(snapshot: Snapshot, place: Place) -> Mapping[str, str]:

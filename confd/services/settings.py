@@ -22,6 +22,7 @@ from confd.services.owning import store_claim
 from confd.services.places import places_of
 from confd.services.reach import check_reach, check_shrink, reached, shrinks
 from confd.services.scope import Scope
+from confd.services.validating import secrets_among, typed_texts, versions_at
 
 __all__ = [
     "Edit",
@@ -42,12 +43,13 @@ Check = Callable[[Snapshot], None]
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a write asks for. `force` lets it take many keys away.
+    """What a write asks for. `force` lets it take many keys away; `texts` get their types from the app's schema.
 
     `check` sees the snapshot it is decided on, and raises `Stale` where it must. `claim`: whose the keys are then.
     """
 
     set: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
+    texts: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     unset: Sequence[str] = ()
     secret: Sequence[str] = ()
     message: str = ""
@@ -180,16 +182,26 @@ def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Wr
     return edit(context, scope, replace(again, force=force))
 
 
-def _parsed(wanted: Edit) -> dict[str, str | None]:
-    if wanted.secret:
+def _check_secret(keys: Iterable[str]) -> None:
+    """Of keys that are to be kept as secrets: as the writer says, or the schema by `x-secret`."""
+    named = ", ".join(keys)
+    if named:
         raise Refused(
-            f"{', '.join(wanted.secret)}: secrets are refused until the server has a master key, "
+            f"{named}: secrets are refused until the server has a master key, "
             "which this release cannot be given yet; nothing was stored",
             pointer="/secret",
         )
+
+
+def _parsed(wanted: Edit) -> dict[str, str | None]:
+    _check_secret(wanted.secret)
     after: dict[str, str | None] = {}
     for name, value in wanted.set.items():
         after[_key(name, "set")] = parse_value(name, value)
+    for name, text in wanted.texts.items():
+        if _key(name, "texts") in after:
+            raise Malformed(f"{name} is given twice; keep one", pointer=jsontext.pointer("texts", name))
+        after[_key(name, "texts")] = parse_value(name, text)
     for name in wanted.unset:
         key = _key(name, "unset")
         if key in after:
@@ -218,6 +230,8 @@ def _decide(
 ) -> Written:
     wanted.check(snapshot)
     layer = scope.layer
+    given = typed_texts(snapshot, layer, wanted.texts)
+    asked = {**asked, **{key: parse_value(key, jsontext.parse(text)) for key, text in given.items()}}
     now = snapshot.layers.get(layer, {})
     stored = {key: entry.text for key, entry in now.items()}
     for key in wanted.unset:
@@ -225,6 +239,7 @@ def _decide(
             raise NotFound(f"{key} is not set in layer {layer}; {_found(snapshot, scope, parse_key(key))}")
     differences = diff({key: stored.get(key) for key in asked}, asked)
     places = places_of(snapshot, layer)
+    _check_secret(secrets_among(snapshot, places, [Key(one.key) for one in differences if one.after is not None]))
     head = snapshot.heads.get(layer, Head())
     if not differences:
         if wanted.claim and not wanted.dry_run:
@@ -249,6 +264,7 @@ def _decide(
         message=wanted.message,
         note=wanted.note,
         at="",
+        schemas=versions_at(after, places),
     )
     stored_change, revision = changes.commit(context, snapshot, change, wanted.claim)
     return Written(stored_change.number, revision, differences, reaches, warnings, after)
@@ -294,5 +310,6 @@ def change_document(change: Change) -> dict[str, Any]:
         "message": change.message,
         "note": change.note,
         "at": change.at,
+        "schemas": dict(change.schemas),
         "diff": difference_document(diff(change.before, change.after)),
     }

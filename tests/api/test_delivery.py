@@ -10,7 +10,7 @@ import pytest
 
 from confd.api.asgi import application
 from confd.keys import App, Env
-from confd.ports import Delete
+from confd.ports import Delete, Put
 from confd.services import settings
 from confd.services.context import Context
 from confd.services.scope import Scope
@@ -105,3 +105,19 @@ def test_every_answer_tells_its_revision(context: Context) -> None:
         found, headers, _ = asyncio.run(_get(app, token=token))
         assert (found, "x-confd-revision" in headers) == (status, True)
     assert asyncio.run(_get(app, tag="*"))[0] == 304
+
+
+def test_a_schema_that_came_past_the_api_wakes_who_waits_for_its_default(context: Context) -> None:
+    settings.edit(context, WEB, Edit({"A": "1"}))
+    app = application(context, {"t": "admin"})
+
+    async def both() -> tuple[int, dict[str, str], bytes]:
+        seen = context.mirror.snapshot.revision
+        waiting = asyncio.create_task(_get(app, f"index={seen}&wait=20s"))
+        await asyncio.sleep(0)
+        text = '{"properties": {"B": {"default": 2}}}'
+        await asyncio.to_thread(context.store.commit, [Put(context.keyspace.schema(App("web"), 1), text)])
+        return await waiting
+
+    status, _, body = asyncio.run(both())
+    assert (status, json.loads(body)["variables"]) == (200, {"A": "1", "B": "2"})

@@ -38,6 +38,7 @@ TEXTS = {
     "/confd/hosts/h1/about": '{"cpus":2}',
     "/confd/hosts/h1/alive": "{}",
     "/confd/hosts/h1/status/c1": "{}",
+    "/confd/schemas/web/3": '{"type": "object"}',
 }
 
 
@@ -71,6 +72,9 @@ def test_every_kind_of_entry_finds_its_place() -> None:
         "/confd/envs/prod/policies/a/b",
         "/confd/envs/prod/stops/web/h1",
         "/confd/envs/prod/turns/web",
+        "/confd/schemas/WEB/1",
+        "/confd/schemas/web/01",
+        "/confd/schemas/web/draft",
         "/confd/hosts/UP/alive",
         "/confd/hosts/h1/ledger/c",
         "/elsewhere",
@@ -145,7 +149,15 @@ def test_deleting_everything_leaves_an_empty_snapshot() -> None:
     assert after == from_listing(SPACE, Listing(10, {}))
     web = frozenset({(PROD, WEB)})
     prod, layers = frozenset({PROD}), frozenset({OWN, ON_HOST})
-    assert touched == Touched(layers, web, frozenset({H1}), prod, web, web, True, prod)
+    assert touched == Touched(layers, web, frozenset({H1}), prod, web, web, True, prod, frozenset({WEB}))
+
+
+def test_a_new_version_of_a_schema_stands_beside_the_others() -> None:
+    before = from_listing(SPACE, Listing(9, entries(TEXTS)))
+    key = SPACE.schema(WEB, 4)
+    after, touched = advance(SPACE, before, Batch(10, (Event(key, Entry(key, "{}", 10)),)))
+    assert touched == Touched(schemas=frozenset({WEB}))
+    assert (sorted(after.schemas[WEB]), sorted(before.schemas[WEB])) == ([3, 4], [3])
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(TEXTS)), st.booleans()), max_size=30))

@@ -252,14 +252,29 @@ def test_what_is_refused_since_somebody_was_faster_is_decided_again(
     assert (done["change"], done["others"]) == (2, ["X"])
 
 
+def test_a_schema_comes_with_the_settings_that_it_is_for(context: Context) -> None:
+    schema = {"kind": "schema", "app": "web", "schema": {"properties": {"A": {"type": "integer"}}}}
+    with pytest.raises(Invalid, match=r"document 2 \(settings dev/web\): .*A"):
+        bring(context, schema, web(A="x"))
+    assert context.fresh().schemas == {}
+    assert [one["kind"] for one in bring(context, schema, web(A=1))] == ["schema", "settings"]
+    assert [one["diff"] for one in bring(context, schema, web(A=1))] == [[], []]
+    stricter = schema | {"schema": {"properties": {"A": {"type": "string"}}}}
+    with pytest.raises(Invalid, match=r"document 1 \(schema web\): "):
+        bring(context, stricter, web(A="now a text"))
+    with pytest.raises(Invalid) as raised:
+        bring(context, schema | {"schema": {"type": "nonsense"}})
+    assert (raised.value.pointer or "").startswith("/documents/0/schema")
+
+
 # --- reading ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("document", "words", "pointer"),
     [
-        (1, "a manifest is an object with the member kind: one of settings, binding, policy", ""),
-        ({}, "it has no kind; known are: settings, binding, policy", ""),
+        (1, "a manifest is an object with the member kind: one of settings, schema, binding, policy", ""),
+        ({}, "it has no kind; known are: settings, schema, binding, policy", ""),
         ({"kind": "Deployment"}, "kind 'Deployment' is unknown", "/kind"),
         ({"kind": 1}, "it has no kind", "/kind"),
         (web() | {"setings": {}}, "the member 'setings' is unknown; settings takes: kind, name, app", "/setings"),
@@ -277,6 +292,8 @@ def test_what_is_refused_since_somebody_was_faster_is_decided_again(
         ({"kind": "policy", "env": "dev", "name": "x"}, "policy: the member is needed", ""),
         ({"kind": "policy", "env": "dev", "name": "x/", "policy": {}}, "policy 'x/' is not allowed", "/name"),
         ({"kind": "policy", "env": "dev", "name": "x", "policy": {"preset": "no"}}, "unknown", "/policy/preset"),
+        ({"kind": "schema", "app": "web"}, "schema: the member is needed", ""),
+        ({"kind": "schema", "app": "_default", "schema": {}}, "a schema is of one app", "/schema"),
         ({"kind": "binding", "app": "web", "env": "dev", "host": "h1"}, "unknown field 'host'", ""),
         ({"kind": "binding", "app": "web", "env": "dev", "wait": {"min": "x"}}, "wait.min", "/wait/min"),
     ],
