@@ -89,7 +89,7 @@ def _checked(
     for index, manifest in enumerate(manifests):
         try:
             written = manifest.decide(context, snapshot, replace(wanted, dry_run=True))
-            if not wanted.dry_run:
+            if written.differences and not wanted.dry_run:
                 check_shrink(shrinks(snapshot, written.after, places_of(snapshot, manifest.layer)), wanted.force)
         except ConfdError as error:
             raise _placed(error, index, manifest) from error

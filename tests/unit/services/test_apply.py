@@ -288,7 +288,7 @@ def test_a_schema_comes_with_the_settings_that_it_is_for(context: Context) -> No
         (web() | {"secret": "A"}, "secret: it is to be a list of keys that settings names", "/secret"),
         (web() | {"secret": ["A"]}, "secret: it is to be a list of keys that settings names", "/secret"),
         (web(**{"a b": 1}), "the segment 'a b' is not allowed", "/settings/a b"),
-        (web(A="x") | {"secret": ["A"]}, "secrets are refused until", "/secret"),
+        (web(A="x") | {"secret": ["A"]}, "secrets are refused", "/secret"),
         ({"kind": "policy", "env": "dev", "name": "x"}, "policy: the member is needed", ""),
         ({"kind": "policy", "env": "dev", "name": "x/", "policy": {}}, "policy 'x/' is not allowed", "/name"),
         ({"kind": "policy", "env": "dev", "name": "x", "policy": {"preset": "no"}}, "unknown", "/policy/preset"),
