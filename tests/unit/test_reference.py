@@ -11,7 +11,7 @@ import pytest
 
 from confd.binding import parse_binding
 from confd.options import OPTIONS
-from scripts import reference
+from scripts import pagewords, reference
 
 PAGES = reference.pages()
 
@@ -58,7 +58,7 @@ def test_something_without_a_docstring_is_an_error() -> None:
     def undocumented() -> None: ...
 
     with pytest.raises(LookupError, match="make reference"):
-        reference.words_of(undocumented)
+        pagewords.words_of(undocumented)
 
 
 def test_links_of_the_tutorial_lead_somewhere() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -246,8 +246,9 @@ def _schemas(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 _SCHEMAS = st.recursive(st.booleans() | st.fixed_dictionaries({"type": _TYPES}), _schemas, max_leaves=6)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_schemas(_SCHEMAS), st.dictionaries(st.sampled_from("ab"), _VALUES, max_size=2))
-def test_key_by_key_says_the_same_as_the_whole_schema_at_once(schema: Any, settings: dict[str, Any]) -> None:
-    texts = {Key(key): jsontext.dump(value) for key, value in settings.items()}
-    right = Draft202012Validator(schema).is_valid(settings)
+def test_key_by_key_says_the_same_as_the_whole_schema_at_once(schema: Any, values: dict[str, Any]) -> None:
+    texts = {Key(key): jsontext.dump(value) for key, value in values.items()}
+    right = Draft202012Validator(schema).is_valid(values)
     assert (faults_of(parse_schema(schema), texts) == []) == right
