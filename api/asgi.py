@@ -88,7 +88,8 @@ class _Pulse:
         if touched is None or touched.meta:
             self.since = max(self.since, snapshot.revision)
         else:
-            self.touched |= dict.fromkeys((*touched.layers, *touched.bindings), snapshot.revision)
+            schemas = ((parse_env(DEFAULT), app) for app in touched.schemas)  # they reach what such a binding does
+            self.touched |= dict.fromkeys((*touched.layers, *touched.bindings, *schemas), snapshot.revision)
         if self.loop is not None and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self._swap)
 
@@ -224,6 +225,7 @@ def _last_edit(snapshot: Snapshot, scope: Scope, due: Sequence[Layer]) -> int:
         head = snapshot.heads.get(layer)
         revisions += [head.revision] if head else []
         revisions += [written_at(entry) for entry in snapshot.layers.get(layer, {}).values()]
+    revisions += [entry.mod_revision for entry in snapshot.schemas.get(scope.app, {}).values()]
     found = (snapshot.bindings.get((env, scope.app)) for env in (scope.env, parse_env(DEFAULT)))
     return max([*revisions, *(entry.mod_revision for entry in found if entry is not None)])
 

@@ -65,12 +65,12 @@ def list_settings(app: str, env: str) -> Response:
 def change_settings(app: str, env: str) -> Response:
     """Set and unset keys in one change.
 
-    Body: `set` (an object), `unset`, `secret`, `plain` (lists of keys), `message`, `dry_run`, `yes`, `force`.
-    Query: `host`.
+    Body: `set` (an object), `texts` (an object of texts, which get their types from the app's schema), `unset`,
+    `secret`, `plain` (lists of keys), `message`, `dry_run`, `yes`, `force`. Query: `host`.
     A dry run stores nothing, and answers the difference and the plan.
     """
     scope = scope_of(app, env)
-    members = body_of("set", "unset", "secret", "plain", "message", "dry_run", "yes", "force")
+    members = body_of("set", "texts", "unset", "secret", "plain", "message", "dry_run", "yes", "force")
     wanted = edit_of(members, if_match(scope))
     written = settings.edit(context(), scope, wanted)
     document = written_document(written)

@@ -94,6 +94,7 @@ def edit_of(members: Mapping[str, Value], check: Callable[[Snapshot], None]) -> 
     """What a write asks for, each member of its right type."""
     return Edit(
         set=cast(Mapping[str, Value], _typed(members, "set", dict, {})),
+        texts=_texts(members),
         unset=words_of(members, "unset"),
         secret=words_of(members, "secret"),
         plain=words_of(members, "plain"),
@@ -146,6 +147,15 @@ def _typed(members: Mapping[str, Value], name: str, kind: type, default: Any) ->
         words = {dict: "an object", str: "a string", bool: "true or false", list: "a list"}
         raise Malformed(f"{name} is to be {words[kind]}", pointer=f"/{name}")
     return value
+
+
+def _texts(members: Mapping[str, Value]) -> Mapping[str, str]:
+    found = _typed(members, "texts", dict, {})
+    for key, text in found.items():
+        if not isinstance(text, str):
+            detail = f"texts holds plain texts; give {key} in set as it is"
+            raise Malformed(detail, pointer=jsontext.pointer("texts", key))
+    return cast(Mapping[str, str], found)
 
 
 def words_of(members: Mapping[str, Value], name: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from confd.jsontext import Value, dump, parse
 from confd.transport import DEFAULT_SERVER, Answer, HttpTransport, Request, Transport, integer
 
 __all__ = [
+    "ABSENT",
     "DEFAULT_SERVER",
     "Answer",
     "Brake",
@@ -35,6 +36,8 @@ __all__ = [
 DEFAULT_TIMEOUT_S = 30.0
 STEP_TIMEOUT_S = 600.0
 """The last step of a rotation looks at all that is stored."""
+ABSENT = "absent"
+"""As `if_match`: the layer has had no change yet."""
 
 Document: TypeAlias = Mapping[str, Any]
 """A JSON object of the API; numbers are `confd.jsontext.Number`, see `integer`."""
@@ -59,9 +62,13 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One change of one layer, as it is asked for."""
+    """One change of one layer, as it is asked for; `texts` get their types from the app's schema.
+
+    `if_match`: only where the layer is as `Client.own` gave it.
+    """
 
     set: Mapping[str, Value] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
     unset: Sequence[str] = ()
     secret: Sequence[str] = ()
     plain: Sequence[str] = ()
@@ -69,6 +76,7 @@ class Edit:
     dry_run: bool = False
     yes: bool = False
     force: bool = False
+    if_match: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,13 @@ class Client:
         query = scope.query | {"layer": "own" if own else "effective"} | ({"reveal": "true"} if reveal else {})
         return self.get(f"{scope.path}/settings", query)
 
+    def own(self, scope: Scope) -> tuple[Document, str]:
+        """The settings of the scope's own layer, and what an edit's `if_match` takes."""
+        answer = self.call("GET", f"{scope.path}/settings", scope.query | {"layer": "own"})
+        document = _document(answer)
+        there = document["settings"] or integer(document["change"])
+        return document, answer.headers.get("etag", "") if there else ABSENT
+
     def setting(self, scope: Scope, key: str, *, own: bool = False, reveal: bool = False) -> Document:
         query = scope.query | {"layer": "own" if own else "effective"} | ({"reveal": "true"} if reveal else {})
         return self.get(f"{scope.path}/settings/{_path(key)}", query)
@@ -116,6 +131,7 @@ class Client:
     def change(self, scope: Scope, edit: Edit) -> Document:
         body: dict[str, Value] = {"set": dict(edit.set), "unset": list(edit.unset), "secret": list(edit.secret)}
         body |= {"plain": list(edit.plain)} if edit.plain else {}
+        body |= {"texts": dict(edit.texts)} if edit.texts else {}
         return self._edit("PATCH", f"{scope.path}/settings", scope, body, edit)
 
     def promote(self, scope: Scope, wish: Mapping[str, Value], edit: Edit) -> Document:
@@ -148,6 +164,11 @@ class Client:
     def rebase(self, scope: Scope, proposal_id: str, edit: Edit) -> Document:
         """Put one's own proposal on what is there now."""
         return self._edit("POST", f"{scope.path}/proposals/{_part(proposal_id)}/rebase", scope, {}, edit)
+
+    def apply(self, documents: Sequence[Value], edit: Edit) -> Document:
+        """Write manifests, or in a dry run tell what that would do."""
+        body: dict[str, Value] = {"documents": list(documents), "message": edit.message, "dry_run": edit.dry_run}
+        return self._send("POST", "/v1/apply", body | {"yes": edit.yes, "force": edit.force}, {})
 
     def rollback(self, scope: Scope, to: int | None, edit: Edit) -> Document:
         """A new change that brings back the state after change `to`; without it the previous good state."""
@@ -226,6 +247,21 @@ class Client:
         """The files that the binding would give, compared with those by the binding that is stored."""
         return self._send("POST", f"{scope.path}/binding/check", binding, scope.query)
 
+    def schema(self, app: str, version: int | None = None) -> Document:
+        """The schema of an app, the newest version without a number."""
+        return self.get(f"/v1/apps/{_part(app)}/schema", {"version": str(version)} if version else None)
+
+    def put_schema(self, app: str, schema: Value, edit: Edit) -> Document:
+        return self._send("PUT", f"/v1/apps/{_part(app)}/schema", schema, _forced(edit))
+
+    def remove_schema(self, app: str, edit: Edit) -> Document:
+        return _document(self.call("DELETE", f"/v1/apps/{_part(app)}/schema", _forced(edit)))
+
+    def check_schema(self, scope: Scope, schema: Value) -> Document:
+        """What of the scope's settings is against a schema, or for None against the stored one."""
+        body: Value = {} if schema is None else {"schema": schema}
+        return self._send("POST", f"{scope.path}/schema/check", body, scope.query)
+
     def brakes(self) -> Document:
         return self.get("/v1/freezes")
 
@@ -288,9 +324,10 @@ class Client:
         body: Value = None,
         timeout_s: float | None = None,
         accept: Sequence[int] = (),
+        more: Mapping[str, str] | None = None,
     ) -> Answer:
-        """One request. Raises the answer's error unless its status is below 300 or in `accept`."""
-        headers = {"Accept": "application/json"}
+        """One request; `more` are headers. Raises the answer's error unless its status is below 300 or accepted."""
+        headers = {"Accept": "application/json", **(more or {})}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if self.author:
@@ -308,7 +345,8 @@ class Client:
     def _edit(self, method: str, path: str, scope: Scope, body: dict[str, Value], edit: Edit) -> Document:
         whole = body | {"message": edit.message, "dry_run": edit.dry_run, "yes": edit.yes}
         whole |= {"force": True} if edit.force else {}
-        return self._send(method, path, whole, scope.query)
+        match = {"If-None-Match": "*"} if edit.if_match == ABSENT else {"If-Match": edit.if_match}
+        return _document(self.call(method, path, scope.query, body=whole, more=match if edit.if_match else None))
 
     def _send(self, method: str, path: str, body: Value, query: Mapping[str, str]) -> Document:
         return _document(self.call(method, path, query, body=body))
@@ -318,6 +356,10 @@ def _query(edit: Edit) -> dict[str, str]:
     """Why and how much, for a route whose body is the document itself."""
     words = {"message": edit.message} if edit.message else {}
     return words | {name: "true" for name in ("dry_run", "yes") if getattr(edit, name)}
+
+
+def _forced(edit: Edit) -> dict[str, str]:
+    return _query(edit) | ({"force": "true"} if edit.force else {})
 
 
 def _part(text: str) -> str:

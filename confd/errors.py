@@ -10,6 +10,7 @@
     │   └── Outdated         409  75   a proposal that no longer fits what is there, or is decided
     ├── NeedsYes             409  77   reaches further than one asks for without `yes`
     ├── Shrinks              409  77   takes many keys away without `force`
+    ├── Owned                409  77   a key belongs to another manifest; taken over with `force`
     ├── TooLarge             413  65
     ├── Invalid              422  65   well-formed, and against a rule
     ├── Unavailable          503  69   the store (or the server) is out of reach; try again
@@ -45,6 +46,7 @@ __all__ = [
     "NotFound",
     "NotReady",
     "Outdated",
+    "Owned",
     "Refused",
     "Shrinks",
     "Stale",
@@ -139,6 +141,14 @@ class Shrinks(ConfdError):
     """The write takes away more than a third of an app's keys, or all of them, and was not forced."""
 
     code = "shrinks"
+    status = 409
+    exit_code = 77
+
+
+class Owned(ConfdError):
+    """The manifest names keys that belong to another one, and was not forced."""
+
+    code = "owned"
     status = 409
     exit_code = 77
 

@@ -125,13 +125,24 @@ def _name(word: str, text: str) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Layer:
-    """One place a value can come from. `host` set: the layer of one app in one env on one host."""
+    """One place a value can come from. `host` set: the layer of one app in one env on one host.
+
+    `schema` set: what the app's schema says where no other layer does.
+    """
 
     env: Env
     app: App
     host: Host | None = None
+    schema: bool = False
+
+    @classmethod
+    def of_schema(cls, app: App) -> Layer:
+        """Below all others: the defaults of the app's schema."""
+        return cls(Env(DEFAULT), app, None, True)
 
     def __str__(self) -> str:
+        if self.schema:
+            return "schema"
         return f"{self.env}/{self.app}" + (f"@{self.host}" if self.host else "")
 
     @property
@@ -241,6 +252,10 @@ class Keyspace:
     def proposal(self, layer: Layer, proposal_id: str) -> str:
         return self.proposals(layer) + proposal_id
 
+    def owned(self, layer: Layer) -> str:
+        """Which manifest owns which keys of the layer."""
+        return f"{self.env(layer.env)}owned/{layer.slot}"
+
     def parts(self, env: Env) -> str:
         """The prefix of staged parts of change records of one env; each is named `<change id>/<i>`."""
         return f"{self.env(env)}parts/"
@@ -268,6 +283,14 @@ class Keyspace:
     def stop(self, env: Env, app: App) -> str:
         """The failure that stopped an app's other containers."""
         return f"{self.env(env)}stops/{app}"
+
+    @property
+    def schemas(self) -> str:
+        return f"{self.prefix}/schemas/"
+
+    def schema(self, app: App, version: int) -> str:
+        """A version of the app's schema; what is written there stays as it is."""
+        return f"{self.schemas}{app}/{version}"
 
     def host(self, host: Host) -> str:
         """The prefix of everything an agent writes."""

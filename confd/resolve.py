@@ -1,4 +1,4 @@
-"""Which value of each key wins, and what it hid: five layers, lowest first, key by key.
+"""Which value of each key wins, and what it hid: five layers above the schema's defaults, key by key.
 
 Pure: a snapshot in, a `Resolved` out. What stands in the store against the grammar (it was put there without
 us) is left out and told as a `Problem`; nothing is raised for data.
@@ -6,6 +6,7 @@ us) is left out and told as a `Problem`; nothing is raised for data.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Mapping
 
 from confd import jsontext
@@ -14,11 +15,15 @@ from confd.keyring import SECRET, written_at
 from confd.keys import App, Env, Host, Key, Layer, layers_of, parse_key, show
 from confd.model import EMPTY, Entry, Problem, Resolved, Setting, Snapshot, frozen
 from confd.policies import policies_of
+from confd.validation import defaults
 
 __all__ = ["NULL", "keys_of", "normal_text", "resolve"]
 
 NULL = "null"
 """The text of a value that removes its key from the effective settings."""
+
+CACHED_TEXT = 4096
+"""Shorter texts are read once: most keys are the same from one change to the next."""
 
 
 def resolve(
@@ -29,7 +34,7 @@ def resolve(
     All of them, or `only` some.
     """
     layers = layers_of(env, app, host)
-    stacks: dict[Key, list[Setting]] = {}
+    stacks: dict[Key, list[Setting]] = {default.key: [default] for default in defaults(snapshot, app)}
     problems: list[Problem] = []
     for layer in layers:
         entries = snapshot.layers.get(layer, EMPTY)
@@ -65,12 +70,22 @@ def keys_of(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) ->
 def _settings(layer: Layer, entries: Mapping[str, Entry], problems: list[Problem]) -> Iterable[Setting]:
     for name, entry in entries.items():
         try:
-            key = parse_key(name)
-            text, secret = normal_text(entry.text)
+            key = _key(name)
+            text, secret = _short(entry.text) if len(entry.text) <= CACHED_TEXT else normal_text(entry.text)
         except Malformed as error:
             problems.append(Problem("invalid", (name,), f"{show(name)} in layer {layer}: {error.detail}"))
             continue
         yield Setting(key, text, secret, layer, written_at(entry))
+
+
+@functools.lru_cache(maxsize=65536)
+def _key(name: str) -> Key:
+    return parse_key(name)
+
+
+@functools.lru_cache(maxsize=65536)
+def _short(text: str) -> tuple[str, bool]:
+    return normal_text(text)
 
 
 def normal_text(text: str) -> tuple[str, bool]:

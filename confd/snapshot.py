@@ -6,6 +6,7 @@ Pure: entries in, values out. What stands under our prefix and is none of ours i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -27,7 +28,7 @@ from confd.keys import (
 from confd.model import Entry, Head, HostState, Snapshot, frozen, thawed
 from confd.ports import Area, Batch, Event, Listing
 
-__all__ = ["Touched", "advance", "all_areas", "env_area", "from_listing", "meta_area"]
+__all__ = ["Touched", "advance", "all_areas", "env_area", "from_listing", "meta_area", "schemas_area"]
 
 ENV_PARTS = (
     "settings/",
@@ -56,11 +57,17 @@ def meta_area(keyspace: Keyspace) -> Area:
     return Area(keyspace.meta)
 
 
+def schemas_area(keyspace: Keyspace) -> Area:
+    """The schemas of all apps."""
+    return Area(keyspace.schemas)
+
+
 def all_areas(keyspace: Keyspace) -> tuple[Area, ...]:
-    """What the API follows: every env, every host's state, and the store's meta."""
+    """What the API follows: every env, every host's state, the schemas, and the store's meta."""
     return (
-        Area(keyspace.envs, (*ENV_PARTS, "overrides/"), each_child=True),
+        Area(keyspace.envs, (*ENV_PARTS, "overrides/", "owned/"), each_child=True),
         Area(keyspace.hosts, HOST_PARTS, each_child=True),
+        schemas_area(keyspace),
         meta_area(keyspace),
     )
 
@@ -82,6 +89,7 @@ class Touched:
     turns: frozenset[tuple[Env, App]] = frozenset()
     meta: bool = False
     policies: frozenset[Env] = frozenset()
+    schemas: frozenset[App] = frozenset()
 
 
 def from_listing(keyspace: Keyspace, listing: Listing) -> Snapshot:
@@ -116,9 +124,11 @@ class _Draft:
         self.freezes: dict[Env, Entry] = thawed(snapshot.freezes)
         self.policies: dict[tuple[Env, str], Entry] = thawed(snapshot.policies)
         self.rules: dict[Env, Entry] = thawed(snapshot.rules)
+        self.schemas: dict[App, Mapping[int, Entry]] = thawed(snapshot.schemas)
         self.adoptions: dict[tuple[Env, App], Mapping[Host, Entry]] = thawed(snapshot.adoptions)
         self.turns: dict[tuple[Env, App], Mapping[Host, Entry]] = thawed(snapshot.turns)
         self.stops: dict[tuple[Env, App], Entry] = thawed(snapshot.stops)
+        self.owned: dict[Layer, Entry] = thawed(snapshot.owned)
         self.own_layers: dict[Layer, dict[str, Entry]] = {}
         self.folders: dict[tuple[str, str, str], dict[str, Entry]] = {}
         self.own_status: dict[Host, dict[Container, str]] = {}
@@ -127,6 +137,7 @@ class _Draft:
         self.touched_hosts: set[Host] = set()
         self.touched_freezes: set[Env] = set()
         self.touched_policies: set[Env] = set()
+        self.touched_schemas: set[App] = set()
         self.touched_apps: set[tuple[Env, App]] = set()
         self.touched_turns: set[tuple[Env, App]] = set()
         self.touched_meta = False
@@ -176,6 +187,8 @@ def _apply(
         resumed=draft.resumed,
         policies=frozen(draft.policies),
         rules=frozen(draft.rules),
+        owned=frozen(draft.owned),
+        schemas=frozen(draft.schemas),
     )
     touched = Touched(
         frozenset(draft.own_layers) | draft.touched_heads,
@@ -186,6 +199,7 @@ def _apply(
         frozenset(draft.touched_turns),
         draft.touched_meta,
         frozenset(draft.touched_policies),
+        frozenset(draft.touched_schemas),
     )
     return advanced, touched
 
@@ -204,6 +218,8 @@ def _apply_one(keyspace: Keyspace, draft: _Draft, event: Event) -> None:
             _apply_env(draft, event, event.key[len(keyspace.envs) :])
         elif event.key.startswith(keyspace.hosts):
             _apply_host(draft, event, event.key[len(keyspace.hosts) :])
+        elif event.key.startswith(keyspace.schemas):
+            _apply_schema(draft, event, event.key[len(keyspace.schemas) :])
     except Malformed:
         return  # not a name of ours: somebody else's key under our prefix
 
@@ -221,14 +237,8 @@ def _apply_env(draft: _Draft, event: Event, rest: str) -> None:
         _put(draft.folder(name, app, str(parse_host(host))), key, event.entry)
         return
     env = parse_env(name)
-    if kind == "heads":
-        app, _, host = rest.partition("@")
-        layer = Layer(env, parse_app(app), parse_host(host) if host else None)
-        draft.touched_heads.add(layer)
-        if event.entry is None:
-            draft.heads.pop(layer, None)
-        else:
-            draft.heads[layer] = _head(event.entry)
+    if kind in ("heads", "owned"):
+        _apply_layer(draft, env, kind, rest, event.entry)
     elif kind == "bindings":
         pair = (env, parse_app(rest))
         draft.touched_bindings.add(pair)
@@ -242,6 +252,17 @@ def _apply_env(draft: _Draft, event: Event, rest: str) -> None:
         _put(draft.freezes if kind == "freeze" else draft.rules, env, event.entry)
     else:
         _apply_app(draft, env, kind, rest, event.entry)
+
+
+def _apply_layer(draft: _Draft, env: Env, kind: str, slot: str, entry: Entry | None) -> None:
+    """What stands beside a layer: its head, and whose its keys are."""
+    app, _, host = slot.partition("@")
+    layer = Layer(env, parse_app(app), parse_host(host) if host else None)
+    if kind == "owned":
+        _put(draft.owned, layer, entry)
+        return
+    draft.touched_heads.add(layer)
+    _put(draft.heads, layer, None if entry is None else _head(entry))
 
 
 def _apply_app(draft: _Draft, env: Env, kind: str, rest: str, entry: Entry | None) -> None:
@@ -258,6 +279,17 @@ def _apply_app(draft: _Draft, env: Env, kind: str, rest: str, entry: Entry | Non
     else:
         return
     (draft.touched_turns if kind == "turns" else draft.touched_apps).add(pair)
+
+
+def _apply_schema(draft: _Draft, event: Event, rest: str) -> None:
+    """A version is a number without leading zeros; what else stands there is none of ours."""
+    name, _, version = rest.partition("/")
+    app = parse_app(name)
+    if re.fullmatch(r"[1-9][0-9]{0,11}", version):
+        versions = dict(draft.schemas.get(app, {}))
+        _put(versions, int(version), event.entry)
+        _put(draft.schemas, app, frozen(versions) or None)
+        draft.touched_schemas.add(app)
 
 
 def _put(entries: dict[K, V], key: K, entry: V | None) -> None:

@@ -37,6 +37,7 @@ from confd.render import variable_name
 from confd.services.context import Context
 from confd.shim.options import USAGE_TEXT
 from confd.targets import TARGETS
+from confd.validation import documents, engine
 from scripts.markdown import block, code, codes, first_line, page, table, words_of
 
 ROOT = Path(__file__).parents[1]
@@ -123,6 +124,19 @@ def policies() -> str:
             f"Not judged yet, since agents of this release do not tell of these options: {codes(sorted(waiting))}."
         )
     return page("Policies", *parts)
+
+
+def app_schemas() -> str:
+    rows = [[code(f"x-{name}"), words] for name, words in documents.WORDS.items()]
+    return page(
+        "Schemas",
+        words_of(_module("confd.validation")).split("\n\n")[0],
+        words_of(documents).split("\n\n", 1)[1],
+        "Beside the keywords of draft 2020-12:",
+        table(["word", "what"], [["`default`", documents.DEFAULT_WORDS], *rows]),
+        "`format` is checked; a format that is not here is refused when the schema is stored:",
+        table(["format", "accepted"], [[code(name), words] for name, words in engine.FORMATS.items()]),
+    )
 
 
 def actions() -> str:
@@ -331,6 +345,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "policies.md": policies,
     "references.md": references,
     "run-options.md": run_options,
+    "schemas.md": app_schemas,
     "targets.md": targets,
 }
 

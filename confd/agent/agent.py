@@ -26,7 +26,7 @@ from confd.model import Snapshot
 from confd.ports import Area, Clock, Expect, Lease, Put, Store, Target, TargetEvent
 from confd.references import stamps
 from confd.selection import selects_in
-from confd.snapshot import Touched, env_area, meta_area
+from confd.snapshot import Touched, env_area, meta_area, schemas_area
 
 __all__ = ["WORKERS", "Agent"]
 
@@ -102,10 +102,11 @@ class Agent:
                 lease.close()
 
     def areas(self) -> tuple[Area, ...]:
-        """What to follow: the store's meta, what every env shares, and each env that had a container here."""
+        """What to follow: meta, schemas, what every env shares, and each env that had a container here."""
         envs = sorted({Env(DEFAULT), self.env, *self._envs})
         return (
             meta_area(self.keyspace),
+            schemas_area(self.keyspace),
             *(env_area(self.keyspace, env, self.host) for env in envs),
         )
 
@@ -333,7 +334,7 @@ class Agent:
 
     def _reaches(self, place: Place, touched: Touched) -> bool:
         env, app = place
-        if not touched.layers.isdisjoint(layers_of(env, app, self.host)):
+        if app in touched.schemas or not touched.layers.isdisjoint(layers_of(env, app, self.host)):
             return True
         return (env, app) in touched.bindings or (Env(DEFAULT), app) in touched.bindings
 

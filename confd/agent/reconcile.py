@@ -40,6 +40,7 @@ from confd.references import effective, stamps
 from confd.render import render
 from confd.rollout import Ticket
 from confd.unsealing import unsealed, withheld
+from confd.validation import by_schema, judged
 from confd.windows import opens_at
 
 __all__ = ["Reconciler"]
@@ -114,8 +115,9 @@ class Reconciler:
 
     def _scene(self, snapshot: Snapshot, sight: Sight, place: Place) -> Scene:
         stored, problem = binding_of(snapshot, *place)
-        binding = watched(stored, self.monitor_s)
-        resolved = withheld(effective(snapshot, *place, self.host, lambda one: unsealed(one, sight.ring)), binding)
+        due = judged(snapshot, effective(snapshot, *place, self.host, lambda one: unsealed(one, sight.ring)))
+        binding = by_schema(snapshot, watched(stored, self.monitor_s), due)
+        resolved = withheld(due, binding)
         references = references_in(resolved)
         self.mentions.note(place, {one.name for one in references.values()})
         found = {word: text for word, one in references.items() if (text := self._find(one)) is not None}

@@ -37,6 +37,8 @@ _COMPOSE_FILE = re.compile(r"(docker-)?compose([.-].+)?\.ya?ml")
 ENCODINGS = {"properties": "ISO-8859-1"}
 """What the files of a format are in where they are not UTF-8."""
 K8S_SECRET = "k8s-secret"  # noqa: S105 - a format's name
+TYPED = ("json", "yaml", "toml")
+"""Formats that tell a number from a text; in all others everything is text."""
 STARTS = ("docker-args", "compose-override")
 INSPECT = "inspect"
 COMPOSE = "compose"
@@ -95,6 +97,12 @@ def read_settings(
     return settings
 
 
+def by_type(settings: Mapping[str, Value], *, texts: bool) -> dict[str, Mapping[str, Value]]:
+    """The settings as members of a write: of a file that has texts alone, the schema gives them their types."""
+    plain = {key: value for key, value in settings.items() if texts and isinstance(value, str)}
+    return {"set": {key: value for key, value in settings.items() if key not in plain}, "texts": plain}
+
+
 def _of_keys(format_name: str) -> bool:
     """Whether its files hold keys, run options among them; any other holds variables."""
     from confd.formats import FORMATS
@@ -136,7 +144,8 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
     env is the dialect of dotenv, with quotes; ${HOST} stays as it is written. In compose-env it is the value of an
     earlier line, never of your own environment. docker-env is that of 'docker run --env-file', without quotes. In
     JSON, YAML and TOML, nested members are segments of a key, a list is one value, and null takes the key away. In
-    INI a section is a folder of keys; .properties and XML hold keys as they stand. A number keeps its text.
+    INI a section is a folder of keys; .properties and XML hold keys as they stand. A number keeps its text. Where a
+    format has nothing but texts, the app's schema gives them their types.
 
     k8s-configmap and k8s-secret take the data of such a manifest, the latter's as secrets. compose takes the
     variables and run options of a service, and says what it leaves out. --replace leaves run options alone where
@@ -172,8 +181,9 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
             for key in client.settings(scope, own=True)["settings"]
             if key not in settings and key.startswith(below) and (options or not key.startswith("run/"))
         ]
+    members = by_type(settings, texts=form not in TYPED)
     marks = {"unset": unset, "secret": _secret(settings, globs)}
-    carry_out(common, scope, writing, lambda to, edit: to.change(scope, edit), set=settings, **marks)
+    carry_out(common, scope, writing, lambda to, edit: to.change(scope, edit), **members, **marks)
 
 
 def _secret(settings: Mapping[str, Value], globs: Sequence[str]) -> list[str]:

@@ -89,6 +89,9 @@ def _show(number: int, change: Mapping[str, Any]) -> None:
     for name in ("layer", "kind", "message", "note"):
         if change.get(name):
             click.echo(f"{name}: {cell(change[name])}")
+    versions = ", ".join(f"{app} {version}" for app, version in sorted((change.get("schemas") or {}).items()))
+    if versions:
+        click.echo(f"schema: {cell(versions)}")
     show_diff(change.get("diff") or ())
 
 

@@ -28,8 +28,8 @@ NO_SETTINGS = "no settings yet; 'confctl set APP KEY=VALUE' stores one"
 def set_command(common: Common, app: str, settings: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     """Store settings of APP, all in one change.
 
-    A value is a string, unless --json says otherwise. Keys under run/ are what 'docker run' takes. In a value
-    '${KEY}' and '${APP:KEY}' refer to other settings; '$${' is a plain '${'.
+    A value is a string, unless the app's schema gives its key another type or --json says so. Keys under run/ are
+    what 'docker run' takes. In a value '${KEY}' and '${APP:KEY}' refer to other settings; '$${' is a plain '${'.
 
     \b
     Examples:
@@ -44,12 +44,13 @@ def set_command(common: Common, app: str, settings: tuple[str, ...], as_json: bo
         raise click.UsageError("--secret and --plain are opposites; keep one of them.")
     values = assigned(settings, as_json)
     marks = {"secret": tuple(values) if secret else (), "plain": tuple(values) if plain else ()}
-    carry_out(common, scope, writing, lambda client, edit: client.change(scope, edit), set=values, **marks)
+    given = {"set" if as_json else "texts": values, **marks}
+    carry_out(common, scope, writing, lambda client, edit: client.change(scope, edit), **given)
 
 
-def assigned(settings: Iterable[str], as_json: bool) -> dict[str, Value]:
+def assigned(settings: Iterable[str], as_json: bool) -> dict[str, Any]:
     """Key to value of KEY=VALUE words."""
-    values: dict[str, Value] = {}
+    values: dict[str, Any] = {}
     for text in settings:
         key, value = _assignment(text, as_json)
         if key in values:
@@ -184,7 +185,9 @@ def _show_explanation(key: str, document: Mapping[str, Any]) -> None:
     winner = document.get("winner")
     if isinstance(winner, Mapping):
         click.echo(f"{key} = {value_text(winner.get('value'))}")
-        click.echo(f"  from      {cell(winner.get('layer'))} ({_origin(winner)})")
+        by_schema = winner.get("layer") == "schema"
+        told = "schema: its default" if by_schema else f"{cell(winner.get('layer'))} ({_origin(winner)})"
+        click.echo(f"  from      {told}")
     else:
         click.echo(f"{key} is not set in any layer")
     _show_references(document)
@@ -201,6 +204,7 @@ def _show_explanation(key: str, document: Mapping[str, Any]) -> None:
         if effect.get("blocked"):
             does = f"blocked: {cell(effect['blocked'])}"
         click.echo(f"  a change  {cell(effect.get('name'))} on {cell(effect.get('host'))}: {does}")
+    _show_schema(document.get("schema") or {})
     for problem in document.get("problems", []):
         click.echo(f"  problem   {cell(problem)}")
 
@@ -215,3 +219,9 @@ def _show_references(document: Mapping[str, Any]) -> None:
         click.echo(f"  refers to {cell(link['app'])}:{cell(link['key'])}, {found}")
     for link in document.get("referred_by", []):
         click.echo(f"  read by   {cell(link['app'])}:{cell(link['key'])}")
+
+
+def _show_schema(said: Mapping[str, Any]) -> None:
+    for word in ("title", "description", "x-secret", "x-on-change"):
+        if word in said:
+            click.echo(f"  schema    {word}: {cell(said[word])}")

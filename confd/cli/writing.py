@@ -19,6 +19,7 @@ from confd.errors import NeedsYes, Unavailable
 from confd.wording import counted
 
 __all__ = [
+    "NAMED",
     "WaitCommand",
     "Writing",
     "carry_out",

@@ -8,8 +8,9 @@ string with its own text (`NO`, `0755`, `0x1F`, `12:30`, `2024-01-02`). A name i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import yaml
 
@@ -17,7 +18,7 @@ from confd.errors import Malformed
 from confd.formats.tree import NUMBER, whole
 from confd.jsontext import MAX_DEPTH, Number, Value
 
-__all__ = ["MAX_ALIASED", "document"]
+__all__ = ["MAX_ALIASED", "document", "documents", "line_at"]
 
 MAX_ALIASED = 10_000
 """Nodes that all aliases of a document may stand for."""
@@ -26,17 +27,47 @@ _TAG = "tag:yaml.org,2002:"
 _NULL = ("", "~", "null", "Null", "NULL")
 _TRUE = ("true", "True", "TRUE")
 _FALSE = ("false", "False", "FALSE")
+T = TypeVar("T")
 _NO_BREAK = re.compile("[\x85\u2028\u2029]")  # line ends in 1.1, and so for the library; characters in 1.2
 
 
 def document(text: str) -> Value:
     """The document's value, None for a file without any. Raises `Malformed` with the line's number."""
+    return _read(text, lambda reader: reader.document())
+
+
+def documents(text: str) -> list[tuple[int, Value]]:
+    """The values of all documents of a file with their places in it, without those that are empty.
+
+    Raises `Malformed` with the line's number.
+    """
+    return [(place, value) for place, value in enumerate(_read(text, _Reader.documents)) if value is not None]
+
+
+def line_at(text: str, place: int, members: Sequence[str]) -> int:
+    """The line in which a member of a document stands, or what is nearest around it; of a file that was read."""
+    node = list(yaml.compose_all(text.removeprefix("\ufeff"), Loader=yaml.BaseLoader))[place]
+    line = node.start_mark.line + 1
+    for member in members:
+        if isinstance(node, yaml.MappingNode):
+            found = [(key.start_mark, value) for key, value in node.value if key.value == member]
+        else:
+            items = node.value if isinstance(node, yaml.SequenceNode) else []
+            found = [(item.start_mark, item) for index, item in enumerate(items) if str(index) == member]
+        if not found:
+            break
+        mark, node = found[0]
+        line = mark.line + 1
+    return line
+
+
+def _read(text: str, read: Callable[[_Reader], T]) -> T:
     text = text.removeprefix("\ufeff")
     if odd := _NO_BREAK.search(text):
         line = text.count("\n", 0, odd.start()) + 1
         raise Malformed(f"line {line}: U+{ord(odd[0]):04X} stands here; write it as an escape in double quotes")
     try:
-        return _Reader(yaml.parse(text, Loader=yaml.BaseLoader)).document()
+        return read(_Reader(yaml.parse(text, Loader=yaml.BaseLoader)))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise Malformed(f"line {mark.line + 1 if mark else 1}: this is no YAML: {error.problem}") from error
@@ -68,6 +99,15 @@ class _Reader:
         if not isinstance(after, yaml.StreamEndEvent):
             raise Malformed(f"line {_line(after)}: a second document begins; import one at a time")
         return value
+
+    def documents(self) -> list[Value]:
+        next(self.events)
+        values: list[Value] = []
+        while not isinstance(next(self.events), yaml.StreamEndEvent):
+            self.anchors.clear()
+            values.append(self._node(next(self.events), 0))
+            next(self.events)
+        return values
 
     def _node(self, event: yaml.Event, depth: int) -> Value:
         if isinstance(event, yaml.AliasEvent):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from confd import jsontext
-from confd.keys import App
+from confd.keys import App, Key
 from confd.model.mappings import EMPTY
 from confd.model.reach import Reach
 
@@ -77,6 +77,11 @@ class OnChange:
     escalate: bool = False
     command: tuple[str, ...] = ()
     timeout_s: float = 10.0
+
+    @property
+    def words(self) -> str:
+        """The action as `x-on-change` of a schema names it."""
+        return f"{self.action}:{self.signal}" if self.signal else self.action
 
     @property
     def parameters(self) -> Mapping[str, str]:
@@ -153,3 +158,5 @@ class Binding:
     depends_on: tuple[App, ...] = ()
     secrets: str = "file"
     promote_exclude: tuple[str, ...] = ()
+    by_schema: Mapping[Key, OnChange] = field(default_factory=lambda: EMPTY)
+    """What the app's schema says of keys that no rule but the one for all keys is of."""

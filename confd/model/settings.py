@@ -88,7 +88,8 @@ class Snapshot:
 
     `layers` holds each layer's entries by key (as text; grammar is checked by `resolve`), so that the cost
     of one app does not depend on how many others there are. `bindings` are by env and app, as JSON text.
-    `policies` are by env and name, `rules` what each env asks of its changes (`confd.envrules`).
+    `policies` are by env and name, `schemas` by app and version, `rules` what each env asks of its changes
+    (`confd.envrules`). `owned` tells of a layer which manifest owns which key (`confd.owned`).
     `freezes` are each env's brakes (`confd.holds`). Of an app in an env are `adoptions` (by host, who accepted its
     containers as they are), `turns` (by host, who waits for or has the turn to interrupt the app) and `stops` (the
     failure that stopped the others). `resumed` tells that somebody took this store for the right one.
@@ -107,6 +108,8 @@ class Snapshot:
     resumed: Entry | None = None
     policies: Mapping[tuple[Env, str], Entry] = field(default_factory=lambda: EMPTY)
     rules: Mapping[Env, Entry] = field(default_factory=lambda: EMPTY)
+    owned: Mapping[Layer, Entry] = field(default_factory=lambda: EMPTY)
+    schemas: Mapping[App, Mapping[int, Entry]] = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class ChangeKind(StrEnum):
     BINDING = "binding"
     FREEZE = "freeze"
     POLICY = "policy"
+    SCHEMA = "schema"
     ADOPTION = "adoption"
     RULES = "rules"
 
@@ -136,9 +140,10 @@ class Change:
     """One atomic, numbered, immutable edit of one layer.
 
     `before` and `after` hold the JSON text per key touched, `None` where it was or is absent. For a binding
-    the only key is `binding`, for a brake `freeze`, for an env's rules `rules`, for a policy its name, for an
-    adoption each key is a host. `edited`: the revision of the first edit past the API that it records. `at` is
-    RFC 3339 UTC and only shown: order comes from numbers and revisions.
+    the only key is `binding`, for a brake `freeze`, for an env's rules `rules`, for a schema `schema`, for a policy
+    its name, for an adoption each key is a host. `schemas`: by app the version that it was checked against, or that
+    it made. `edited`: the revision of the first edit past the API that it records. `at` is RFC 3339 UTC and only
+    shown: order comes from numbers and revisions.
     """
 
     layer: Layer
@@ -154,3 +159,4 @@ class Change:
     note: str = ""
     edited: int = 0
     extra: Sequence[str] = ()
+    schemas: Mapping[str, int] = field(default_factory=lambda: EMPTY)

@@ -43,17 +43,22 @@ class Draft:
 
 
 def rule_for(binding: Binding, key: Key) -> OnChange:
-    """What a change of the key does: the most specific pattern that matches, then the first; else `auto`."""
+    """What a change of the key does: the most specific pattern that matches, then the first; else `auto`.
+
+    What the app's schema says of the key comes before a rule for all keys.
+    """
     fitting = [rule for rule in binding.on_change if matches(rule.keys, key)]
-    if not fitting:
-        return OnChange("**", "auto")
-    return max(fitting, key=lambda rule: specificity(rule.keys))
+    rule = max(fitting, key=lambda rule: specificity(rule.keys), default=OnChange("**", "auto"))
+    return binding.by_schema.get(key, rule) if rule.keys == "**" else rule
 
 
 def steps_of(needs: Iterable[Need], binding: Binding, case: Case, draft: Draft) -> tuple[Step, ...]:
     """The steps for these differences, weakest first; `draft` then tells what stays behind."""
     for need in needs:
-        _decide(need, rule_for(binding, need.key), case, draft)
+        rule = rule_for(binding, need.key)
+        if rule is binding.by_schema.get(need.key):
+            need = replace(need, rule=rule.words)  # noqa: PLW2901 - the same one, told with whose rule it is
+        _decide(need, rule, case, draft)
     _combine(draft, case)
     return _steps(draft, case)
 

@@ -20,11 +20,14 @@ class Need:
     kind: str  # variable, option, argument, file
     name: str
     required: Reach
+    rule: str = ""
+    """What the app's schema says that a change of the key does."""
 
     @property
     def reason(self) -> Reason:
         word = {"option": "run option", "argument": "arguments"}.get(self.kind, self.kind)
-        return Reason(self.key, f"{word} {self.name}".rstrip())
+        by = f" (the schema says {self.rule})" if self.rule else ""
+        return Reason(self.key, f"{word} {self.name}".rstrip() + by)
 
 
 def needs_of(rendered: Rendered, observed: Observed) -> list[Need]:

@@ -23,7 +23,7 @@ from confd.services.reach import check_reach, reached
 from confd.services.scope import Scope
 from confd.services.settings import Edit, Written, became
 
-__all__ = ["decide", "get", "preview", "put", "remove"]
+__all__ = ["decide", "get", "preview", "put", "put_on", "remove"]
 
 
 def get(snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
@@ -43,6 +43,12 @@ def put(context: Context, scope: Scope, document: Value, wanted: Edit) -> Writte
     """Store a binding. Raises `Invalid` for one that can never take effect, and what `settings.edit` raises."""
     parse_binding(document, (scope.env, scope.app))
     return _edit(context, scope, jsontext.dump(document), wanted)
+
+
+def put_on(context: Context, snapshot: Snapshot, scope: Scope, document: Value, wanted: Edit) -> Written:
+    """As `put`, decided on one snapshot. Raises `Conflict` where that is old."""
+    parse_binding(document, (scope.env, scope.app))
+    return decide(context, snapshot, scope, jsontext.dump(document), wanted)
 
 
 def remove(context: Context, scope: Scope, wanted: Edit) -> Written:

@@ -20,9 +20,12 @@ from confd.keyring import opened_size, written_at
 from confd.keys import Keyspace, Layer
 from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot
 from confd.outofband import HELD_NOTE, is_unrecorded, unvouched
+from confd.owned import Claim
 from confd.ports import Area, Expect, Operation, Put, Store
 from confd.services.context import Context
 from confd.services.operations import MAX_CHECKED_KEYS, edits_of, expected_of, record_text
+from confd.services.owning import expected_owners, owners_edit
+from confd.services.schemaheads import same_schema
 from confd.services.sealing import current
 from confd.services.staging import Staged, collect_parts, discard, joined, stage
 from confd.shrink import names_digest, shows_all
@@ -56,10 +59,11 @@ READ_AT_ONCE = 50
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What else a change's transaction does and expects."""
+    """What else a change's transaction does and expects, and whose its keys are from then on."""
 
     operations: Sequence[Operation] = ()
     expected: Sequence[Expect] = ()
+    claim: Claim | None = None
 
 
 def draft(layer: Layer, before: Mapping[str, str | None], after: Mapping[str, str | None], **words: Any) -> Change:
@@ -87,18 +91,21 @@ def commit(
     """Store a change made on this snapshot. Returns it with its number, and its revision.
 
     `held`: those of its keys for which it does not vouch (`confd.outofband`). One that records edits past the API
-    (`edited`) leaves the settings as they stand.
+    (`edited`) leaves the settings as they stand. What it touches belongs to the manifest that claims it from then
+    on, else to none.
     Raises `Conflict` when the layer has moved on since, `TooLarge`, `StoreFull`, `Unavailable`.
     """
     change, unchanged = current(context, change)
     change, new_head = _numbered(context, snapshot, change, held)
     keyspace, text = context.keyspace, record_text(change)
     edits = [*([] if change.edited else edits_of(keyspace, change)), *beside.operations]
+    edits += owners_edit(keyspace, snapshot, change, beside.claim)
     staged = sum(map(_weight, edits)) + len(text.encode()) > MAX_REQUEST_BYTES
     try:
         record = stage(context, change, text) if staged else Staged(text)
         operations = [*edits, *_told(keyspace, change, new_head, record.text), *record.operations]
         expected = [*expected_of(keyspace, snapshot, change), *record.expected, *beside.expected, *unchanged]
+        expected += [*expected_owners(keyspace, snapshot, change), *same_schema(keyspace, snapshot, change)]
         revision = _store(context.store, keyspace.head(change.layer), change, operations, expected)
     except ConfdError:
         if staged:
@@ -119,11 +126,12 @@ def together(context: Context, snapshot: Snapshot, changes: Sequence[Change]) ->
         newest, unchanged = current(context, one)
         change, head = _numbered(context, snapshot, newest)
         expected += unchanged
-        operations += edits_of(context.keyspace, change)
+        operations += [*edits_of(context.keyspace, change), *owners_edit(context.keyspace, snapshot, change, None)]
         operations += _told(context.keyspace, change, head, record_text(change))
         own, *touched = expected_of(context.keyspace, snapshot, change)
         heads.append(own)
-        expected += touched
+        expected += [*touched, *expected_owners(context.keyspace, snapshot, change)]
+        expected += same_schema(context.keyspace, snapshot, change)
     size = sum(map(_weight, operations))
     if size > MAX_CHANGE_BYTES or len(heads) > MAX_CHECKED_KEYS:
         raise TooLarge(
@@ -228,6 +236,7 @@ def change_of(context: Context, layer: Layer, entry: Entry) -> Change:
             entry.create_revision,
             document.get("note", ""),
             document.get("edited", 0),
+            schemas=document.get("schemas", EMPTY),
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise Malformed(f"the record {entry.key} is damaged; restore it from a backup") from exc

@@ -16,6 +16,7 @@ from confd.services.places import Place, fresh_problems, problems_at, rendered_a
 from confd.services.policing import check_policies
 from confd.services.reach import reached_hosts
 from confd.services.scope import Scope
+from confd.services.validating import check_schemas
 
 __all__ = ["check"]
 
@@ -30,6 +31,7 @@ def check(
     """Refuse what a write of these keys brings in; what was wrong before is not this writer's. Returns warnings."""
     before, after = states
     sight, optional = context.sight(before), list[Place]()
+    check_schemas(states, places, scope, sight)
     for place in places:
         only = _touched(after, place, scope, keys)
         if only is None or any(map(is_run_option, only)):

@@ -31,6 +31,7 @@ from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
 from confd.services.referring import explained
 from confd.services.scope import Scope
+from confd.services.validating import default_in, said_of
 from confd.unsealing import unsealed
 
 __all__ = ["apps", "explain", "plan", "settings_of", "status"]
@@ -139,6 +140,7 @@ def _revisions(context: Context, snapshot: Snapshot, scope: Scope) -> _Revisions
                 found |= changes.numbers(context, layer, snapshot.heads[layer]).keys()
     for written in stamps(snapshot, scope.env, scope.app, scope.host).values():
         found.update(revision for revision in written if revision)
+    found |= {entry.mod_revision for entry in snapshot.schemas.get(scope.app, {}).values()}
     bound = [snapshot.bindings.get((env, scope.app)) for env in (scope.env, Env(DEFAULT))]
     return _Revisions(sorted(found | {one.mod_revision for one in bound if one}))
 
@@ -218,6 +220,7 @@ def explain(
         if len(hosts := {one["host"] for one in effects}) == 1:
             scope = replace(scope, host=hosts.pop())
     stack = _stack(context, snapshot, layers_of(scope.env, scope.app, scope.host), key)
+    stack += default_in(snapshot, scope.app, key)
     own = [] if scope.host else _stack(context, snapshot, _host_layers(snapshot, scope), key)
     if not stack:
         only = f"; on {', '.join(one['host'] for one in own)} alone (confctl: --host)" if own else ""
@@ -234,6 +237,7 @@ def explain(
         "problems": [problem.detail for problem in rendered.problems if key in problem.keys],
         **explained(snapshot, scope.place, key),
         "effects": effects,
+        "schema": said_of(snapshot, scope.app, key),
     }
 
 

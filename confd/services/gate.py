@@ -15,6 +15,7 @@ from confd.envrules import rules_of
 from confd.errors import Refused, TooLarge
 from confd.keys import DEFAULT, Env, Layer
 from confd.model import Change, Entry, Head, Snapshot
+from confd.owned import Claim
 from confd.ports import Area, Delete, Expect, Operation, Put
 from confd.services import changes
 from confd.services.changes import Beside
@@ -36,11 +37,15 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asks, by the token's name. `propose`: only for approval; `grant`: by whom it was approved."""
+    """Who asks, by the token's name. `propose`: only for approval; `grant`: by whom it was approved.
+
+    `claim`: whose the keys are then, where it is stored at once.
+    """
 
     who: str = ""
     propose: bool = False
     grant: Grant | None = None
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ def store_all(
         key = context.keyspace.proposal(first.layer, closed.id)
         operations.append(Put(key, dump(closed)))
         expected.append(Expect(key, asked.grant.revision))
-    _, revision = changes.commit(context, snapshot, first, beside=Beside(operations, expected))
+    _, revision = changes.commit(context, snapshot, first, beside=Beside(operations, expected, asked.claim))
     return [Stored(number, revision) for number in numbers]
 
 

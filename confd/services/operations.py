@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from confd.keys import Host, Keyspace
 from confd.model import Change, ChangeKind, Head, Snapshot
 from confd.ports import Delete, Expect, Operation, Put
+from confd.services.schemaheads import still_so
+from confd.validation import NONE
 
 __all__ = ["MAX_CHECKED_KEYS", "edits_of", "expected_of", "record_text"]
 
@@ -24,6 +26,8 @@ def edits_of(keyspace: Keyspace, change: Change) -> Sequence[Operation]:
     key = _document_key(keyspace, change)
     if key is not None:
         (text,) = change.after.values()
+        if change.kind is ChangeKind.SCHEMA:  # that there is none is a version too
+            return [Put(key, text or NONE)]
         return [Delete(key) if text is None else Put(key, text)]
     prefix = keyspace.settings(change.layer)
     return [Delete(prefix + key) if text is None else Put(prefix + key, text) for key, text in change.after.items()]
@@ -38,6 +42,8 @@ def _document_key(keyspace: Keyspace, change: Change) -> str | None:
         return keyspace.policy(change.layer.env, name)
     if change.kind is ChangeKind.RULES:
         return keyspace.rules(change.layer.env)
+    if change.kind is ChangeKind.SCHEMA:
+        return keyspace.schema(change.layer.app, change.schemas[change.layer.app])
     return keyspace.freeze(change.layer.env) if change.kind is ChangeKind.FREEZE else None
 
 
@@ -48,21 +54,25 @@ def expected_of(keyspace: Keyspace, snapshot: Snapshot, change: Change) -> Seque
 
 
 def _seen(keyspace: Keyspace, snapshot: Snapshot, change: Change) -> Sequence[Expect]:
-    if change.kind is ChangeKind.FREEZE:  # one document for all apps of the env: the layer's head is not enough
-        entry = snapshot.freezes.get(change.layer.env)
-        return [Expect(keyspace.freeze(change.layer.env), entry.mod_revision if entry else 0)]
-    if change.kind is ChangeKind.RULES:
-        entry = snapshot.rules.get(change.layer.env)
-        return [Expect(keyspace.rules(change.layer.env), entry.mod_revision if entry else 0)]
+    env = change.layer.env
+    if change.kind in (
+        ChangeKind.FREEZE,
+        ChangeKind.RULES,
+    ):  # the env's: no layer's head tells of it
+        freeze = change.kind is ChangeKind.FREEZE
+        entry = (snapshot.freezes if freeze else snapshot.rules).get(env)
+        return [Expect((keyspace.freeze if freeze else keyspace.rules)(env), entry.mod_revision if entry else 0)]
     if change.kind is ChangeKind.POLICY:
         (name,) = change.after
-        entry = snapshot.policies.get((change.layer.env, name))
-        return [Expect(keyspace.policy(change.layer.env, name), entry.mod_revision if entry else 0)]
+        entry = snapshot.policies.get((env, name))
+        return [Expect(keyspace.policy(env, name), entry.mod_revision if entry else 0)]
     if change.kind is ChangeKind.ADOPTION:
-        env, app = change.layer.env, change.layer.app
+        app = change.layer.app
         known = snapshot.adoptions.get((env, app), {})
         seen = {Host(host): known.get(Host(host)) for host in change.after}
         return [Expect(keyspace.adoption(env, app, h), e.mod_revision if e else 0) for h, e in seen.items()]
+    if change.kind is ChangeKind.SCHEMA:
+        return still_so(keyspace, snapshot, change.layer.app)
     if change.kind is ChangeKind.BINDING or len(change.after) > MAX_CHECKED_KEYS:
         return []
     entries, prefix = snapshot.layers.get(change.layer, {}), keyspace.settings(change.layer)
@@ -81,6 +91,7 @@ def record_text(change: Change) -> str:
             "at": change.at,
             "note": change.note,
             **({"edited": change.edited} if change.edited else {}),
+            **({"schemas": dict(change.schemas)} if change.schemas else {}),
             "before": dict(change.before),
             "after": dict(change.after),
         },

@@ -21,6 +21,7 @@ from confd.resolve import resolve
 from confd.secret import DigestKey
 from confd.services.meta import keyring_of
 from confd.unsealing import unsealed, withheld
+from confd.validation import INCOMPLETE, INVALID, by_schema, judged
 
 __all__ = [
     "Place",
@@ -108,11 +109,11 @@ def fresh_problems(
     """What a write brings in, from the first of the snapshots to the second.
 
     Templates and references are filled only where the app is: an env that only has what all envs share need not
-    have their keys.
+    have their keys. What is against a schema is judged apart (`confd.services.validating`).
     """
     before, after = snapshots
     known = [problem for problem in was if problem.code not in FILLED or _is_at(before, place)]
-    fresh = [problem for problem in now if problem not in known]
+    fresh = [problem for problem in now if problem not in known and problem.code not in (INCOMPLETE, INVALID)]
     return [problem for problem in fresh if problem.code not in FILLED or _is_at(after, place)]
 
 
@@ -163,7 +164,8 @@ def rendered_at(
     (`confd.discovery`).
     """
     binding, _ = binding_of(snapshot, place.env, place.app)
-    return _rendered(due_at(snapshot, place, sight), binding, sight, (found, here)), binding
+    due = judged(snapshot, due_at(snapshot, place, sight))
+    return _rendered(due, binding, sight, (found, here)), by_schema(snapshot, binding, due)
 
 
 def due_at(snapshot: Snapshot, place: Place, sight: Sight, only: frozenset[Key] | None = None) -> Resolved:

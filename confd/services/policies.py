@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from confd import jsontext
-from confd.diff import Difference
+from confd.diff import Difference, diff
 from confd.errors import NotFound
 from confd.jsontext import Value
 from confd.keys import DEFAULT, App, Env, Host, Layer
-from confd.model import ChangeKind, Head, Observed, Policy, Snapshot, Violation
+from confd.model import ChangeKind, Entry, Head, Observed, Policy, Snapshot, Violation, frozen
 from confd.policies import check_words, parse_policy, policies_of, policy_of, violations
 from confd.services import changes
 from confd.services.context import Context
@@ -19,9 +19,9 @@ from confd.services.gate import store
 from confd.services.meta import require_format
 from confd.services.places import Place, places_of, rendered_at, told_of
 from confd.services.policing import forbidden
-from confd.services.settings import Edit, difference_document
+from confd.services.settings import Edit, Written, difference_document
 
-__all__ = ["At", "check", "decide", "get", "put", "read", "remove", "violating"]
+__all__ = ["At", "check", "decide", "get", "put", "put_on", "read", "remove", "violating"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +147,18 @@ def put(context: Context, at: At, document: Value, wanted: Edit) -> dict[str, An
     check_words(document)
     written = _edit(context, at, jsontext.dump(document), wanted)
     return {**written, **_against(context, context.snapshot(), policy)}
+
+
+def put_on(context: Context, snapshot: Snapshot, at: At, document: Value, wanted: Edit) -> Written:
+    """As `put`, decided on one snapshot. Raises `Conflict` where that is old."""
+    parse_policy(document)
+    check_words(document)
+    text = jsontext.dump(document)
+    entry = snapshot.policies.get((at.env, at.name))
+    done = decide(context, snapshot, at, text, wanted)
+    after = frozen({**snapshot.policies, (at.env, at.name): Entry(at.name, text, snapshot.revision)})
+    differences = diff({at.name: entry.text if entry else None}, {at.name: text})
+    return Written(done["change"], done["revision"], differences, {}, after=replace(snapshot, policies=after))
 
 
 def remove(context: Context, at: At, wanted: Edit) -> dict[str, Any]:

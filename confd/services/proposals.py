@@ -19,12 +19,13 @@ from confd.keyring import is_sealed
 from confd.keys import Env, Layer, layers_of, show
 from confd.model import EMPTY, ChangeKind, Entry, Snapshot
 from confd.ports import Expect, Put
-from confd.services import bindings, envrules, fleet, policies, settings
+from confd.services import bindings, envrules, fleet, policies, schemas, settings
 from confd.services.context import Context
 from confd.services.gate import Grant, proposals_in, rules_for
 from confd.services.scope import Scope
 from confd.services.sealing import Ciphertext
 from confd.services.settings import Edit, Written, difference_document
+from confd.validation import NONE, current
 
 __all__ = ["approve", "listed", "rebase", "reject", "shown"]
 
@@ -105,6 +106,9 @@ def _now(snapshot: Snapshot, one: Proposal) -> Mapping[str, str | None]:
         found = snapshot.bindings.get((one.layer.env, one.layer.app))
     elif one.kind is ChangeKind.POLICY:
         found = snapshot.policies.get((one.layer.env, name))
+    elif one.kind is ChangeKind.SCHEMA:
+        now = current(snapshot, one.layer.app)
+        return {name: now.text if now is not None and now.text != NONE else None}
     else:
         found = snapshot.rules.get(one.layer.env)
     return {name: found.text if found else None}
@@ -264,6 +268,11 @@ def _policy(context: Context, snapshot: Snapshot, one: Proposal, edit: Edit) -> 
     return Written(done["change"], done["revision"], diff(one.before, one.after), EMPTY, after=snapshot)
 
 
+def _schema(context: Context, snapshot: Snapshot, one: Proposal, edit: Edit) -> Written:
+    (text,) = one.after.values()
+    return schemas.decide(context, snapshot, one.layer, text or NONE, edit).written
+
+
 def _rules(context: Context, snapshot: Snapshot, one: Proposal, edit: Edit) -> Written:
     (text,) = one.after.values()
     return envrules.decide(context, snapshot, one.layer.env, text, edit)
@@ -274,4 +283,5 @@ _DECIDE: Mapping[ChangeKind, Callable[[Context, Snapshot, Proposal, Edit], Writt
     ChangeKind.BINDING: _binding,
     ChangeKind.POLICY: _policy,
     ChangeKind.RULES: _rules,
+    ChangeKind.SCHEMA: _schema,
 }

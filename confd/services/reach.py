@@ -17,7 +17,7 @@ from confd.services.planning import Planner
 from confd.shrink import is_shrink
 from confd.wording import counted
 
-__all__ = ["MAX_CONTAINERS", "check_reach", "check_shrink", "reached", "reached_hosts", "shrinks"]
+__all__ = ["MAX_CONTAINERS", "SHOWN", "check_reach", "check_shrink", "reached", "reached_hosts", "shrinks"]
 
 MAX_CONTAINERS = 10
 """More than these, or more than one app, need a yes."""

@@ -8,12 +8,13 @@ from typing import Any
 
 from confd import jsontext
 from confd.diff import Difference, diff
-from confd.errors import Conflict, Malformed, NotFound, TooLarge
+from confd.errors import Conflict, Invalid, Malformed, NotFound, TooLarge
 from confd.jsontext import Value
 from confd.keyring import is_sealed, written_at
 from confd.keys import Key, Layer, layers_of, matches, parse_key, show
 from confd.model import EMPTY, Change, Entry, Head, Setting, Snapshot, frozen
 from confd.outofband import is_unvouched, vouched_head
+from confd.owned import Claim
 from confd.references import strays
 from confd.resolve import NULL, normal_text, resolve
 from confd.secret import MASK
@@ -23,11 +24,13 @@ from confd.services.context import Context
 from confd.services.dependents import reached_places
 from confd.services.gate import Asked, Stored, asking, store
 from confd.services.goodstates import previous_good
+from confd.services.owning import store_claim
 from confd.services.places import places_of
 from confd.services.reach import check_reach, check_shrink, reached, shrinks
 from confd.services.referring import due_at
 from confd.services.scope import Scope
 from confd.services.sealing import Ciphertext, Marks, sealed
+from confd.services.validating import secrets_among, typed_texts, versions_at
 
 __all__ = [
     "Edit",
@@ -37,6 +40,7 @@ __all__ = [
     "decide",
     "difference_document",
     "edit",
+    "edit_on",
     "parse_value",
     "read",
     "read_one",
@@ -50,14 +54,15 @@ Check = Callable[[Snapshot], None]
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a write asks for. `force` lets it take many keys away.
+    """What a write asks for. `force` lets it take many keys away; `texts` get their types from the app's schema.
 
     `secret` are keys of `set` whose values nobody is to see, `plain` those that are secret and need not be any
     longer. `sealed` are set as well, and come as ciphertext: a rollback shows nothing to whoever asks for it.
-    `check` sees the snapshot it is decided on, and raises `Stale` where it must.
+    `check` sees the snapshot it is decided on, and raises `Stale` where it must. `claim`: whose the keys are then.
     """
 
     set: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
+    texts: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     unset: Sequence[str] = ()
     secret: Sequence[str] = ()
     plain: Sequence[str] = ()
@@ -70,6 +75,7 @@ class Edit:
     note: str = ""
     check: Check = lambda snapshot: None
     asked: Asked = field(default_factory=Asked)
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +183,11 @@ def edit(context: Context, scope: Scope, wanted: Edit) -> Written:
     return context.decided(scope.layer, lambda snapshot: decide(context, snapshot, scope, wanted, after))
 
 
+def edit_on(context: Context, snapshot: Snapshot, scope: Scope, wanted: Edit) -> Written:
+    """As `edit`, decided on one snapshot, by whoever has to look at it first. Raises `Conflict` where it is old."""
+    return decide(context, snapshot, scope, wanted, _parsed(wanted))
+
+
 def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Written:
     """A new change that brings the layer's settings back to what they were after change `to`.
 
@@ -208,6 +219,10 @@ def _parsed(wanted: Edit) -> dict[str, str | None]:
     after: dict[str, str | None] = {key: one.text for key, one in wanted.sealed.items()}
     for name, value in wanted.set.items():
         after[_key(name, "set")] = parse_value(name, value)
+    for name, text in wanted.texts.items():
+        if _key(name, "texts") in after:
+            raise Malformed(f"{name} is given twice; keep one", pointer=jsontext.pointer("texts", name))
+        after[_key(name, "texts")] = parse_value(name, text)
     Marks(wanted.secret, wanted.plain).check(after)
     for name in wanted.unset:
         key = Key(name) if wanted.note else _key(name, "unset")  # a rollback takes away whatever was put there
@@ -239,7 +254,8 @@ def decide(
     written, change = weigh(context, snapshot, scope, wanted, asked)
     if change is None:
         return written
-    return became(written, store(context, snapshot, change, wanted.asked, wanted.force))
+    asks = replace(wanted.asked, claim=wanted.claim)
+    return became(written, store(context, snapshot, change, asks, wanted.force))
 
 
 def became(written: Written, stored: Stored) -> Written:
@@ -253,8 +269,11 @@ def weigh(
     """What a write would do, checked, and the change that is to be stored; None in a dry run, or for nothing."""
     wanted.check(snapshot)
     layer = scope.layer
-    marks = Marks(wanted.secret, wanted.plain, wanted.sealed)
-    sealing = sealed(context, snapshot, layer, (asked, marks), dry_run=wanted.dry_run)
+    given = typed_texts(snapshot, layer, wanted.texts)
+    asked = {**asked, **{key: parse_value(key, jsontext.parse(text)) for key, text in given.items()}}
+    sealing = sealed(
+        context, snapshot, layer, (asked, _marks(snapshot, layer, wanted, asked)), dry_run=wanted.dry_run
+    )
     snapshot, asked = sealing.snapshot, sealing.texts
     now = snapshot.layers.get(layer, {})
     stored = {key: entry.text for key, entry in now.items()}
@@ -264,6 +283,8 @@ def weigh(
     differences = diff({key: stored.get(key) for key in asked}, asked)
     head = snapshot.heads.get(layer, Head())
     if not differences:
+        if wanted.claim and not wanted.dry_run:
+            store_claim(context, snapshot, layer, wanted.claim)
         reaches = reached(context, snapshot, places_of(snapshot, layer))
         return Written(head.number, snapshot.revision, (), reaches, sealing.words, after=snapshot), None
     edits = {one.key: one.after for one in differences}
@@ -283,7 +304,21 @@ def weigh(
     check_reach(reaches, wanted.yes)
     before = {one.key: one.before for one in differences}
     words = {"author": wanted.author, "message": wanted.message, "note": wanted.note}
-    return written, changes.draft(layer, before, edits, **words, at="")
+    return written, changes.draft(layer, before, edits, **words, at="", schemas=versions_at(after, places))
+
+
+def _marks(snapshot: Snapshot, layer: Layer, wanted: Edit, asked: Mapping[str, str | None]) -> Marks:
+    """What the writer says of secrets, and the schemas of the apps that are reached, by `x-secret`, over it."""
+    keys = [Key(key) for key, text in asked.items() if text not in (None, NULL) and key not in wanted.sealed]
+    due = secrets_among(snapshot, places_of(snapshot, layer), keys)
+    opposed = sorted(set(wanted.plain) & set(due))
+    if opposed and not wanted.note:
+        raise Invalid(
+            f"{', '.join(opposed)}: the schema has it as a secret (x-secret), so it cannot be plain",
+            pointer="/plain",
+        )
+    plain = [key for key in wanted.plain if key not in due]
+    return Marks(tuple(dict.fromkeys([*wanted.secret, *due])), plain, wanted.sealed)
 
 
 def _strays(edits: Mapping[str, str | None]) -> list[str]:
@@ -334,5 +369,6 @@ def change_document(change: Change) -> dict[str, Any]:
         "message": change.message,
         "note": change.note,
         "at": change.at,
+        "schemas": dict(change.schemas),
         "diff": difference_document(diff(change.before, change.after)),
     }

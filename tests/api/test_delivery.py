@@ -10,7 +10,7 @@ import pytest
 
 from confd.api.asgi import application
 from confd.keys import App, Env
-from confd.ports import Delete
+from confd.ports import Delete, Put
 from confd.services import settings
 from confd.services.context import Context
 from confd.services.scope import Scope
@@ -136,3 +136,19 @@ def test_a_poll_whose_index_is_forgotten_answers_for_what_its_app_refers_to(cont
     )
     status, _, body = asyncio.run(_get(application(context, {"t": "admin"}), f"index={revision}&wait=10ms"))
     assert (status, json.loads(body)["variables"]) == (200, {"URL": "d"})
+
+
+def test_a_schema_that_came_past_the_api_wakes_who_waits_for_its_default(context: Context) -> None:
+    settings.edit(context, WEB, Edit({"A": "1"}))
+    app = application(context, {"t": "admin"})
+
+    async def both() -> tuple[int, dict[str, str], bytes]:
+        seen = context.mirror.snapshot.revision
+        waiting = asyncio.create_task(_get(app, f"index={seen}&wait=20s"))
+        await asyncio.sleep(0)
+        text = '{"properties": {"B": {"default": 2}}}'
+        await asyncio.to_thread(context.store.commit, [Put(context.keyspace.schema(App("web"), 1), text)])
+        return await waiting
+
+    status, _, body = asyncio.run(both())
+    assert (status, json.loads(body)["variables"]) == (200, {"A": "1", "B": "2"})

@@ -67,7 +67,8 @@ def test_set_sends_one_change_and_says_it_is_not_yet_in_effect(run: Confctl, ser
     assert result.exit_code == 0, result.output
     asked, sent = server.seen
     assert json.loads(sent["body"]) == {
-        "set": {"A": "b", "C": "x=y"}, "unset": [], "secret": [], "message": "why", "dry_run": False, "yes": False
+        "set": {}, "texts": {"A": "b", "C": "x=y"}, "unset": [], "secret": [], "message": "why", "dry_run": False,
+        "yes": False
     }  # fmt: skip
     assert json.loads(asked["body"]) == json.loads(sent["body"]) | {"dry_run": True}, "its reach is asked for first"
     assert sent["headers"]["Authorization"] == "Bearer t"
@@ -258,7 +259,7 @@ def test_import_replaces_but_leaves_run_options_alone(run: Confctl, server: Serv
     result = run("import", "web", "-", "-e", "dev", "--replace", "--dry-run", text="URL=http://${HOST}\n")
     assert result.exit_code == 0, result.output
     body = json.loads(server.seen[-1]["body"])
-    assert body["set"] == {"URL": "http://$${HOST}"}
+    assert body["texts"] == {"URL": "http://$${HOST}"}
     assert body["unset"] == ["OLD"]
     assert body["dry_run"]
     assert result.stdout == "+ A = b\n"

@@ -14,9 +14,9 @@ __all__ = ["served"]
 
 
 @contextmanager
-def served(application: Any) -> Iterator[str]:
-    """Serve the application on a free port; the address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def served(application: Any, port: int = 0) -> Iterator[str]:
+    """Serve the application on a free port, or on this one; the address."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
         server = uvicorn.Server(uvicorn.Config(application, log_config=None, access_log=False, lifespan="off"))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

@@ -146,6 +146,7 @@ def test_a_literal_pattern_matches_only_itself(key: str) -> None:
         (KEYSPACE.binding(Env("prod"), App("web")), "/confd/envs/prod/bindings/web"),
         (KEYSPACE.freeze(Env("prod")), "/confd/envs/prod/freeze"),
         (KEYSPACE.policy(Env("prod"), "base"), "/confd/envs/prod/policies/base"),
+        (KEYSPACE.schema(App("web"), 12), "/confd/schemas/web/12"),
         (KEYSPACE.adoption(Env("prod"), App("web"), Host("h1")), "/confd/envs/prod/adoptions/web/h1"),
         (KEYSPACE.turn(Env("prod"), App("web"), Host("h1")), "/confd/envs/prod/turns/web/h1"),
         (KEYSPACE.sightings(Host("h1")), "/confd/hosts/h1/sightings"),
@@ -167,3 +168,8 @@ def test_a_literal_pattern_matches_only_itself(key: str) -> None:
 )
 def test_where_things_stand(place: str, expected: str) -> None:
     assert place == expected
+
+
+def test_the_layer_of_a_schema_has_its_word_for_a_name() -> None:
+    assert str(Layer.of_schema(App("web"))) == "schema"
+    assert Layer.of_schema(App("web")) != Layer(Env("_default"), App("web"))

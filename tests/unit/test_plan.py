@@ -435,6 +435,17 @@ def test_a_stopped_container_is_neither_signalled_nor_restarted() -> None:
     assert words(plan(rendered(binding, file__x="2"), old, binding).due) == ["files"]
 
 
+def test_a_reason_says_that_the_schema_has_the_rule() -> None:
+    before, due = rendered(file__a="1", b="1"), rendered(file__a="2", b="2")
+    binding = Binding(by_schema={Key("b"): OnChange("b", "signal", "HUP", escalate=True)})
+    (step,) = plan(due, container(before), binding).steps
+    assert (step.action, [one.why for one in step.reasons]) == (
+        "recreate",
+        ["variable FILE_A", "variable b (the schema says signal:HUP)"],
+    )
+    assert effect_of(Key("b"), (due, binding), container(due), REACHES).action == "recreate"
+
+
 def test_the_most_specific_rule_wins_then_the_first() -> None:
     binding = Binding(
         on_change=(OnChange("**", "auto"), OnChange("log/**", "restart"), OnChange("log/level", "none"))

@@ -33,10 +33,12 @@ TEXTS = {
     "/confd/envs/prod/turns/web/h1": "{}",
     "/confd/envs/prod/turns/web/h2": "{}",
     "/confd/envs/prod/stops/web": "{}",
+    "/confd/envs/prod/owned/web@h1": "{}",
     "/confd/meta/resumed": "{}",
     "/confd/hosts/h1/about": '{"cpus":2}',
     "/confd/hosts/h1/alive": "{}",
     "/confd/hosts/h1/status/c1": "{}",
+    "/confd/schemas/web/3": '{"type": "object"}',
 }
 
 
@@ -53,6 +55,7 @@ def test_every_kind_of_entry_finds_its_place() -> None:
     assert snapshot.adoptions[(PROD, WEB)][H1].text == "{}"
     assert sorted(snapshot.turns[(PROD, WEB)]) == ["h1", "h2"]
     assert snapshot.stops[(PROD, WEB)].text == "{}"
+    assert snapshot.owned[ON_HOST].text == "{}"
     assert snapshot.resumed is not None
     assert snapshot.hosts[H1].about == '{"cpus":2}'
     assert snapshot.hosts[H1].alive == "{}"
@@ -69,6 +72,9 @@ def test_every_kind_of_entry_finds_its_place() -> None:
         "/confd/envs/prod/policies/a/b",
         "/confd/envs/prod/stops/web/h1",
         "/confd/envs/prod/turns/web",
+        "/confd/schemas/WEB/1",
+        "/confd/schemas/web/01",
+        "/confd/schemas/web/draft",
         "/confd/hosts/UP/alive",
         "/confd/hosts/h1/ledger/c",
         "/elsewhere",
@@ -157,7 +163,15 @@ def test_deleting_everything_leaves_an_empty_snapshot() -> None:
     assert after == from_listing(SPACE, Listing(10, {}))
     web = frozenset({(PROD, WEB)})
     prod, layers = frozenset({PROD}), frozenset({OWN, ON_HOST})
-    assert touched == Touched(layers, web, frozenset({H1}), prod, web, web, True, prod)
+    assert touched == Touched(layers, web, frozenset({H1}), prod, web, web, True, prod, frozenset({WEB}))
+
+
+def test_a_new_version_of_a_schema_stands_beside_the_others() -> None:
+    before = from_listing(SPACE, Listing(9, entries(TEXTS)))
+    key = SPACE.schema(WEB, 4)
+    after, touched = advance(SPACE, before, Batch(10, (Event(key, Entry(key, "{}", 10)),)))
+    assert touched == Touched(schemas=frozenset({WEB}))
+    assert (sorted(after.schemas[WEB]), sorted(before.schemas[WEB])) == ([3, 4], [3])
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(TEXTS)), st.booleans()), max_size=30))
@@ -176,7 +190,7 @@ def test_advancing_event_by_event_equals_the_listing(steps: list[tuple[str, bool
 def test_an_agent_never_follows_records_or_another_hosts_overrides() -> None:
     area = env_area(SPACE, PROD, H1)
     held = [key for key in TEXTS if area.holds(key)]
-    assert held == [key for key in TEXTS if key.startswith("/confd/envs/prod/")]
+    assert held == [key for key in TEXTS if key.startswith("/confd/envs/prod/") and "/owned/" not in key]
     assert not area.holds("/confd/envs/prod/overrides/h2/web/a")
     assert not area.holds("/confd/envs/prod/changes/web/000000000001")
 

@@ -151,6 +151,21 @@ def test_a_policy_that_goes_lets_in_what_it_has_held(store: MemoryStore, engine:
     until(lambda: words not in told(store), 5)
 
 
+def test_a_schema_brings_its_default_in_and_holds_what_is_against_it(
+    store: MemoryStore, engine: Engine, running: Running
+) -> None:
+    schema = '{"properties": {"PORT": {"type": "string", "default": "80"}, "N": {"type": "string"}}}'
+    store.commit([Put(KEYS.schema(App("web"), 1), schema)])
+    until(lambda: "PORT=80" in variables(engine), 5)
+    store.commit([Put("/confd/envs/dev/settings/web/N", "1")])
+    until(lambda: "N: expected a string (schema 1)" in told(store), 5)
+    assert not any(text.startswith("N=") for text in variables(engine))
+    store.commit([Put(KEYS.schema(App("web"), 2), schema.replace('"80"', '"81"'))])
+    until(lambda: "N: expected a string (schema 2)" in told(store), 5)
+    store.commit([Put("/confd/envs/dev/settings/web/N", '"one"')])
+    until(lambda: {"PORT=81", "N=one"} <= set(variables(engine)), 5)
+
+
 def test_an_env_is_followed_when_its_first_container_is_there(store: MemoryStore, engine: Engine) -> None:
     engine.run("qa-web", {"confd.app": "web", "confd.env": "qa"})
     running = Running(store, engine).start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from confd.errors import Invalid, Malformed
-from confd.formats import yamlfile
+from confd.formats import yamlfile, yamlreader
 from confd.jsontext import Number, Value
 
 
@@ -156,3 +156,31 @@ def test_it_is_written_in_block_style() -> None:
 def test_a_key_that_is_also_a_folder_is_refused_not_merged() -> None:
     with pytest.raises(Invalid, match="'a/b' cannot stand in a YAML file beside 'a'"):
         yamlfile.dump({"a": 1, "a/b": 2})
+
+
+# --- several documents ------------------------------------------------------------------------------------
+
+STREAM = "a: 1.10\n---\n# nothing\n---\nb: [x, {y: 2}]\nc:\n  d: &t 3\n---\ne: 4\n"
+
+
+def test_documents_come_with_their_places_and_the_empty_ones_are_left_out() -> None:
+    assert yamlreader.documents(STREAM) == [
+        (0, {"a": Number("1.10")}),
+        (2, {"b": ["x", {"y": Number("2")}], "c": {"d": Number("3")}}),
+        (3, {"e": Number("4")}),
+    ]
+    assert yamlreader.documents("") == yamlreader.documents("---\n---\n") == []
+
+
+def test_an_anchor_of_another_document_is_not_known() -> None:
+    with pytest.raises(Malformed, match=r"line 3: \*t stands for what is anchored nowhere above"):
+        yamlreader.documents("a: &t 1\n---\nb: *t\n")
+
+
+@pytest.mark.parametrize(
+    ("place", "members", "line"),
+    [(0, [], 1), (0, ["a"], 1), (2, ["b", "1", "y"], 5), (2, ["c", "d"], 7), (2, ["c", "zzz"], 6),
+     (2, ["b", "7"], 5), (2, ["c", "d", "e"], 7), (3, ["e"], 9)],
+)  # fmt: skip
+def test_the_line_of_a_member_or_of_what_is_nearest_around_it(place: int, members: list[str], line: int) -> None:
+    assert yamlreader.line_at(STREAM, place, members) == line

@@ -29,7 +29,9 @@ PREFIX = "/confd/envs/dev/settings"
 def write(context: Context, app: str, host: str | None = None, env: str = "dev", **values: Any) -> Written:
     scope = Scope(Env(env), App(app), Host(host) if host else None)
     unset = tuple(name for name, value in values.items() if value is ...)
-    return settings.edit(context, scope, Edit({k: v for k, v in values.items() if v is not ...}, unset, yes=True))
+    return settings.edit(
+        context, scope, Edit({k: v for k, v in values.items() if v is not ...}, unset=unset, yes=True)
+    )
 
 
 def straight(context: Context, app: str, **values: Any) -> None:
