@@ -7,7 +7,7 @@ or of what refers to others. A name for every key of a layer is made once for as
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from confd.errors import Malformed
@@ -15,6 +15,7 @@ from confd.keys import App, Env, Host, Key, is_run_option, layers_of, parse_key
 from confd.model import Binding, Entry, Snapshot, VariablesRule
 from confd.references import mentioned_in
 from confd.render import selected, variable_name
+from confd.validation import defaults
 
 __all__ = ["touched_by"]
 
@@ -51,7 +52,7 @@ def touched_by(
     rule = binding.variables
     layers = [snapshot.layers[layer] for layer in layers_of(*place) if layer in snapshot.layers]
     known = [_names_of(_Held(one), rule.prefix, tuple(sorted(rule.rename.items()))) for one in layers]
-    found = {*keys, *(key for one in known for key in one.linked)}
+    found = {*keys, *_of_schema(snapshot, place[1]), *(key for one in known for key in one.linked)}
     if any(map(is_run_option, found)):
         found.update(key for one in known for key in one.options)
     named = {variable_name(key, rule) for key in found if not is_run_option(key)}
@@ -59,6 +60,13 @@ def touched_by(
     if any(selected(key, file.include, file.exclude) for file in binding.files for key in found):
         return None
     return frozenset(found)
+
+
+def _of_schema(snapshot: Snapshot, app: App) -> Iterator[Key]:
+    """The keys that the app's schema gives defaults, and what these refer to."""
+    for default in defaults(snapshot, app):
+        yield default.key
+        yield from (Key(mentioned) for _, mentioned in mentioned_in(default.text))
 
 
 @functools.lru_cache(maxsize=LAYERS)

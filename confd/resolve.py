@@ -34,7 +34,9 @@ def resolve(
     All of them, or `only` some.
     """
     layers = layers_of(env, app, host)
-    stacks: dict[Key, list[Setting]] = {default.key: [default] for default in defaults(snapshot, app)}
+    stacks: dict[Key, list[Setting]] = {
+        default.key: [default] for default in defaults(snapshot, app) if only is None or default.key in only
+    }
     problems: list[Problem] = []
     for layer in layers:
         entries = snapshot.layers.get(layer, EMPTY)
@@ -60,7 +62,7 @@ def resolve(
 
 def keys_of(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) -> set[str]:
     """The names of the effective settings alone, without a look at their values; those against the grammar too."""
-    found: set[str] = set()
+    found: set[str] = {default.key for default in defaults(snapshot, app)}
     for layer in layers_of(env, app, host):
         for name, entry in snapshot.layers.get(layer, EMPTY).items():
             (found.discard if entry.text.strip() == NULL else found.add)(name)

@@ -135,14 +135,19 @@ def _show_live(document: Document) -> None:
 
 
 def _against_file(client: Client, scope: Scope, file: str, format_name: str | None) -> Document:
-    from confd.cli.files import read_settings
+    from confd.cli.files import TYPED, guessed, read_settings
+    from confd.jsontext import dump
 
     own = client.settings(scope, own=True)["settings"]
     secret = {key for key, setting in own.items() if setting.get("secret")}
     wanted = {key: value for key, value in read_settings(file, format_name, None).items() if key not in secret}
     if secret:
         say(f"secrets are not compared: {', '.join(map(cell, sorted(secret)))}")
-    return {"diff": _differences({key: one["value"] for key, one in own.items() if key not in secret}, wanted)}
+    values = {key: one.get("written", one["value"]) for key, one in own.items() if key not in secret}
+    for key in wanted.keys() & values.keys() if (format_name or guessed(file)) not in TYPED else ():
+        if not isinstance(values[key], str) and dump(values[key]) == wanted[key]:  # a text, which the schema types
+            wanted[key] = values[key]
+    return {"diff": _differences(values, wanted)}
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Document]:

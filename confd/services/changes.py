@@ -266,8 +266,8 @@ def number_of(context: Context, snapshot: Snapshot, layer: Layer, key: str) -> i
 
     What was written in place since its change, or past the API and recorded since, is found by its text.
     """
-    head, entry = snapshot.heads.get(layer, Head()), snapshot.layers[layer][key]
-    if not head.number or is_unrecorded(snapshot, layer, key):
+    head, entry = snapshot.heads.get(layer, Head()), snapshot.layers.get(layer, EMPTY).get(key)
+    if entry is None or not head.number or is_unrecorded(snapshot, layer, key):
         return None
     known = numbers(context, layer, head)
     if written_at(entry) not in known:

@@ -55,7 +55,9 @@ def revealed(
         else discovered(due_at(snapshot, scope.place, context.sight(snapshot)), EMPTY, here=False).settings
     )
     for key in hidden:
-        written = _written(context, snapshot, key, str(shown[key]["layer"]))
+        layer = str(shown[key]["layer"])
+        by_default = layer == str(Layer.of_schema(scope.app))
+        written = due[key].text if by_default else _written(context, snapshot, key, layer)
         text = due[key].text if key in due else written
         told = {} if text == written else {"written": jsontext.parse(written)}
         found[key] = {**shown[key], **told, "value": jsontext.parse(text)}

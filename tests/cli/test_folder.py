@@ -37,7 +37,7 @@ def test_files_of_several_formats_are_one_set() -> None:
     )
     assert found.settings == {
         "PORT": "8080",
-        "PRICE": "5 $ each ${X}",
+        "PRICE": "5 $ each $${X}",
         "db/port": Number("5432"),
         "db/none": None,
         "rate": Number("1.10"),

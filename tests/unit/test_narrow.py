@@ -78,6 +78,12 @@ def test_what_refers_to_others_and_what_is_referred_to_are_touched() -> None:
     assert touched(stored, "new") == {"new", "a", "b", "c", "d", "run/cpus", "run/init"}
 
 
+def test_what_a_schema_gives_defaults_is_touched() -> None:
+    schema = '{"properties": {"a": {"default": "${b}"}, "c": {}}}'
+    stored = replace(snapshot({"b": "1", "c": "2"}), schemas={WEB: {1: Entry("1", schema, 3)}})
+    assert touched(stored, "new") == {"new", "a", "b"}
+
+
 NAMES = st.sampled_from(
     ["a/b", "a-b", "A_B", "a", "A", "1a", "PATH", "run/memory", "run/cpus", "run/memory-swap", "run/none"]
 )

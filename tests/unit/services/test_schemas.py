@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from confd.keys import App, Container, Env, Host, Key
 from confd.model import ChangeKind, Observed, Snapshot
 from confd.ports import Delete, Put
 from confd.published import Told, status_text
+from confd.secret import MASK
 from confd.services import changes, fleet, history, schemas, settings
 from confd.services.bindings import put as bind
 from confd.services.context import Context
@@ -20,6 +22,7 @@ from confd.services.meta import fresh_meta
 from confd.services.scope import Scope
 from confd.services.settings import Edit
 from tests.support.hosts import FACTS
+from tests.support.secrets import KEYS
 from tests.support.stores import FailingStore
 
 WEB, API = App("web"), App("api")
@@ -274,8 +277,23 @@ def test_a_key_that_has_to_be_a_secret_is_not_stored_in_plain_text(context: Cont
     for scope in (PROD, EVERYTHING):
         with pytest.raises(Refused, match="pw2: secrets are refused"):
             write(context, scope, texts={"pw2": "x"}, yes=True)
-    assert write(context, set={"pw": "a"}).change == 1
     write(context, unset=["pw"])
+
+
+def test_a_key_that_has_to_be_a_secret_is_sealed_by_itself_and_cannot_be_plain(context: Context) -> None:
+    with_keys = replace(context, keys=KEYS)
+    write(with_keys, set={"pw": "canary-91"})
+    stored(with_keys, {"patternProperties": {"^pw": {"x-secret": True, "maxLength": 9}}})
+    assert write(with_keys, set={"pw": "canary-91"}).change == 2
+    shown = settings.read(with_keys, with_keys.fresh(), PROD)["settings"]["pw"]
+    assert (shown["value"], shown["secret"]) == (MASK, True)
+    with pytest.raises(Invalid, match="x-secret"):
+        write(with_keys, set={"pw": "b"}, plain=("pw",))
+    with pytest.raises(Invalid, match="pw") as caught:
+        write(with_keys, set={"pw": "canary-9100"})
+    assert "canary" not in caught.value.detail
+    settings.rollback(with_keys, PROD, 1, Edit())
+    assert settings.read(with_keys, with_keys.fresh(), PROD)["settings"]["pw"]["secret"] is True
 
 
 # --- defaults ---------------------------------------------------------------------------------------------

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from confd import jsontext
+from confd.keyring import Keyring
 from confd.keys import App, Env, Key, Layer, option_of
 from confd.model import Binding, Entry, OnChange, Problem, Resolved, Snapshot
 from confd.plan import rule_for
 from confd.resolve import resolve
+from confd.unsealing import unsealed
 from confd.validation import Fault, Schema, by_schema, current, faults_at, judged, parse_schema, secret_keys, typed
 
 PROD, WEB, EVERY = Env("prod"), App("web"), Env("_default")
@@ -30,7 +32,7 @@ def store(schema: Any, own: dict[str, str] | None = None, shared: dict[str, str]
 
 
 def seen(snapshot: Snapshot) -> Resolved:
-    return judged(snapshot, resolve(snapshot, PROD, WEB))
+    return judged(snapshot, unsealed(resolve(snapshot, PROD, WEB), Keyring()))
 
 
 def test_defaults_are_the_lowest_layer_and_null_takes_one_away() -> None:
