@@ -15,6 +15,7 @@ from confd.agent.inventory import Inventory, Place
 from confd.agent.observe import Labels
 from confd.agent.pace import Splay
 from confd.agent.reconcile import Reconciler
+from confd.agent.secretfolders import SecretFolders
 from confd.agent.sightings import Sightings
 from confd.agent.status import Reporter
 from confd.agent.trust import Trust
@@ -90,6 +91,7 @@ class Host1:
             self.turns,
             self.sightings,
             Splay(self.clock, lambda: 0.5),
+            SecretFolders(Path("/nowhere"), self.engine.target),
         )
         self.mirror.start()
         self.turns.claim(self.store.lease(10.0), None)
