@@ -19,7 +19,7 @@ from confd.api.app import create_app
 from confd.api.auth import name_of
 from confd.api.errors import MEDIA_TYPE, problem_text
 from confd.api.metrics import requests_of, template
-from confd.api.query import READ, check, number
+from confd.api.query import READ, check, is_on, number
 from confd.api.web import etag_of
 from confd.binding import seconds
 from confd.errors import ConfdError, Invalid, Malformed
@@ -40,7 +40,7 @@ REMEMBERED = 4096
 WORKERS = 16
 CONFIG = "/v1/apps/<app>/envs/<env>/config"
 _CONFIG = re.compile(re.sub(r"<\w+>", "([^/]+)", CONFIG))
-TAKEN = (*READ, "format", "instance", "index", "wait")
+TAKEN = (*READ, "format", "instance", "index", "wait", "reveal")
 """The query parameters of the `config` route."""
 
 Message = MutableMapping[str, Any]
@@ -58,6 +58,7 @@ class _Asked:
     wait_s: float
     known: frozenset[str]
     min_revision: int
+    reveal: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class _Application:
 
         Query: `format` (`json` for all of it, or a format for the variables alone), `host`, `instance`, `index`
         (a revision that is known), `wait` (how long to hold the answer back while nothing differs, at most
-        10m), `min_revision`.
+        10m), `reveal` (with the secrets, if you may), `min_revision`.
         304 when the digest is that of `index` or of `If-None-Match`.
         """
         headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in scope["headers"]}
@@ -165,10 +166,10 @@ class _Application:
 
     def _answer(self, asked: _Asked) -> _Answer:
         snapshot = self._context.snapshot(asked.min_revision)
-        document = delivery.config(self._context, snapshot, asked.scope)
+        document = delivery.config(self._context, snapshot, asked.scope, reveal=asked.reveal)
         digest, revision = str(document["digest"]), int(document["revision"])
         self._remember(asked.scope, revision, digest)
-        tag = etag_of({"digest": digest, "problems": document["problems"]}, asked.format)
+        tag = etag_of({"digest": digest, "problems": document["problems"], "reveal": asked.reveal}, asked.format)
         headers = {"etag": tag, "x-confd-revision": str(revision), "cache-control": "no-cache, no-transform"}
         if tag in asked.known or "*" in asked.known or self._same(asked, snapshot, digest):
             return _Answer(304, headers)
@@ -237,7 +238,7 @@ def _asked(path: re.Match[str], query: str, headers: Mapping[str, str]) -> _Aske
     wait_s = _seconds(given["wait"]) if "wait" in given else 0.0
     tags = frozenset(one.strip().removeprefix("W/") for one in headers.get("if-none-match", "").split(","))
     index = number(given, "index") if "index" in given else None
-    return _Asked(scope, form, index, wait_s, tags - {""}, number(given, "min_revision"))
+    return _Asked(scope, form, index, wait_s, tags - {""}, number(given, "min_revision"), is_on(given, "reveal"))
 
 
 def _seconds(text: str) -> float:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import PurePosixPath
 from typing import Any
 
 from confd import jsontext
 from confd.errors import Malformed
 from confd.formats import FORMATS
 from confd.keys import layers_of
-from confd.model import Snapshot
+from confd.model import Rendered, RenderedFile, Snapshot
 from confd.secret import Digest
+from confd.secretfiles import is_secret_path
 from confd.services.context import Context
 from confd.services.places import found_at, rendered_at
 from confd.services.scope import Scope
@@ -22,10 +24,12 @@ WHOLE = "json"
 """The format that is the whole document; the others are the variables alone."""
 
 
-def config(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]:
+def config(context: Context, snapshot: Snapshot, scope: Scope, *, reveal: bool = False) -> dict[str, Any]:
     """The whole document. A key that cannot be rendered is left out; `problems` tells which.
 
-    `allow_shrink`: changes have left what there is, so that fewer keys than before are meant.
+    `allow_shrink`: changes have left what there is, so that fewer keys than before are meant. Without `reveal` all
+    that has a secret in it is left out; with it `secrets` are those that have files, as variables. `secret` names
+    the keys. The digest covers all in any case.
     """
     key = context.digest_key(snapshot)
     found = found_at(snapshot, scope.place)
@@ -36,23 +40,38 @@ def config(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, Any]
         if layer.env in (scope.env, "_default") and layer.app in (scope.app, "_default")
         if layer.host in (None, scope.host)
     }
-    files = [
-        {"path": file.path, "content": file.content, "mode": f"{file.mode:04o}", "owner": list(file.owner or ())}
-        for file in rendered.files
-    ]
-    shown: dict[str, Any] = {
-        "allow_shrink": is_vouched(snapshot, layers_of(scope.env, scope.app, scope.host), 0),
-        "variables": dict(rendered.variables),
-        "files": files,
-    }
+    vouched = is_vouched(snapshot, layers_of(scope.env, scope.app, scope.host), 0)
+    whole = {"allow_shrink": vouched, **_shown(rendered, reveal=True)}
     return {
         "revision": snapshot.revision,
-        "digest": key.digest("config", jsontext.dump(shown)),
+        "digest": key.digest("config", jsontext.dump(whole)),
         "changes": changes,
-        **shown,
+        **(whole if reveal else {"allow_shrink": vouched, **_shown(rendered, reveal=False)}),
         "on_change": [asdict(rule) for rule in binding.on_change],
         "problems": [problem.detail for problem in rendered.problems],
     }
+
+
+def _shown(rendered: Rendered, *, reveal: bool) -> dict[str, Any]:
+    secret = {name for name, key in rendered.variable_keys.items() if key in rendered.secret_keys}
+    variables = {**rendered.variables, **rendered.shim_variables}
+    filed = {file.path: file.content for file in rendered.files if is_secret_path(file.path)}
+    secrets = {
+        PurePosixPath(path).name: filed[path]
+        for name, path in rendered.variables.items()
+        if rendered.is_path(name) and path in filed
+    }
+    return {
+        "variables": {name: text for name, text in sorted(variables.items()) if reveal or name not in secret},
+        "files": [_file(one) for one in rendered.files if reveal or not (one.secrets or one.path in filed)],
+        "secrets": secrets if reveal else {},
+        "secret": sorted(rendered.secret_keys),
+    }
+
+
+def _file(file: RenderedFile) -> dict[str, Any]:
+    owner = list(file.owner or ())
+    return {"path": file.path, "content": file.content, "mode": f"{file.mode:04o}", "owner": owner}
 
 
 def digest_of(context: Context, snapshot: Snapshot, scope: Scope) -> Digest:
