@@ -77,8 +77,8 @@ def compare(app: str, env: str) -> Response:
     scope, seen = scope_of(app, env), snapshot()
     kind, _, what = request.args.get("against", "").partition(":")
     if kind == "env" and what:
-        before: Any = fleet.settings_of(seen, Scope(parse_env(what), scope.app, scope.host))
-        after: Any = fleet.settings_of(seen, scope)
+        before: Any = fleet.settings_of(context(), seen, Scope(parse_env(what), scope.app, scope.host))
+        after: Any = fleet.settings_of(context(), seen, scope)
     elif kind == "change" and what.isascii() and what.isdigit():
         before = changes.state_after(context(), seen, scope.layer, int(what))
         after = {key: entry.text for key, entry in seen.layers.get(scope.layer, {}).items()}

@@ -8,7 +8,17 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from confd.api.query import READ, switch, takes
-from confd.api.web import answer, body_of, context, edit_of, if_match, scope_of, snapshot, written_document
+from confd.api.web import (
+    answer,
+    body_of,
+    context,
+    edit_of,
+    if_match,
+    scope_of,
+    snapshot,
+    switch_of,
+    written_document,
+)
 from confd.errors import Malformed, Refused
 from confd.jsontext import Value
 from confd.keys import parse_key
@@ -51,11 +61,12 @@ def list_settings(app: str, env: str) -> Response:
 def change_settings(app: str, env: str) -> Response:
     """Set and unset keys in one change.
 
-    Body: `set` (an object), `unset`, `secret` (lists of keys), `message`, `dry_run`, `yes`, `force`. Query: `host`.
+    Body: `set` (an object), `unset`, `secret`, `plain` (lists of keys), `message`, `dry_run`, `yes`, `force`.
+    Query: `host`.
     A dry run stores nothing, and answers the difference and the plan.
     """
     scope = scope_of(app, env)
-    members = body_of("set", "unset", "secret", "message", "dry_run", "yes", "force")
+    members = body_of("set", "unset", "secret", "plain", "message", "dry_run", "yes", "force")
     wanted = edit_of(members, if_match(scope))
     written = settings.edit(context(), scope, wanted)
     document = written_document(written)
@@ -81,19 +92,19 @@ def get_setting(app: str, env: str, key: str) -> Response:
 def put_setting(app: str, env: str, key: str) -> Response:
     """Set one key.
 
-    Body: `value`, `secret`, `message`, `dry_run`, `yes`, `force`. Query: `host`.
+    Body: `value`, `secret`, `plain` (whether what is secret is to be readable again), `message`, `dry_run`, `yes`,
+    `force`. Query: `host`.
     """
     scope, name = scope_of(app, env), parse_key(key)
-    members = body_of("value", "secret", "message", "dry_run", "yes", "force")
+    members = body_of("value", "secret", "plain", "message", "dry_run", "yes", "force")
     if "value" not in members:
         raise Malformed('the body is to have a value: {"value": ...}', pointer="/value")
-    secret = members.pop("secret", False)
-    if not isinstance(secret, bool):
-        raise Malformed("secret is to be true or false", pointer="/secret")
+    secret, plain = switch_of(members, "secret"), switch_of(members, "plain")
     whole: dict[str, Value] = {
         **members,
         "set": {name: members.pop("value")},
         "secret": [str(name)] if secret else [],
+        "plain": [str(name)] if plain else [],
     }
     return answer(written_document(settings.edit(context(), scope, edit_of(whole, if_match(scope, name)))))
 

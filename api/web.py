@@ -34,6 +34,7 @@ __all__ = [
     "message_of",
     "scope_of",
     "snapshot",
+    "switch_of",
     "wanted_of",
     "written_document",
 ]
@@ -90,6 +91,7 @@ def edit_of(members: Mapping[str, Value], check: Callable[[Snapshot], None]) -> 
         set=cast(Mapping[str, Value], _typed(members, "set", dict, {})),
         unset=_words(members, "unset"),
         secret=_words(members, "secret"),
+        plain=_words(members, "plain"),
         message=message_of(members),
         author=author(),
         dry_run=bool(_typed(members, "dry_run", bool, False)),

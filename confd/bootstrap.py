@@ -35,8 +35,10 @@ from confd.agent.world import World
 from confd.binding import binding_of
 from confd.clock import SystemClock
 from confd.config import AgentConfig, EtcdConfig
+from confd.credentials import read_keys
 from confd.durable import Folder
 from confd.errors import Configuration
+from confd.keyfile import KeyFile
 from confd.keys import Keyspace
 from confd.ledger import Ledger
 from confd.metrics import Tally
@@ -60,7 +62,7 @@ class Api:
     close: Callable[[], None]
 
 
-def build_api(config: EtcdConfig, token: str, stop: threading.Event) -> Api:
+def build_api(config: EtcdConfig, token: str, stop: threading.Event, keys: KeyFile) -> Api:
     """The API on a store, whether that can be reached yet or not: until then it is not ready, and says so.
 
     Raises `Configuration` for a store that this release cannot serve.
@@ -71,7 +73,7 @@ def build_api(config: EtcdConfig, token: str, stop: threading.Event) -> Api:
     store = EtcdStore(config)
     mirror = Mirror(store, keyspace, all_areas(keyspace))
     mirror.start()
-    context = Context(store, keyspace, mirror, SystemClock())
+    context = Context(store, keyspace, mirror, SystemClock(), keys=keys)
     preparing = Preparing(context)
     preparing.start(stop)
 
@@ -159,6 +161,7 @@ def _world(
         trust=Trust(SystemClock(), Folder(kept, sync=True)),
         here=inventory.ids,
         secrets_root=root_of(config.secrets_dir, str(facts.get("id"))),
+        keys=read_keys(config.key_file),
     )
 
 

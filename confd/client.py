@@ -62,6 +62,7 @@ class Edit:
     set: Mapping[str, Value] = field(default_factory=dict)
     unset: Sequence[str] = ()
     secret: Sequence[str] = ()
+    plain: Sequence[str] = ()
     message: str = ""
     dry_run: bool = False
     yes: bool = False
@@ -112,6 +113,7 @@ class Client:
 
     def change(self, scope: Scope, edit: Edit) -> Document:
         body: dict[str, Value] = {"set": dict(edit.set), "unset": list(edit.unset), "secret": list(edit.secret)}
+        body |= {"plain": list(edit.plain)} if edit.plain else {}
         return self._edit("PATCH", f"{scope.path}/settings", scope, body, edit)
 
     def rollback(self, scope: Scope, to: int | None, edit: Edit) -> Document:

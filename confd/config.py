@@ -10,13 +10,12 @@ import argparse
 import os
 import re
 import socket
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from confd.errors import Configuration, Malformed
+from confd.given import CONFIG_FILE, Flag, Given
 from confd.keys import DEFAULT, Env, Host, parse_env, parse_host
 from confd.secretfiles import HOST_FOLDER
 
@@ -80,6 +79,7 @@ class AgentConfig:
     data: Path = Path("/var/lib/confd-agent")
     secrets_dir: Path = Path(HOST_FOLDER)
     metrics_listen: str | None = "127.0.0.1:8701"
+    key_file: Path | None = None
     log: LogConfig = field(default_factory=LogConfig)
 
 
@@ -92,28 +92,13 @@ class ServerConfig:
     listen: tuple[str, ...]
     data: Path
     token_file: Path
+    key_file: Path | None = None
     etcd: EtcdConfig = field(default_factory=EtcdConfig)
     allow_run: tuple[str, ...] = ()
     agent_arguments: tuple[str, ...] = ()
     log: LogConfig = field(default_factory=LogConfig)
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """A setting of a program: its name without dashes, and what it means. `many`: a list; `switch`: yes or no."""
-
-    name: str
-    help: str
-    many: bool = False
-    switch: bool = False
-
-    @property
-    def variable(self) -> str:
-        """The variable that gives it too."""
-        return "CONFD_" + self.name.replace("-", "_").upper()
-
-
-CONFIG_FILE = Flag("config-file", "TOML file with any of these, under their names; the flag is --config")
 _LOG = (
     Flag("log-format", "text or json (default text)"),
     Flag("log-level", "debug, info, warning or error (default info)"),
@@ -132,6 +117,12 @@ _ETCD = (
     Flag("etcd-user", "etcd user"),
     Flag("etcd-password-file", "file with the etcd user's password"),
     Flag("etcd-timeout", "seconds that one etcd call may take (default 5)"),
+)
+_KEYS = Flag(
+    "key-file",
+    "file with the keys of secrets, which nobody else may read: of a server the master keys (`confd-server key new "
+    "FILE`; the first wraps, all unwrap; default for up: DATA/api/keys), of an agent those of its envs "
+    "(`confd-server key export --env ENV`)",
 )
 _NUMBERS = {"resync": 300.0, "monitor": 5.0}
 _HOST = (
@@ -165,6 +156,7 @@ AGENT_FLAGS = (
         "those that were replaced or failed for a time; a file `freeze` in it stops all action "
         "(default /var/lib/confd-agent as root, else ~/.local/share/confd-agent)",
     ),
+    _KEYS,
     *_HOST,
     *_ETCD,
     *_LOG,
@@ -174,6 +166,7 @@ SERVER_FLAGS = (
     Flag("listen", "HOST:PORT or unix:PATH; repeatable (default 127.0.0.1:8700)", many=True),
     Flag("data", "folder of all data (default ~/.local/share/confd)"),
     Flag("token-file", "file with the token of the administrator (default DATA/api/token)"),
+    _KEYS,
     *_HOST,
     *_ETCD,
     *_LOG,
@@ -190,14 +183,17 @@ Examples:
 Examples:
   confd-server up                                            # all of it, for this machine
   confd-server up --env qa --listen 127.0.0.1:8800 --data ~/confd-qa
-  confd-server api --etcd 10.0.0.1:2379 --listen 0.0.0.0:8700 --token-file /etc/confd/token""",
+  confd-server api --etcd 10.0.0.1:2379 --listen 0.0.0.0:8700 --token-file /etc/confd/token
+  confd-server api --etcd 10.0.0.1:2379 --key-file /etc/confd/keys             # with secrets
+  confd-server key new /etc/confd/keys                       # a master key for secrets
+  confd-server key export --env prod --key-file /etc/confd/keys > prod.keys    # for the agents of one env""",
 }
 
 
 def agent_config(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> AgentConfig:
     """The settings of `confd-agent`. Raises `Configuration`; a wrong flag ends the process with 2."""
     parser = _parser("confd-agent", "Keeps this host's containers equal to what the store says.", AGENT_FLAGS)
-    given = _Given(AGENT_FLAGS, parser.parse_args(arguments), os.environ if environ is None else environ)
+    given = Given(AGENT_FLAGS, parser.parse_args(arguments), os.environ if environ is None else environ)
     name = given.text("env")
     if name is None:
         raise Configuration("which env does this host serve? give --env, CONFD_ENV, or env in the file")
@@ -216,6 +212,7 @@ def agent_config(arguments: Sequence[str], environ: Mapping[str, str] | None = N
         data=_path(given.text("data")) or _agent_folder(),
         secrets_dir=_path(given.text("secrets-dir")) or Path(HOST_FOLDER),
         metrics_listen=_metrics_listen(given.text("metrics-listen") or "127.0.0.1:8701"),
+        key_file=_path(given.text(_KEYS.name)),
         log=_log(given),
     )
 
@@ -225,7 +222,7 @@ def server_config(arguments: Sequence[str], environ: Mapping[str, str] | None = 
     parser = _parser("confd-server", "Serves settings over HTTP.", SERVER_FLAGS)
     parser.add_argument("mode", choices=("up", "api"), help="up: with an etcd and an agent of its own; api: alone")
     namespace = parser.parse_args(arguments)
-    given = _Given(SERVER_FLAGS, namespace, os.environ if environ is None else environ)
+    given = Given(SERVER_FLAGS, namespace, os.environ if environ is None else environ)
     data = _path(given.text("data")) or Path.home() / ".local" / "share" / "confd"
     listen = given.many("listen") or ("127.0.0.1:8700",)
     for address in listen:
@@ -236,6 +233,7 @@ def server_config(arguments: Sequence[str], environ: Mapping[str, str] | None = 
         listen=listen,
         data=data,
         token_file=_path(given.text("token-file")) or data / "api" / "token",
+        key_file=_path(given.text(_KEYS.name)) or (data / "api" / "keys" if namespace.mode == "up" else None),
         etcd=_etcd(given),
         allow_run=given.many("allow-run"),
         agent_arguments=tuple(_passed_on(given)),
@@ -261,68 +259,7 @@ def _parser(program: str, words: str, flags: Sequence[Flag]) -> argparse.Argumen
     return parser
 
 
-class _Given:
-    """What was given for each flag, wherever it was given."""
-
-    def __init__(self, flags: Sequence[Flag], namespace: argparse.Namespace, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self._namespace = namespace
-        path = namespace.config or environ.get(CONFIG_FILE.variable)
-        self._file = _read_file(path, {flag.name for flag in flags}) if path else {}
-
-    def _find(self, name: str) -> Any:
-        given = getattr(self._namespace, name.replace("-", "_"))
-        if given is None:
-            given = self.environ.get(Flag(name, "").variable) or None
-        return self._file.get(name) if given is None else given
-
-    def text(self, name: str) -> str | None:
-        given = self._find(name)
-        if given is None or isinstance(given, str):
-            return given
-        raise Configuration(f"{name} must be a string")
-
-    def many(self, name: str) -> tuple[str, ...]:
-        given = self._find(name)
-        items = [given] if isinstance(given, str) else given or []
-        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-            raise Configuration(f"{name} must be a string or a list of strings")
-        return tuple(dict.fromkeys(part.strip() for item in items for part in item.split(",") if part.strip()))
-
-    def switch(self, name: str) -> bool:
-        given = self._find(name)
-        if isinstance(given, str):
-            words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-            given = words.get(given.lower(), given)
-        if given is None or isinstance(given, bool):
-            return bool(given)
-        raise Configuration(f"{name} must be true or false")
-
-    def number(self, name: str, default: float) -> float:
-        given = self._find(name)
-        try:
-            number = default if given is None else float(given)
-        except (TypeError, ValueError):
-            number = 0.0
-        if not 0 < number < float("inf"):
-            raise Configuration(f"{name} must be a number of seconds above 0")
-        return number
-
-
-def _read_file(path: str, known: set[str]) -> Mapping[str, Any]:
-    try:
-        document = tomllib.loads(Path(path).read_text("utf-8"))
-    except OSError as exc:
-        raise Configuration(f"cannot read {path}: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise Configuration(f"{path} is no TOML: {exc}") from exc
-    for name in document:
-        if name not in known:
-            raise Configuration(f"{path}: {name!r} is unknown; known are: {', '.join(sorted(known))}")
-    return document
-
-
-def _etcd(given: _Given) -> EtcdConfig:
+def _etcd(given: Given) -> EtcdConfig:
     prefix = given.text("prefix") or "/confd"
     if not re.fullmatch(r"(/[A-Za-z0-9_.-]+)+", prefix):
         raise Configuration(
@@ -340,7 +277,7 @@ def _etcd(given: _Given) -> EtcdConfig:
     )
 
 
-def _log(given: _Given) -> LogConfig:
+def _log(given: Given) -> LogConfig:
     return LogConfig(given.text("log-format") or "text", given.text("log-level") or "info")
 
 
@@ -390,7 +327,7 @@ def _agent_folder() -> Path:
     return Path.home() / ".local" / "share" / "confd-agent"
 
 
-def _passed_on(given: _Given) -> list[str]:
+def _passed_on(given: Given) -> list[str]:
     """The flags that `up` gives its agent."""
     arguments: list[str] = []
     for flag in (*_HOST, *_LOG):

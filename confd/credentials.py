@@ -1,4 +1,4 @@
-"""What `confd-server up` leaves for `confctl` of the same user: a token, and a context that finds it."""
+"""Files that nobody else may read: the token and the context that `confd-server up` leaves, and files of keys."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import re
 import secrets
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from confd.errors import Configuration
+from confd.keyfile import KeyFile, fresh_key_file, parse_key_file
 
-__all__ = ["CONTEXT", "ensure_token", "write_context"]
+__all__ = ["CONTEXT", "ensure_keys", "ensure_token", "read_keys", "write_context", "write_keys"]
 
 CONTEXT = "local"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 def ensure_token(path: Path) -> str:
@@ -23,7 +26,7 @@ def ensure_token(path: Path) -> str:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         token = secrets.token_urlsafe(32)
         try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            with os.fdopen(os.open(path, _NEW, 0o600), "w") as file:
                 file.write(token + "\n")
         except FileExistsError:
             token = path.read_text("utf-8").strip()
@@ -35,6 +38,47 @@ def ensure_token(path: Path) -> str:
     if not re.fullmatch(r"[\x21-\x7e]{16,}", token):
         raise Configuration(f"the token file {path} holds no token of at least 16 characters; remove it to get one")
     return token
+
+
+def read_keys(path: Path | None) -> KeyFile:
+    """The keys of a file that nobody else may read; none without a file. Raises `Configuration`."""
+    if path is None:
+        return KeyFile()
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode, text = os.fstat(file.fileno()).st_mode & 0o077, file.read()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise Configuration(f"the key file {path} cannot be read: {exc}") from exc
+    if mode:
+        raise Configuration(f"the key file {path} can be read by others; `chmod 600` it")
+    try:
+        return parse_key_file(text)
+    except Configuration as error:
+        raise Configuration(f"the key file {path}: {error.detail}") from error
+
+
+def ensure_keys(path: Path) -> KeyFile:
+    """The master keys of a server that has all for itself, made at the first start. Raises `Configuration`."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError), os.fdopen(os.open(path, _NEW, 0o600), "w") as file:
+            file.write(fresh_key_file())
+    except OSError as exc:
+        raise Configuration(f"the key file {path} cannot be made: {exc}") from exc
+    return read_keys(path)
+
+
+def write_keys(path: Path, text: str) -> None:
+    """Put keys where nobody else may read them, in the place of those that are there. Raises `Configuration`."""
+    draft = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, _NEW, 0o600), "w") as file:
+            file.write(text)
+        draft.replace(path)
+    except OSError as exc:
+        raise Configuration(f"the key file {path} cannot be written: {exc}") from exc
 
 
 def write_context(path: Path, members: Mapping[str, str]) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from confd.jsontext import Value
 from confd.keys import Key
 from confd.model import Problem, Resolved, Setting, frozen
+from confd.secret import MASK
 
 __all__ = ["Reference", "discovered", "find", "plain_text", "references_in"]
 
@@ -90,7 +91,8 @@ def _wrong(key: Key, setting: Setting, found: Mapping[str, str], *, here: bool) 
         reference = _parse(word)
         if reference is None:
             how = "${@NAME:address}, ${@NAME:address/NETWORK} or ${@NAME:port/5432}; $${@ is a plain ${@"
-            return Problem("reference", (key,), f"{key}: ${{@{word}}} is no reference to a container: use {how}")
+            shown = MASK if setting.secret else f"${{@{word}}}"
+            return Problem("reference", (key,), f"{key}: {shown} is no reference to a container: use {how}")
         if here and word not in found:
             what = f"a published port {reference.port}" if reference.port else "an address there"
             detail = f"{key} refers to {word}: no container {reference.name} on this host has {what}"

@@ -37,8 +37,12 @@ def agent(argv: Sequence[str] | None = None) -> int:
 
 
 def server(argv: Sequence[str] | None = None) -> int:
-    """confd-server up | api."""
+    """confd-server up | api | key."""
     arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["key"]:
+        from confd.keycommand import run
+
+        return _guarded(lambda: run(arguments[1:]))
     return _guarded(lambda: _server(arguments))
 
 
@@ -132,16 +136,21 @@ def _server(arguments: Sequence[str]) -> int:
 def _up(config: ServerConfig, own: str, sockets: Mapping[str, socket.socket], stop: threading.Event) -> int:
     """etcd, then the API, then the agent; they end in the other order. confctl is told the address `own`."""
     from confd.clock import SystemClock
-    from confd.credentials import ensure_token, write_context
+    from confd.credentials import ensure_keys, ensure_token, write_context, write_keys
+    from confd.keyfile import exported
+    from confd.keys import DEFAULT, Env
     from confd.stores.embedded import EmbeddedEtcd
     from confd.supervise import Child
 
     ensure_token(config.token_file)
+    agent_keys, keys = config.data / "agent" / "keys", ensure_keys(config.key_file or config.data / "api" / "keys")
+    write_keys(agent_keys, exported(keys, [config.env, Env(DEFAULT)]))
     etcd = EmbeddedEtcd(config.data / "store")
     etcd.start()
     store = replace(config.etcd, endpoints=(etcd.endpoint,))
     command = [sys.executable, "-m", "confd.main", "agent", "--env", config.env, "--etcd", etcd.endpoint]
-    command += ["--prefix", store.prefix, "--data", str(config.data / "agent"), *config.agent_arguments]
+    command += ["--prefix", store.prefix, "--data", str(config.data / "agent")]
+    command += ["--key-file", str(agent_keys), *config.agent_arguments]
     child = Child("agent", command, SystemClock())
     context = {"server": own, "token_file": str(config.token_file.absolute()), "env": config.env}
     over = threading.Event()
@@ -189,9 +198,9 @@ def _serve(
     import uvicorn
 
     from confd.bootstrap import build_api
-    from confd.credentials import ensure_token
+    from confd.credentials import ensure_token, read_keys
 
-    api = build_api(etcd, ensure_token(config.token_file), stop)
+    api = build_api(etcd, ensure_token(config.token_file), stop, read_keys(config.key_file))
     try:
         opened()
         for address in sockets:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from confd import jsontext
 from confd.errors import Malformed
+from confd.keyring import SECRET, written_at
 from confd.keys import App, Env, Host, Key, Layer, layers_of, parse_key, show
 from confd.model import Entry, Problem, Resolved, Setting, Snapshot, frozen
 from confd.policies import policies_of
@@ -19,11 +20,9 @@ __all__ = ["NULL", "normal_text", "resolve"]
 NULL = "null"
 """The text of a value that removes its key from the effective settings."""
 
-SECRET = "$secret"  # noqa: S105 - the member that marks a ciphertext
-
 
 def resolve(snapshot: Snapshot, env: Env, app: App, host: Host | None = None) -> Resolved:
-    """The effective settings of an app in an env, on a host where one is given."""
+    """The effective settings of an app in an env, on a host where one is given; secrets as ciphertext."""
     layers = layers_of(env, app, host)
     stacks: dict[Key, list[Setting]] = {}
     problems: list[Problem] = []
@@ -55,11 +54,7 @@ def _settings(layer: Layer, entries: Mapping[str, Entry], problems: list[Problem
         except Malformed as error:
             problems.append(Problem("invalid", (name,), f"{show(name)} in layer {layer}: {error.detail}"))
             continue
-        if secret:
-            detail = f"{key} in layer {layer} is a secret, and no key to read it is configured here"
-            problems.append(Problem("secret", (key,), detail))
-            continue
-        yield Setting(key, text, secret, layer, entry.mod_revision)
+        yield Setting(key, text, secret, layer, written_at(entry))
 
 
 def normal_text(text: str) -> tuple[str, bool]:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
+from confd.keyring import written_at
 from confd.keys import DEFAULT, App, Env, Host, layers_of
 from confd.model import Cause, Entry, Hold, Reach, Snapshot
 
@@ -89,7 +90,7 @@ def settings_id(snapshot: Snapshot, env: Env, app: App) -> str:
     """Tells one state of an app's shared settings and binding from every other; a host's own are left out."""
     layers = [snapshot.layers.get(layer, {}) for layer in layers_of(env, app)]
     bindings = [snapshot.bindings.get((of, app)) for of in (env, Env(DEFAULT))]
-    newest = max((entry.mod_revision for layer in layers for entry in layer.values()), default=0)
+    newest = max((written_at(entry) for layer in layers for entry in layer.values()), default=0)
     count = sum(len(layer) for layer in layers)  # a key that was taken away leaves no newer entry
     return ".".join(map(str, [newest, count, *(one.mod_revision if one else 0 for one in bindings)]))
 

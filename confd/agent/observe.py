@@ -18,6 +18,7 @@ from confd.agent.locate import locate
 from confd.agent.secretfolders import place_of
 from confd.entries import LedgerEntry
 from confd.firststart import variables_of
+from confd.keyring import Keyring
 from confd.keys import App, Container, Env
 from confd.model import EMPTY, REACHES, Applied, Observed, Reach, RenderedFile, frozen
 from confd.options import observed_options, told_in
@@ -43,11 +44,15 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one pass looks with: the cluster's key, the labels, the host's facts, and where it keeps secrets."""
+    """What one pass looks with: the cluster's key, the labels, and the host's facts.
+
+    `ring` are the keys that open secrets, `secrets` is where those stand as files.
+    """
 
     digest_key: DigestKey
     labels: Labels = field(default_factory=Labels)
     facts: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    ring: Keyring = field(default_factory=Keyring)
     secrets: Path = Path(HOST_FOLDER)
 
 

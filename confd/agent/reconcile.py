@@ -40,6 +40,7 @@ from confd.ports import Clock, Inspect
 from confd.render import render
 from confd.resolve import resolve
 from confd.rollout import Ticket
+from confd.unsealing import unsealed
 from confd.windows import opens_at
 
 __all__ = ["Reconciler"]
@@ -110,7 +111,7 @@ class Reconciler:
     def _scene(self, snapshot: Snapshot, sight: Sight, place: Place) -> Scene:
         stored, problem = binding_of(snapshot, *place)
         binding = watched(stored, self.monitor_s)
-        resolved = resolve(snapshot, *place, self.host)
+        resolved = unsealed(resolve(snapshot, *place, self.host), sight.ring)
         references = references_in(resolved)
         self.mentions.note(place, {one.name for one in references.values()})
         found = {word: text for word, one in references.items() if (text := self._find(one)) is not None}

@@ -17,6 +17,8 @@ from confd.binding import binding_of
 from confd.clock import SystemClock
 from confd.errors import ConfdError, Held, Unavailable
 from confd.holds import holds_of
+from confd.keyfile import KeyFile
+from confd.keyring import Keyring, keyring
 from confd.keys import Container, Host, layers_of
 from confd.ledger import Ledger
 from confd.mirror import Mirror
@@ -75,6 +77,7 @@ class World:
     trust: Trust = field(default_factory=lambda: Trust(SystemClock()))
     here: Callable[[], Set[Container]] = frozenset
     secrets_root: Path = Path(HOST_FOLDER)
+    keys: KeyFile = field(default_factory=KeyFile)
     _held: dict[Place, str] = field(default_factory=dict)
     _shrunk: dict[Place, Doubt] = field(default_factory=dict)
     _froze: bool = False
@@ -83,6 +86,7 @@ class World:
     _era: int = 0
     _meta: Meta | None = None
     """The store's newest meta that could be read."""
+    _opened: tuple[Meta | None, Keyring] = (None, Keyring())
     _no_key: DigestKey = field(default_factory=lambda: DigestKey(secrets.token_bytes(32)))
 
     @property
@@ -172,11 +176,20 @@ class World:
             self._era = era
         waits = self._waits(place)
         self._tell(place, f"{waits.why}; nothing is done until they are back, or {RESUME}" if waits else "")
-        return snapshot, Sight(self._key, self.labels, self.facts, self.secrets_root)
+        return snapshot, Sight(self._key, self.labels, self.facts, self._open(), self.secrets_root)
 
     @property
     def _key(self) -> DigestKey:
         return self._meta.digest_key if self._meta is not None else self._no_key
+
+    def _open(self) -> Keyring:
+        """The data keys of the store's meta that this agent's keys unwrap, until the meta is another."""
+        meta, ring = self._opened
+        if meta is not self._meta:
+            meta = self._meta
+            ring = keyring(meta.data_keys, self.keys) if meta is not None else Keyring()
+            self._opened = meta, ring
+        return ring
 
     def _tell(self, place: Place, held: str) -> None:
         if held != self._held.get(place, ""):

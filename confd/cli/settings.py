@@ -21,12 +21,11 @@ NO_SETTINGS = "no settings yet; 'confctl set APP KEY=VALUE' stores one"
 @click.argument("app")
 @click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE ...")
 @click.option("--json", "as_json", is_flag=True, help="The values are JSON: numbers, true, null, lists, objects.")
-@click.option("--secret", is_flag=True, help="Keep the values as secrets.")
+@click.option("--secret", is_flag=True, help="Keep the values as secrets; a secret stays one until --plain.")
+@click.option("--plain", is_flag=True, help="Let the values be read again where they are secrets.")
 @settings_options
 @common_options
-def set_command(
-    common: Common, app: str, settings: tuple[str, ...], as_json: bool, secret: bool, **flags: Any
-) -> None:
+def set_command(common: Common, app: str, settings: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     """Store settings of APP, all in one change.
 
     A value is a string, unless --json says otherwise. Keys under run/ are what 'docker run' takes.
@@ -35,17 +34,21 @@ def set_command(
     Examples:
       confctl set web LOG_LEVEL=debug -e dev
       confctl set web run/memory=256m -e dev --wait
+      confctl set web db/password="$(cat password)" --secret -e prod
       confctl set web 'pool/size=12' 'tags=["a","b"]' --json -e prod -m "more load" --dry-run
     """
+    secret, plain = flags.pop("secret"), flags.pop("plain")
     writing, scope = Writing(**flags), common.scope(app)
+    if secret and plain:
+        raise click.UsageError("--secret and --plain are opposites; keep one of them.")
     values: dict[str, Value] = {}
     for text in settings:
         key, value = _assignment(text, as_json)
         if key in values:
             raise click.UsageError(f"{key} is given twice; keep one of them.")
         values[key] = value
-    secrets = tuple(values) if secret else ()
-    carry_out(common, scope, writing, lambda client, edit: client.change(scope, edit), set=values, secret=secrets)
+    marks = {"secret": tuple(values) if secret else (), "plain": tuple(values) if plain else ()}
+    carry_out(common, scope, writing, lambda client, edit: client.change(scope, edit), set=values, **marks)
 
 
 def _assignment(text: str, as_json: bool) -> tuple[str, Value]:

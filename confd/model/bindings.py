@@ -142,7 +142,10 @@ class Maintenance:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Which containers an app's settings reach, how they are rendered, what a change does. Times in seconds."""
+    """Which containers an app's settings reach, how they are rendered, what a change does. Times in seconds.
+
+    `secrets`: how those come to a container: `file`, `shim` or `variables`.
+    """
 
     variables: VariablesRule = field(default_factory=VariablesRule)
     arguments: Mapping[str, str] = field(default_factory=lambda: EMPTY)

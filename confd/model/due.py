@@ -46,7 +46,7 @@ class RenderedFile:
     """
 
     path: str
-    content: str
+    content: str = field(repr=False)
     mode: int
     owner: tuple[int, int] | None
     digest: Digest
@@ -77,11 +77,11 @@ class Rendered:
     env: Env
     host: Host | None
     revision: int
-    variables: Mapping[str, str]
+    variables: Mapping[str, str] = field(repr=False)
     variable_keys: Mapping[str, Key]
     variable_digests: Mapping[str, Digest]
     options: Mapping[str, str]
-    arguments: tuple[str, ...]
+    arguments: tuple[str, ...] = field(repr=False)
     argument_keys: tuple[Key, ...]
     files: tuple[RenderedFile, ...]
     key_digests: Mapping[Key, Digest]

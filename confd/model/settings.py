@@ -26,13 +26,13 @@ class Entry:
 class Setting:
     """key + value + secret flag + the layer and change it came from.
 
-    `text` is the value as JSON text, `"null"` in a higher layer removing the key. `change` is the number
-    of the change in its layer, or `None` where only the store knows it yet. `revision` is the store
-    revision that wrote it.
+    `text` is the value as JSON text, `"null"` in a higher layer removing the key; of a secret its ciphertext,
+    until it is unsealed. `change` is the number of the change in its layer, or `None` where only the store knows it
+    yet. `revision` is the store revision that wrote it.
     """
 
     key: Key
-    text: str
+    text: str = field(repr=False)
     secret: bool
     layer: Layer
     revision: int

@@ -1,5 +1,7 @@
 """Changes: every write is one atomic, numbered record of one layer, and the records are its history.
 
+A record is created once: the revision of that is its change's, also where its ciphertexts were sealed anew since.
+
 A record that does not fit beside its settings into one etcd request is staged first (`confd.services.staging`).
 """
 
@@ -14,11 +16,13 @@ from typing import Any
 
 from confd import jsontext
 from confd.errors import ConfdError, Conflict, Malformed, NotFound, TooLarge, Unavailable
+from confd.keyring import opened_size
 from confd.keys import Host, Keyspace, Layer, layers_of
 from confd.model import EMPTY, Change, ChangeKind, Entry, Head, Snapshot
 from confd.ports import Area, Delete, Expect, Operation, Put, Store
 from confd.services.context import Context
 from confd.services.places import Place
+from confd.services.sealing import current
 from confd.services.staging import Staged, collect_parts, discard, joined, stage
 from confd.shrink import names_digest, shows_all
 
@@ -51,7 +55,7 @@ def draft(layer: Layer, before: Mapping[str, str | None], after: Mapping[str, st
 
 def check_size(after: Mapping[str, str | None]) -> None:
     """Raises `TooLarge` for more keys and values than one change takes."""
-    size = sum(len(key.encode()) + len((text or "").encode()) for key, text in after.items())
+    size = sum(len(key.encode()) + opened_size(text or "") for key, text in after.items())
     if size > MAX_CHANGE_BYTES:
         raise TooLarge(
             f"the change holds {size} bytes of keys and values; at most {MAX_CHANGE_BYTES} are taken at once"
@@ -66,6 +70,7 @@ def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change
     head = snapshot.heads.get(change.layer, Head())
     change = replace(change, number=head.number + 1, at=context.clock.utc())
     check_size(change.after)
+    change, unchanged = current(context, change)
     new_head: dict[str, Any] = {"number": change.number, "id": change.id, "at": change.at}
     new_head["names"] = names_digest(_names_after(context, snapshot, change))
     keyspace, text = context.keyspace, _record_text(change)
@@ -80,7 +85,7 @@ def commit(context: Context, snapshot: Snapshot, change: Change) -> tuple[Change
             *record.operations,
         ]
         expected = [Expect(keyspace.head(change.layer), head.revision), *record.expected]
-        expected += _expected(keyspace, snapshot, change)
+        expected += [*_expected(keyspace, snapshot, change), *unchanged]
         revision = _store(context.store, keyspace.head(change.layer), change, operations, expected)
     except ConfdError:
         if staged:
@@ -205,7 +210,7 @@ def _change_of(context: Context, layer: Layer, entry: Entry) -> Change:
             document["at"],
             document["before"],
             document["after"],
-            entry.mod_revision,
+            entry.create_revision,
             document.get("note", ""),
         )
     except (ValueError, KeyError, TypeError) as exc:
@@ -218,8 +223,8 @@ def history(context: Context, place: Place, limit: int = 100, before: int = 0) -
     for layer in layers_of(place.env, place.app, place.host):
         listing = context.store.snapshot([Area(context.keyspace.changes(layer))], keys_only=True)
         found += ((layer, entry) for entry in listing.entries.values())
-    found = [pair for pair in found if not before or pair[1].mod_revision < before]
-    found.sort(key=lambda pair: pair[1].mod_revision, reverse=True)
+    found = [pair for pair in found if not before or pair[1].create_revision < before]
+    found.sort(key=lambda pair: pair[1].create_revision, reverse=True)
     page = [(layer, entry.key) for layer, entry in found[:limit]]
     records = context.store.read([key for _, key in page]).entries
     return [_change_of(context, layer, records[key]) for layer, key in page if key in records]
@@ -239,7 +244,7 @@ def numbers(context: Context, layer: Layer, head: Head) -> Mapping[int, int]:
     cached = context.state.numbers.get(layer)
     if cached is None or cached[0] != head.revision:
         listing = context.store.snapshot([Area(context.keyspace.changes(layer))], keys_only=True)
-        found = {entry.mod_revision: int(entry.key[-12:]) for entry in listing.entries.values()}
+        found = {entry.create_revision: int(entry.key[-12:]) for entry in listing.entries.values()}
         cached = context.state.numbers[layer] = (head.revision, found)
     return cached[1]
 

@@ -22,13 +22,13 @@ def check(
     context: Context, before: Snapshot, after: Snapshot, places: Sequence[Place], scope: Scope
 ) -> Sequence[str]:
     """Refuse what the write brings in; what was wrong before is not this writer's. Returns warnings."""
-    key = context.digest_key(before)
+    sight = context.sight(before)
     for place in places:
-        was, now = rendered_at(before, place, key)[0], rendered_at(after, place, key)[0]
+        was, now = rendered_at(before, place, sight)[0], rendered_at(after, place, sight)[0]
         fresh = fresh_problems(was.problems, now.problems, (before, after), place)
         if fresh:
             raise _refusal(fresh, place, scope)
-    check_policies(before, after, places, key, scope.host)
+    check_policies(before, after, places, sight, scope.host)
     return _host_problems(context, before, after, places, scope)
 
 
@@ -46,11 +46,11 @@ def _host_problems(
 
     Each host is asked about what it is due itself.
     """
-    key = context.digest_key(before)
+    sight = context.sight(before)
     warnings: list[str] = []
     fine = False
     for place, observed in reached_hosts(after, places, scope.host).items():
-        was, now = (rendered_at(snapshot, place, key)[0].options for snapshot in (before, after))
+        was, now = (rendered_at(snapshot, place, sight)[0].options for snapshot in (before, after))
         changed = {option for option, text in now.items() if was.get(option) != text}
         problems = [problem for problem in _refused(now, observed) if option_of(Key(problem.keys[0])) in changed]
         fine = fine or not problems

@@ -10,12 +10,14 @@ from typing import TypeVar
 
 from confd.actions import REACHES
 from confd.errors import Conflict, Unavailable
+from confd.keyfile import KeyFile
 from confd.keys import Keyspace, Layer
 from confd.mirror import Mirror
 from confd.model import Reach, Snapshot
 from confd.ports import Clock, Store
 from confd.secret import DigestKey
 from confd.services.meta import ensure_meta, parse_meta
+from confd.services.places import Sight
 from confd.snapshot import all_areas, from_listing
 
 __all__ = ["Context"]
@@ -47,6 +49,7 @@ class Context:
     mirror: Mirror
     clock: Clock
     reaches: Mapping[str, Reach] = field(default_factory=lambda: REACHES)
+    keys: KeyFile = field(default_factory=KeyFile)
     state: _State = field(default_factory=_State)
 
     def snapshot(self, min_revision: int = 0) -> Snapshot:
@@ -70,6 +73,10 @@ class Context:
     def digest_key(self, snapshot: Snapshot) -> DigestKey:
         """The cluster's digest key. Raises `Configuration` for a store of another format."""
         return parse_meta(snapshot.meta) if snapshot.meta else ensure_meta(self.store, self.keyspace)
+
+    def sight(self, snapshot: Snapshot) -> Sight:
+        """What the places of a snapshot are seen with. Raises `Configuration` for a store of another format."""
+        return Sight(self.digest_key(snapshot), self.keys)
 
     def wrote(self, revision: int) -> None:
         """Reads of this process are not older than this from now on."""

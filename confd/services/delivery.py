@@ -31,9 +31,9 @@ def config(context: Context, snapshot: Snapshot, scope: Scope, *, reveal: bool =
     that has a secret in it is left out; with it `secrets` are those that have files, as variables. `secret` names
     the keys. The digest covers all in any case.
     """
-    key = context.digest_key(snapshot)
+    sight = context.sight(snapshot)
     found = found_at(snapshot, scope.place)
-    rendered, binding = rendered_at(snapshot, scope.place, key, found, here=True)
+    rendered, binding = rendered_at(snapshot, scope.place, sight, found, here=True)
     changes = {
         str(layer): head.number
         for layer, head in snapshot.heads.items()
@@ -44,7 +44,7 @@ def config(context: Context, snapshot: Snapshot, scope: Scope, *, reveal: bool =
     whole = {"allow_shrink": vouched, **_shown(rendered, reveal=True)}
     return {
         "revision": snapshot.revision,
-        "digest": key.digest("config", jsontext.dump(whole)),
+        "digest": sight.digest_key.digest("config", jsontext.dump(whole)),
         "changes": changes,
         **(whole if reveal else {"allow_shrink": vouched, **_shown(rendered, reveal=False)}),
         "on_change": [asdict(rule) for rule in binding.on_change],

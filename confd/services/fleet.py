@@ -11,6 +11,7 @@ from confd import jsontext
 from confd.binding import binding_of
 from confd.errors import ConfdError, NotFound, Unavailable
 from confd.holds import holds_of
+from confd.keyring import SECRET, written_at
 from confd.keys import DEFAULT, Env, Host, Key, Layer, layers_of, show
 from confd.keystates import states_of
 from confd.model import ContainerPlan, Head, Observed, Snapshot
@@ -23,9 +24,11 @@ from confd.secret import MASK
 from confd.services import changes
 from confd.services.context import Context
 from confd.services.hosts import lost_since
+from confd.services.meta import keyring_of
 from confd.services.places import Place, Told, told_of
 from confd.services.planning import Planner
 from confd.services.scope import Scope
+from confd.unsealing import unsealed
 
 __all__ = ["apps", "explain", "plan", "settings_of", "status"]
 
@@ -125,7 +128,7 @@ class _Revisions:
 
 def _revisions(context: Context, snapshot: Snapshot, scope: Scope) -> _Revisions:
     layers = layers_of(scope.env, scope.app, scope.host)
-    found = {entry.mod_revision for layer in layers for entry in snapshot.layers.get(layer, {}).values()}
+    found = {written_at(entry) for layer in layers for entry in snapshot.layers.get(layer, {}).values()}
     for layer in layers:
         if layer in snapshot.heads:
             found.add(snapshot.heads[layer].revision)
@@ -265,17 +268,25 @@ def _stack(context: Context, snapshot: Snapshot, layers: Sequence[Layer], key: K
             {
                 "layer": str(layer),
                 "host": layer.host,
-                "change": known.get(entry.mod_revision),
+                "change": known.get(written_at(entry)),
                 "value": value,
                 "secret": secret,
                 "removed": text == "null",
-                "revision": entry.mod_revision,
+                "revision": written_at(entry),
             }
         )
     return found
 
 
-def settings_of(snapshot: Snapshot, scope: Scope) -> dict[str, str]:
-    """The effective settings as JSON texts, secrets masked; for comparisons."""
+def settings_of(context: Context, snapshot: Snapshot, scope: Scope) -> dict[str, str]:
+    """The effective settings as JSON texts, for comparisons.
+
+    A secret's is the same for the same secret alone, and still to be masked.
+    """
     resolved = resolve(snapshot, scope.env, scope.app, scope.host)
-    return {key: jsontext.dump(MASK) if s.secret else s.text for key, s in resolved.settings.items()}
+    opened = unsealed(resolved, keyring_of(snapshot.meta, context.keys)).settings
+    digest = context.digest_key(snapshot).digest
+    return {
+        key: jsontext.dump({SECRET: digest("secret", opened[key].text)}) if s.secret and key in opened else s.text
+        for key, s in resolved.settings.items()
+    }

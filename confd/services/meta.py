@@ -1,4 +1,4 @@
-"""What the store says of itself: its format, its identity, and the key of all digests.
+"""What the store says of itself: its format, its identity, the key of all digests, and wrapped data keys.
 
 A release serves the newest format that it knows and the one before, so that API and agents can be replaced one by
 one; `confctl upgrade` raises the format once all of them are of this release.
@@ -12,16 +12,30 @@ import functools
 import json
 import secrets
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from confd.errors import Configuration, Conflict, Refused
-from confd.keys import Keyspace
-from confd.model import Snapshot
+from confd.keyfile import KeyFile
+from confd.keyring import Keyring, WrappedKey, keyring
+from confd.keys import Env, Keyspace
+from confd.model import EMPTY, Snapshot, frozen
 from confd.ports import Expect, Put, Store
 from confd.secret import DigestKey
 
-__all__ = ["FORMAT", "SERVED", "Meta", "ensure_meta", "fresh_meta", "parse_meta", "read_meta", "require_format"]
+__all__ = [
+    "FORMAT",
+    "SERVED",
+    "Meta",
+    "ensure_meta",
+    "fresh_meta",
+    "keyring_of",
+    "parse_meta",
+    "read_meta",
+    "require_format",
+    "with_data_keys",
+]
 
 FORMAT = 2
 """What new stores are made with. 1: settings, bindings, hosts. 2: also freezes, adoptions, turns, stops."""
@@ -32,11 +46,15 @@ KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """A store's meta document. `cluster` is its identity: another id, another store."""
+    """A store's meta document. `cluster` is its identity: another id, another store.
+
+    `data_keys` are those of each env's secrets, wrapped; the newest stands last.
+    """
 
     format: int
     cluster: str
     digest_key: DigestKey
+    data_keys: Mapping[Env, Sequence[WrappedKey]] = field(default_factory=lambda: EMPTY)
 
 
 def ensure_meta(store: Store, keyspace: Keyspace) -> DigestKey:
@@ -76,11 +94,30 @@ def read_meta(text: str) -> Meta:
         )
     try:
         cluster, key = document["cluster"], base64.b64decode(document["digest_key"], validate=True)
-    except (ValueError, KeyError, TypeError, binascii.Error) as exc:
+        data_keys = {
+            Env(env): tuple(WrappedKey(one["id"], one["master"], one["wrapped"], one["at"]) for one in those)
+            for env, those in document.get("data_keys", {}).items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as exc:
         raise damaged from exc
     if len(key) != KEY_BYTES or not isinstance(cluster, str) or not cluster:
         raise damaged
-    return Meta(version, cluster, DigestKey(key))
+    return Meta(version, cluster, DigestKey(key), frozen(data_keys))
+
+
+@functools.lru_cache(maxsize=8)
+def keyring_of(meta: str | None, keys: KeyFile) -> Keyring:
+    """The data keys of a meta document that these keys unwrap. Raises `Configuration` as `read_meta`."""
+    return keyring(read_meta(meta).data_keys, keys) if meta is not None else Keyring()
+
+
+def with_data_keys(meta: str, data_keys: Mapping[Env, Sequence[WrappedKey]]) -> str:
+    """The meta document with these data keys; what else is in it stays."""
+    shown = {
+        env: [{"id": one.id, "master": one.master, "wrapped": one.text, "at": one.at} for one in those]
+        for env, those in sorted(data_keys.items())
+    }
+    return json.dumps({**json.loads(meta), "data_keys": shown})
 
 
 def require_format(snapshot: Snapshot, wanted: int, what: str) -> None:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from confd import jsontext
 from confd.binding import binding_of
 from confd.discovery import discovered
 from confd.errors import ConfdError
+from confd.keyfile import KeyFile
 from confd.keys import DEFAULT, App, Container, Env, Host, Layer
 from confd.model import EMPTY, Binding, Observed, Problem, Rendered, Snapshot
 from confd.published import observed_of
 from confd.render import render
 from confd.resolve import resolve
 from confd.secret import DigestKey
+from confd.services.meta import keyring_of
+from confd.unsealing import unsealed
 
-__all__ = ["Place", "Told", "found_at", "fresh_problems", "places_of", "rendered_at", "told_of"]
+__all__ = ["Place", "Sight", "Told", "found_at", "fresh_problems", "places_of", "rendered_at", "told_of"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,6 +31,14 @@ class Place:
     env: Env
     app: App
     host: Host | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a place is seen with: the key of all digests, and those that open secrets."""
+
+    digest_key: DigestKey
+    keys: KeyFile = field(default_factory=KeyFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +130,7 @@ def _parse(text: str) -> tuple[Any, Observed | None]:
 
 
 def rendered_at(
-    snapshot: Snapshot, place: Place, key: DigestKey, found: Mapping[str, str] = EMPTY, *, here: bool = False
+    snapshot: Snapshot, place: Place, sight: Sight, found: Mapping[str, str] = EMPTY, *, here: bool = False
 ) -> tuple[Rendered, Binding]:
     """What a place's containers are due, and by which binding.
 
@@ -127,8 +138,9 @@ def rendered_at(
     (`confd.discovery`).
     """
     binding, _ = binding_of(snapshot, place.env, place.app)
-    resolved = discovered(resolve(snapshot, place.env, place.app, place.host), found, here=here)
-    return render(resolved, binding, key), binding
+    ring = keyring_of(snapshot.meta, sight.keys)
+    opened = unsealed(resolve(snapshot, place.env, place.app, place.host), ring)
+    return render(discovered(opened, found, here=here), binding, sight.digest_key), binding
 
 
 def found_at(snapshot: Snapshot, place: Place) -> Mapping[str, str]:

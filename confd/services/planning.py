@@ -20,7 +20,7 @@ class Planner:
 
     def __init__(self, context: Context, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._reaches, self._key, self._at = context.reaches, context.digest_key(snapshot), context.clock.utc()
+        self._reaches, self._sight, self._at = context.reaches, context.sight(snapshot), context.clock.utc()
         self._known: dict[tuple[Place, bool, tuple[tuple[str, str], ...]], tuple[Rendered, Binding]] = {}
 
     def due(
@@ -29,7 +29,7 @@ class Planner:
         """`found`: what references to containers stand for, as an agent has told; `here`: of all of them."""
         at = (place, here, tuple(sorted(found.items())))
         if at not in self._known:
-            self._known[at] = rendered_at(self.snapshot, place, self._key, found, here=here)
+            self._known[at] = rendered_at(self.snapshot, place, self._sight, found, here=here)
         return self._known[at]
 
     def plan(self, place: Place, observed: Observed, holds: Sequence[Hold] | None = None) -> ContainerPlan:

@@ -107,9 +107,9 @@ def _named(seen: Observed) -> dict[str, Any]:
 
 def _settings(context: Context, snapshot: Snapshot, policy: Policy) -> Iterator[dict[str, Any]]:
     """Apps whose settings alone say something against the policy, whether containers have it by now or not."""
-    key = context.digest_key(snapshot)
+    sight = context.sight(snapshot)
     for place in _places(snapshot, policy.env):
-        found = forbidden((policy,), rendered_at(snapshot, place, key)[0].options)
+        found = forbidden((policy,), rendered_at(snapshot, place, sight)[0].options)
         if found:
             yield {"app": place.app, "env": place.env, "host": place.host, "violations": _documents(found)}
 

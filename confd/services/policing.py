@@ -11,8 +11,7 @@ from confd.keys import Host
 from confd.model import Observed, Policy, Snapshot, Violation
 from confd.options import overlay, read_back
 from confd.policies import fresh, in_words, policies_of
-from confd.secret import DigestKey
-from confd.services.places import Place, rendered_at
+from confd.services.places import Place, Sight, rendered_at
 from confd.services.reach import reached_hosts
 
 __all__ = ["check_policies", "forbidden"]
@@ -24,14 +23,14 @@ def forbidden(policies: Sequence[Policy], options: Mapping[str, str]) -> list[Vi
 
 
 def check_policies(
-    before: Snapshot, after: Snapshot, places: Sequence[Place], key: DigestKey, host: Host | None
+    before: Snapshot, after: Snapshot, places: Sequence[Place], sight: Sight, host: Host | None
 ) -> None:
     """Refuse what a write brings in against a policy: of the settings alone, and of each container that is known.
 
     What was against it before, and is as it was, is not this writer's. Raises `Invalid`.
     """
     policed = [place for place in places if policies_of(after, place.env)]
-    turn = _Turn(before, after, key)
+    turn = _Turn(before, after, sight)
     found = [(f"{in_words(one)} ({_where(place)})", one) for place in policed for one in turn.of_settings(place)]
     if not found:
         hosted = reached_hosts(after, policed, host)
@@ -49,7 +48,7 @@ class _Turn:
 
     before: Snapshot
     after: Snapshot
-    key: DigestKey
+    sight: Sight
 
     def of_settings(self, place: Place) -> list[Violation]:
         """What the settings of a place say against its policies, and did not before."""
@@ -70,7 +69,7 @@ class _Turn:
 
     def _options(self, place: Place) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """The run options that a place is due, before and after."""
-        was, now = (rendered_at(one, place, self.key)[0].options for one in (self.before, self.after))
+        was, now = (rendered_at(one, place, self.sight)[0].options for one in (self.before, self.after))
         return was, now
 
 

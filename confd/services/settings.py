@@ -8,8 +8,9 @@ from typing import Any
 
 from confd import jsontext
 from confd.diff import Difference, diff
-from confd.errors import Conflict, Malformed, NotFound, Refused, TooLarge
+from confd.errors import Conflict, Malformed, NotFound, TooLarge
 from confd.jsontext import Value
+from confd.keyring import is_sealed, written_at
 from confd.keys import Key, Layer, layers_of, matches, parse_key
 from confd.model import EMPTY, Change, Entry, Head, Setting, Snapshot, frozen
 from confd.resolve import normal_text, resolve
@@ -20,6 +21,7 @@ from confd.services.context import Context
 from confd.services.places import places_of
 from confd.services.reach import check_reach, check_shrink, reached, shrinks
 from confd.services.scope import Scope
+from confd.services.sealing import Ciphertext, Marks, sealed
 
 __all__ = [
     "Edit",
@@ -41,12 +43,16 @@ Check = Callable[[Snapshot], None]
 class Edit:
     """What a write asks for. `force` lets it take many keys away.
 
+    `secret` are keys of `set` whose values nobody is to see, `plain` those that are secret and need not be any
+    longer. `sealed` are set as well, and come as ciphertext: a rollback shows nothing to whoever asks for it.
     `check` sees the snapshot it is decided on, and raises `Stale` where it must.
     """
 
     set: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
     unset: Sequence[str] = ()
     secret: Sequence[str] = ()
+    plain: Sequence[str] = ()
+    sealed: Mapping[str, Ciphertext] = field(default_factory=lambda: EMPTY)
     message: str = ""
     author: str = ""
     dry_run: bool = False
@@ -100,7 +106,7 @@ def _own(snapshot: Snapshot, layer: Layer) -> list[Setting]:
     for name, entry in sorted(snapshot.layers.get(layer, {}).items()):
         try:
             text, secret = normal_text(entry.text)
-            found.append(Setting(parse_key(name), text, secret, layer, entry.mod_revision))
+            found.append(Setting(parse_key(name), text, secret, layer, written_at(entry)))
         except Malformed:
             continue  # put there without us; `explain` and the containers' status tell of it
     return found
@@ -157,7 +163,9 @@ def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Wr
         to = changes.before_newest(context, snapshot, scope.layer)
     old = changes.state_after(context, snapshot, scope.layer, to)
     now = {key: entry.text for key, entry in snapshot.layers.get(scope.layer, {}).items()}
-    parsed = {key: jsontext.parse(normal_text(text)[0]) for key, text in old.items() if now.get(key) != text}
+    differ = {key: text for key, text in old.items() if now.get(key) != text}
+    parsed = {key: jsontext.parse(normal_text(text)[0]) for key, text in differ.items() if not is_sealed(text)}
+    kept = {key: Ciphertext(text, scope.layer) for key, text in differ.items() if is_sealed(text)}
     gone = [key for key in now if key not in old]
     message = wanted.message or f"roll back to change {to}"
     seen = snapshot.heads.get(scope.layer, Head()).revision
@@ -167,20 +175,15 @@ def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Wr
         if current.heads.get(scope.layer, Head()).revision != seen:
             raise Conflict("the layer was changed meanwhile; look at its history and try again")
 
-    again = replace(wanted, set=parsed, unset=gone, message=message, note=f"rollback to {to}", check=unmoved)
-    return edit(context, scope, replace(again, force=force))
+    back = replace(wanted, set=parsed, plain=tuple(parsed), sealed=kept, unset=gone, message=message, check=unmoved)
+    return edit(context, scope, replace(back, note=f"rollback to {to}", force=force))
 
 
 def _parsed(wanted: Edit) -> dict[str, str | None]:
-    if wanted.secret:
-        raise Refused(
-            f"{', '.join(wanted.secret)}: secrets are refused until the server has a master key, "
-            "which this release cannot be given yet; nothing was stored",
-            pointer="/secret",
-        )
-    after: dict[str, str | None] = {}
+    after: dict[str, str | None] = {key: one.text for key, one in wanted.sealed.items()}
     for name, value in wanted.set.items():
         after[_key(name, "set")] = parse_value(name, value)
+    Marks(wanted.secret, wanted.plain).check(after)
     for name in wanted.unset:
         key = _key(name, "unset")
         if key in after:
@@ -209,6 +212,9 @@ def _decide(
 ) -> Written:
     wanted.check(snapshot)
     layer = scope.layer
+    marks = Marks(wanted.secret, wanted.plain, wanted.sealed)
+    sealing = sealed(context, snapshot, layer, (asked, marks), dry_run=wanted.dry_run)
+    snapshot, asked = sealing.snapshot, sealing.texts
     now = snapshot.layers.get(layer, {})
     stored = {key: entry.text for key, entry in now.items()}
     for key in wanted.unset:
@@ -219,11 +225,11 @@ def _decide(
     head = snapshot.heads.get(layer, Head())
     if not differences:
         reaches = reached(context, snapshot, places, layer)
-        return Written(head.number, snapshot.revision, (), reaches, after=snapshot)
+        return Written(head.number, snapshot.revision, (), reaches, sealing.words, after=snapshot)
     edits = {one.key: one.after for one in differences}
     changes.check_size(edits)  # before the check, which takes long for what is too large
     after = _with(snapshot, layer, edits)
-    warnings = check(context, snapshot, after, places, scope)
+    warnings = (*sealing.words, *check(context, snapshot, after, places, scope))
     reaches, gone = reached(context, after, places, layer), shrinks(snapshot, after, places)
     if wanted.dry_run:
         told = [f"{one}: that needs force (confctl: --force)" for one in gone if not wanted.force]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from confd.keys import App, Env, Host, Layer
+from confd.keys import App, Env, Host, Key, Layer
 from confd.model import Entry, Head, Snapshot
 from confd.resolve import normal_text, resolve
 
@@ -79,10 +79,12 @@ def test_a_nul_in_the_store_marks_the_key_invalid_b56(text: str) -> None:
     assert resolved.problems[0].keys == ("k",)
 
 
-def test_a_ciphertext_is_never_handed_on_in_clear() -> None:
+def test_a_secret_is_resolved_as_its_ciphertext_and_never_shown() -> None:
     resolved = resolve(snapshot(own={"k": '{"$secret":{"v":1}}'}), PROD, WEB)
-    assert resolved.settings == {}
-    assert resolved.problems[0].code == "secret"
+    setting = resolved.settings[Key("k")]
+    assert (setting.secret, setting.text) == (True, '{"$secret":{"v":1}}')
+    assert "$secret" not in repr(resolved)
+    assert resolved.problems == ()
 
 
 @pytest.mark.parametrize(

@@ -280,7 +280,7 @@ def test_an_option_that_no_host_lets_the_store_set_is_refused(
 def test_effective_settings_are_compared_by_text_with_secrets_masked(context: Context) -> None:
     lay(context, "1", ..., ..., None)
     settings.edit(context, HERE, Edit({"n": 1, "s": "x"}))
-    assert fleet.settings_of(context.fresh(), HERE) == {"n": "1", "s": '"x"'}
+    assert fleet.settings_of(context, context.fresh(), HERE) == {"n": "1", "s": '"x"'}
 
 
 def test_each_host_is_asked_about_its_own_settings(context: Context) -> None:
