@@ -13,10 +13,10 @@ from typing import Any
 
 __all__ = ["FOLDER", "HOST_FOLDER", "MODE", "folder_of", "is_secret_mount", "is_secret_path", "mount_of_secrets"]
 
-FOLDER = "/run/confd/secrets"
+FOLDER = "/run/confd-secrets"
 """Where a container sees them."""
 
-HOST_FOLDER = "/run/confd/secrets"
+HOST_FOLDER = "/run/confd-secrets"
 """Where an agent keeps them on its host, if it is told nothing else."""
 
 MODE = "0444"

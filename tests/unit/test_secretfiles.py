@@ -9,7 +9,7 @@ import pytest
 from confd.options import observed_options
 from confd.secretfiles import FOLDER, folder_of, is_secret_mount, is_secret_path, mount_of_secrets
 
-ROOM = "/run/confd/secrets/0123456789abcdef/" + "a1" * 16
+ROOM = "/run/confd-secrets/0123456789abcdef/" + "a1" * 16
 
 
 @pytest.mark.parametrize(
