@@ -199,7 +199,7 @@ def _render_options(settings: Mapping[Key, Setting], draft: _Draft) -> None:
             continue
         if setting.secret:
             detail = f"{key} cannot be a secret: an inspect of the container shows run options; set it without"
-            draft.problems.append(Problem("secret", (key,), detail))
+            draft.problems.append(Problem("run-option", (key,), detail))
             continue
         try:
             draft.options[option.name] = option.parse(jsontext.parse(setting.text))
@@ -230,7 +230,7 @@ def _render_arguments(
                 f"arguments {flag}: {name} is a secret, and everybody on the host sees the arguments of a process; "
                 "have the program read it from its file, or take it out of arguments"
             )
-            draft.problems.append(Problem("secret", (setting.key,), detail))
+            draft.problems.append(Problem("argument", (setting.key,), detail))
         elif setting is not None:
             arguments += [flag, text_of(setting.text)]
             keys.append(setting.key)

@@ -172,7 +172,7 @@ class Reconciler:
         for inspect in inspects:
             found.append(inspect)
             try:
-                if self.folders.revive(inspect, scene.rendered.files):
+                if self.folders.revive(inspect, scene.rendered):
                     container = Container(str(inspect["Id"]))
                     self.inventory.touched(container)
                     found[-1] = self.inventory.now(container)

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from confd.actions.files import replace_all, staged
 from confd.errors import EngineRefused
-from confd.model import RenderedFile
+from confd.model import Rendered, RenderedFile
 from confd.ports import Inspect, Restarts, Target
 from confd.secretfiles import folder_of, is_secret_path
 
@@ -125,16 +125,20 @@ class SecretFolders:
                 "on a tmpfs"
             ) from exc
 
-    def revive(self, inspect: Inspect, files: Sequence[RenderedFile]) -> bool:
+    def revive(self, inspect: Inspect, due: Rendered) -> bool:
         """Fill a container's folder that a reboot has taken, and start what the engine could not start without it.
 
-        Whether it was started. Raises `EngineRefused`.
+        Whether it was started. Raises `EngineRefused`, also where a secret cannot be opened: without that it stays
+        down.
         """
         folder = Path(folder_of(inspect) or "/")
         if folder.parent != self.root:
             return False
         if not folder.is_dir():
-            self.fill(folder, [file for file in files if is_secret_path(file.path)])
+            shut = next((problem for problem in due.problems if problem.code == "secret"), None)
+            if shut is not None:
+                raise EngineRefused(f"it is not started again without its secrets: {shut.detail}")
+            self.fill(folder, [file for file in due.files if is_secret_path(file.path)])
             log.info("%s: its secrets are there again", str(inspect["Name"]).lstrip("/"))
         state = inspect.get("State") or {}
         if state.get("Running") or str(folder) not in str(state.get("Error") or ""):

@@ -25,7 +25,7 @@ def test_one_is_found_in_base64_wherever_it_begins(tmp_path: Path, before: bytes
     text = canaries.plant("web")
     (tmp_path / "log").write_bytes(base64.b64encode(before + text.encode() + b"more"))
     canaries.look_at_files(tmp_path)
-    with pytest.raises(AssertionError, match="that of web in .*/log"):
+    with pytest.raises(AssertionError, match=r"that of web in .*/log"):
         canaries.check()
 
 
@@ -36,5 +36,5 @@ def test_one_is_found_across_the_pieces_of_a_file_and_in_what_was_printed(tmp_pa
     (tmp_path / "data" / "wal").write_bytes(b"\0" * ((1 << 22) - 9) + first.encode())
     canaries.look_at_files(tmp_path)
     canaries.said.append(f"stored {second}")
-    with pytest.raises(AssertionError, match="that of api in what confctl printed; that of web in .*/wal"):
+    with pytest.raises(AssertionError, match=r"that of api in what confctl printed; that of web in .*/wal"):
         canaries.check()

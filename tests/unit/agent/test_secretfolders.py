@@ -9,15 +9,19 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from confd.agent.secretfolders import SecretFolders, is_in_memory, place_of, root_of
 from confd.errors import EngineRefused
-from confd.model import RenderedFile
+from confd.keys import App, Env
+from confd.model import Binding, Problem, Rendered, RenderedFile, Snapshot
 from confd.ports import Inspect, Replacement
-from confd.secret import Digest
+from confd.render import render
+from confd.resolve import resolve
+from confd.secret import Digest, DigestKey
 from confd.secretfiles import FOLDER, folder_of, mount_of_secrets
 from confd.targets.memory import MemoryTarget, Program
 
@@ -39,6 +43,11 @@ def target() -> MemoryTarget:
 
 def secret(name: str = "DB", content: str = "s3cret", path: str = FOLDER) -> RenderedFile:
     return RenderedFile(f"{path}/{name}", content, 0o444, None, Digest("v1:x"), ())
+
+
+def due(*files: RenderedFile, problems: tuple[Problem, ...] = ()) -> Rendered:
+    made = render(resolve(Snapshot(), Env("dev"), App("web")), Binding(), DigestKey(b"k" * 32))
+    return replace(made, files=files, problems=problems)
 
 
 def made_with(target: MemoryTarget, folder: str, name: str = "web") -> Inspect:
@@ -78,17 +87,26 @@ def test_what_a_reboot_has_taken_is_there_again_and_the_container_starts(
     with folders.filled([secret()]) as folder:
         inspect = made_with(target, folder)
     shutil.rmtree(folders.root)
-    assert not folders.revive(inspect, [secret()])  # nobody had it running
+    assert not folders.revive(inspect, due(secret()))  # nobody had it running
     assert (Path(folder) / "DB").read_text() == "s3cret"
     state = {"Running": False, "Error": f'error mounting "{folder}" to rootfs: no such file or directory'}
-    assert folders.revive({**inspect, "State": state}, [secret()])
+    assert folders.revive({**inspect, "State": state}, due(secret()))
     assert target.inspect(str(inspect["Id"]))["State"]["Running"]
-    assert not folders.revive({**inspect, "State": {**state, "Error": "no such program"}}, [])
+    assert not folders.revive({**inspect, "State": {**state, "Error": "no such program"}}, due())
+
+
+def test_a_container_whose_secret_cannot_be_opened_stays_down(memory: Path, target: MemoryTarget) -> None:
+    folders = SecretFolders(memory / "x", target)
+    inspect = made_with(target, str(folders.root / ("a1" * 16)))
+    shut = due(problems=(Problem("secret", ("db",), "db: no key opens it"),))
+    with pytest.raises(EngineRefused, match="not started again without its secrets: db: no key opens it"):
+        folders.revive(inspect, shut)
+    assert not folders.root.exists()
 
 
 def test_a_container_without_a_folder_here_is_left_alone(memory: Path, target: MemoryTarget) -> None:
     other = made_with(target, f"{SHM}/elsewhere/{'a1' * 16}")
-    assert not SecretFolders(memory, target).revive(other, [secret()])
+    assert not SecretFolders(memory, target).revive(other, due(secret()))
     assert list(memory.iterdir()) == []
 
 
