@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from flask import Flask, Response
 from werkzeug.routing import BaseConverter
@@ -19,6 +19,7 @@ from confd.api import (
     metrics,
     policies,
     resume,
+    secrets,
     settings,
     upgrade,
     web,
@@ -35,8 +36,8 @@ class KeyConverter(BaseConverter):
     part_isolating = False
 
 
-def create_app(context: Context, tokens: Mapping[str, str]) -> Flask:
-    """`tokens`: token -> the name that its changes carry as author."""
+def create_app(context: Context, tokens: Mapping[str, str], revealers: Collection[str] = ()) -> Flask:
+    """`tokens`: token -> the name that its changes carry as author; `revealers`: the names that may see secrets."""
     app = Flask("confd.api", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
@@ -45,7 +46,7 @@ def create_app(context: Context, tokens: Mapping[str, str]) -> Flask:
     app.extensions["confd"] = context
     errors.install(app)
     metrics.install(app, context)
-    auth.install(app, tokens)
+    auth.install(app, tokens, revealers)
     for module in (
         settings,
         history,
@@ -55,6 +56,7 @@ def create_app(context: Context, tokens: Mapping[str, str]) -> Flask:
         adoption,
         resume,
         upgrade,
+        secrets,
         fleet,
         health,
         metrics,

@@ -7,8 +7,8 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -24,10 +24,12 @@ from confd.api.web import etag_of
 from confd.binding import seconds
 from confd.errors import ConfdError, Invalid, Malformed
 from confd.formats import FORMATS
+from confd.keyring import written_at
 from confd.keys import DEFAULT, App, Env, Layer, layers_of, parse_app, parse_env, parse_host
 from confd.model import Snapshot
 from confd.services import delivery
 from confd.services.context import Context
+from confd.services.revealing import Asker
 from confd.services.scope import Scope
 from confd.snapshot import Touched
 
@@ -59,6 +61,8 @@ class _Asked:
     known: frozenset[str]
     min_revision: int
     reveal: bool
+    instance: str
+    asker: Asker = field(default_factory=lambda: Asker(""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +99,10 @@ class _Pulse:
 
 
 class _Application:
-    def __init__(self, context: Context, tokens: Mapping[str, str]) -> None:
+    def __init__(self, context: Context, tokens: Mapping[str, str], revealers: Collection[str]) -> None:
         self._context = context
-        self._tokens = tokens
-        rest = create_app(context, tokens)
+        self._tokens, self._revealers = tokens, revealers
+        rest = create_app(context, tokens, revealers)
         self._requests = requests_of(rest)
         self._rest = WSGIMiddleware(_whole(rest), workers=WORKERS)
         self._pulse = _Pulse()
@@ -126,8 +130,9 @@ class _Application:
         headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in scope["headers"]}
         began, held_back = time.monotonic(), b"wait=" in scope["query_string"]
         try:
-            name_of(self._tokens, headers.get("authorization", ""))
+            who = name_of(self._tokens, headers.get("authorization", ""))
             asked = _asked(path, scope["query_string"].decode("latin-1"), headers)
+            asked = replace(asked, asker=Asker(who, may_reveal=who in self._revealers))
             answer = await self._wait(asked, receive)
         except ConfdError as error:
             answer = self._problem(error.status, error.code, error.detail, error.pointer)
@@ -173,6 +178,8 @@ class _Application:
         headers = {"etag": tag, "x-confd-revision": str(revision), "cache-control": "no-cache, no-transform"}
         if tag in asked.known or "*" in asked.known or self._same(asked, snapshot, digest):
             return _Answer(304, headers)
+        if asked.reveal:
+            delivery.check_reveal(self._context, asked.scope, document["secret"], asked.asker, asked.instance)
         if asked.format == delivery.WHOLE:
             return _Answer(200, {**headers, "content-type": "application/json"}, _json(document))
         text = delivery.text_in(document, asked.format)
@@ -210,9 +217,9 @@ NATIVE: Mapping[tuple[str, str], Callable[..., Any]] = {("GET", CONFIG): _Applic
 """The routes that Flask does not see."""
 
 
-def application(context: Context, tokens: Mapping[str, str]) -> Any:
-    """The whole API. `tokens`: token -> name. Made after any fork."""
-    return _Application(context, tokens)
+def application(context: Context, tokens: Mapping[str, str], revealers: Collection[str] = ()) -> Any:
+    """The whole API. `tokens`: token -> name; `revealers`: the names that may see secrets. Made after any fork."""
+    return _Application(context, tokens, revealers)
 
 
 def _last_edit(snapshot: Snapshot, scope: Scope) -> int:
@@ -221,7 +228,7 @@ def _last_edit(snapshot: Snapshot, scope: Scope) -> int:
     for layer in layers_of(scope.env, scope.app, scope.host):
         head = snapshot.heads.get(layer)
         revisions += [head.revision] if head else []
-        revisions += [entry.mod_revision for entry in snapshot.layers.get(layer, {}).values()]
+        revisions += [written_at(entry) for entry in snapshot.layers.get(layer, {}).values()]
     found = (snapshot.bindings.get((env, scope.app)) for env in (scope.env, parse_env(DEFAULT)))
     return max([*revisions, *(entry.mod_revision for entry in found if entry is not None)])
 
@@ -238,7 +245,16 @@ def _asked(path: re.Match[str], query: str, headers: Mapping[str, str]) -> _Aske
     wait_s = _seconds(given["wait"]) if "wait" in given else 0.0
     tags = frozenset(one.strip().removeprefix("W/") for one in headers.get("if-none-match", "").split(","))
     index = number(given, "index") if "index" in given else None
-    return _Asked(scope, form, index, wait_s, tags - {""}, number(given, "min_revision"), is_on(given, "reveal"))
+    return _Asked(
+        scope,
+        form,
+        index,
+        wait_s,
+        tags - {""},
+        number(given, "min_revision"),
+        is_on(given, "reveal"),
+        given.get("instance", ""),
+    )
 
 
 def _seconds(text: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from flask import Flask, g, request
 
@@ -28,9 +28,12 @@ def name_of(tokens: Mapping[str, str], header: str) -> str:
     return found
 
 
-def install(app: Flask, tokens: Mapping[str, str]) -> None:
+def install(app: Flask, tokens: Mapping[str, str], revealers: Collection[str]) -> None:
+    """`revealers`: the names of those tokens that may see secrets."""
+
     def authenticate() -> None:
         if request.path not in OPEN:
             g.token_name = name_of(tokens, request.headers.get("Authorization", ""))
+            g.may_reveal = g.token_name in revealers
 
     app.before_request(authenticate)

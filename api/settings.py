@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -10,6 +9,7 @@ from flask import Blueprint, Response, request
 from confd.api.query import READ, switch, takes
 from confd.api.web import (
     answer,
+    asker,
     body_of,
     context,
     edit_of,
@@ -19,10 +19,13 @@ from confd.api.web import (
     switch_of,
     written_document,
 )
-from confd.errors import Malformed, Refused
+from confd.errors import Malformed
 from confd.jsontext import Value
 from confd.keys import parse_key
+from confd.model import Snapshot
 from confd.services import fleet, settings
+from confd.services.revealing import revealed
+from confd.services.scope import Scope
 
 __all__ = ["routes"]
 
@@ -37,10 +40,12 @@ def _own() -> bool:
     return layer == "own"
 
 
-def _check_reveal(shown: Iterable[Mapping[str, Any]]) -> None:
-    """Whoever asks for secrets never gets a mask for a value."""
-    if switch("reveal") and any(setting["secret"] for setting in shown):
-        raise Refused("secrets cannot be shown: the server has no master key; leave reveal out", pointer="/reveal")
+def _shown(document: dict[str, Any], scope: Scope, seen: Snapshot) -> Response:
+    """The settings of a document, with their secrets where those are asked for."""
+    if not switch("reveal"):
+        return answer(document)
+    found = revealed(context(), seen, scope, document["settings"], asker())
+    return answer({**document, "settings": found}, private=True)
 
 
 @routes.get(f"{SCOPE}/settings")
@@ -48,12 +53,11 @@ def _check_reveal(shown: Iterable[Mapping[str, Any]]) -> None:
 def list_settings(app: str, env: str) -> Response:
     """All settings of the app in the env, effective or its own.
 
-    Query: `layer` (`effective` or `own`), `keys` (a glob), `reveal`, `host`, `min_revision`.
+    Query: `layer` (`effective` or `own`), `keys` (a glob), `reveal` (secrets in the clear, for a token that
+    may, and noted down in the audit), `host`, `min_revision`.
     """
-    keys = request.args.get("keys", "**")
-    document = settings.read(context(), snapshot(), scope_of(app, env), own=_own(), keys=keys)
-    _check_reveal(document["settings"].values())
-    return answer(document)
+    scope, seen, keys = scope_of(app, env), snapshot(), request.args.get("keys", "**")
+    return _shown(settings.read(context(), seen, scope, own=_own(), keys=keys), scope, seen)
 
 
 @routes.patch(f"{SCOPE}/settings")
@@ -82,9 +86,12 @@ def get_setting(app: str, env: str, key: str) -> Response:
 
     Query: `layer` (`effective` or `own`), `reveal`, `host`, `min_revision`.
     """
-    document = settings.read_one(context(), snapshot(), scope_of(app, env), parse_key(key), own=_own())
-    _check_reveal([document])
-    return answer(document)
+    scope, seen, name = scope_of(app, env), snapshot(), parse_key(key)
+    document = settings.read_one(context(), seen, scope, name, own=_own())
+    if not switch("reveal"):
+        return answer(document)
+    found = revealed(context(), seen, scope, {name: document}, asker())
+    return answer(found[name], private=True)
 
 
 @routes.put(f"{SCOPE}/settings/<key:key>")

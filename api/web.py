@@ -17,6 +17,7 @@ from confd.keys import Key, parse_app, parse_env, parse_host
 from confd.model import Snapshot
 from confd.services import settings
 from confd.services.context import Context
+from confd.services.revealing import Asker
 from confd.services.scope import Scope
 from confd.services.settings import Edit, Written
 from confd.services.wanted import Wanted
@@ -25,6 +26,7 @@ __all__ = [
     "MAX_BODY_BYTES",
     "answer",
     "any_body",
+    "asker",
     "author",
     "body_of",
     "context",
@@ -151,8 +153,18 @@ def etag_of(document: Mapping[str, Any], form: str = "json") -> str:
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
-def answer(document: Mapping[str, Any]) -> Response:
-    """The document, or 304 when the caller has it."""
+def asker() -> Asker:
+    """Who asks, by the token; what the client calls itself is told beside it."""
+    return Asker(str(g.token_name), author(), bool(g.may_reveal))
+
+
+def answer(document: Mapping[str, Any], *, private: bool = False) -> Response:
+    """The document, or 304 when the caller has it. One that holds secrets is private: nobody caches or tags it."""
+    if private:
+        response = Response(jsontext.dump(dict(document)) + "\n", mimetype="application/json")
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Confd-Revision"] = str(document["revision"])
+        return response
     tag = etag_of(document)
     response = Response(jsontext.dump(dict(document)) + "\n", mimetype="application/json")
     response.headers["ETag"] = tag

@@ -39,7 +39,7 @@ from confd.credentials import read_keys
 from confd.durable import Folder
 from confd.errors import Configuration
 from confd.keyfile import KeyFile
-from confd.keys import Keyspace
+from confd.keys import DEFAULT, Env, Keyspace
 from confd.ledger import Ledger
 from confd.metrics import Tally
 from confd.mirror import Mirror
@@ -82,7 +82,7 @@ def build_api(config: EtcdConfig, token: str, stop: threading.Event, keys: KeyFi
         mirror.stop()
         store.close()
 
-    return Api(application(context, {token: "admin"}), close)
+    return Api(application(context, {token: "admin"}, ("admin",)), close)
 
 
 def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:
@@ -128,7 +128,7 @@ def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:
         inventory,
         world,
         reconciler,
-        _about(config, facts),
+        _about(config, facts, world.keys),
         config.resync_s,
         clear=checks.sweep,
         failed=count_errors(tally),
@@ -182,7 +182,7 @@ def _following(
     )
 
 
-def _about(config: AgentConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _about(config: AgentConfig, facts: Mapping[str, Any], keys: KeyFile) -> dict[str, Any]:
     """What the agent tells of its host and itself."""
     return {
         "engine_id": facts.get("id"),
@@ -192,6 +192,7 @@ def _about(config: AgentConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
         "formats": list(SERVED),
         "env": config.env,
         "allow_run": list(config.allow_run),
+        "keys": {env: keys.ids_of(env) for env in (config.env, Env(DEFAULT))},
     }
 
 

@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 DEFAULT_TIMEOUT_S = 30.0
+STEP_TIMEOUT_S = 600.0
+"""The last step of a rotation looks at all that is stored."""
 
 Document: TypeAlias = Mapping[str, Any]
 """A JSON object of the API; numbers are `confd.jsontext.Number`, see `integer`."""
@@ -203,6 +205,19 @@ class Client:
     def upgrade(self, edit: Edit) -> Document:
         """Raise the format of the store."""
         return self._send("POST", "/v1/upgrade", {"dry_run": edit.dry_run, "yes": edit.yes}, {})
+
+    def rotate(self) -> Document:
+        """Put the data keys of secrets under the first master key."""
+        return self._send("POST", "/v1/rotate", {}, {})
+
+    def reencrypt(self, after: str = "") -> Document:
+        """One step of putting every secret under a new data key; `next` of the answer is where the next goes on."""
+        body: dict[str, Value] = {"reencrypt": True, "after": after}
+        return _document(self.call("POST", "/v1/rotate", body=body, timeout_s=STEP_TIMEOUT_S))
+
+    def audit(self, limit: int = 100) -> Document:
+        """Who was shown which secrets, and who changed their keys."""
+        return self.get("/v1/audit", {"limit": str(limit)})
 
     def plan(self, scope: Scope) -> Document:
         return self.get(f"{scope.path}/plan", scope.query)

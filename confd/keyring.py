@@ -32,6 +32,7 @@ __all__ = [
     "keyring",
     "opened_size",
     "rewrap",
+    "unmarked",
     "wrapped",
     "written_at",
 ]
@@ -43,12 +44,16 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class WrappedKey:
-    """A data key as the store's meta has it: `text` is its ciphertext under the env's key of a master key."""
+    """A data key as the store's meta has it: `text` is its ciphertext under the env's key of a master key.
+
+    `kept`: it is an old one, and something is left that needs it.
+    """
 
     id: str
     master: str
     text: str
     at: str = ""
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +184,14 @@ def written_at(entry: Entry) -> int:
     members = _members(entry.text) if f'"{SECRET}"' in entry.text else None
     written = jsontext.plain(members.get("written")) if isinstance(members, Mapping) else None
     return written if isinstance(written, int) and 0 < written < entry.mod_revision else entry.mod_revision
+
+
+def unmarked(text: str) -> str:
+    """A ciphertext without the revision that wrote it, as it is stored by a new write."""
+    members = _members(text)
+    if not isinstance(members, Mapping) or "written" not in members:
+        return text
+    return jsontext.dump({SECRET: {name: one for name, one in members.items() if name != "written"}})
 
 
 def _wrap(key: bytes, name: str, by: EnvKey, at: str) -> WrappedKey:

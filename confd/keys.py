@@ -204,6 +204,11 @@ class Keyspace:
         return f"{self.prefix}/hosts/"
 
     @property
+    def audit(self) -> str:
+        """The prefix of what is noted down of secrets; no agent reads it."""
+        return f"{self.prefix}/audit/"
+
+    @property
     def locks(self) -> str:
         return f"{self.prefix}/locks/"
 

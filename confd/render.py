@@ -28,7 +28,7 @@ from confd.model import (
     frozen,
 )
 from confd.options import OPTIONS, UNSUPPORTED, conflicts
-from confd.secret import Digest, DigestKey
+from confd.secret import Digest, DigestKey, masked
 from confd.secretfiles import FOLDER, MODE, is_secret_path
 from confd.templates import Budget, fill, template_of
 
@@ -258,10 +258,11 @@ def _render_files(
         except ConfdError as error:
             of = tuple(sorted(named, key=lambda key: (key in keys, key))) if file.template else keys
             code = "template" if file.template else "file"
-            draft.problems.append(Problem(code, of, f"{file.path}: {_advised(file, error)}", file.path))
+            detail = masked(f"{file.path}: {_advised(file, error)}", _all_hidden(keys, settings))
+            draft.problems.append(Problem(code, of, detail, file.path))
             continue
         digest: Digest = digest_key.digest("file", content)
-        hidden = tuple(text for key in keys if key in settings for text in _hidden(settings[key]))
+        hidden = _all_hidden(keys, settings)
         mode = int(file.mode or _mode(file, any(key in settings and settings[key].secret for key in keys)), 8)
         yield RenderedFile(file.path, content, mode, _owner(file.owner), digest, keys, named, file.check, hidden)
 
@@ -295,6 +296,10 @@ def _advised(file: BindingFile, error: ConfdError) -> str:
 
 def _about(resolved: Resolved) -> Mapping[str, str]:
     return {"app": resolved.app, "env": resolved.env, "host": resolved.host or ""}
+
+
+def _all_hidden(keys: Iterable[Key], settings: Mapping[Key, Setting]) -> tuple[str, ...]:
+    return tuple(text for key in keys if key in settings for text in _hidden(settings[key]))
 
 
 def _hidden(setting: Setting) -> Iterable[str]:

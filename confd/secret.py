@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NewType
 
-__all__ = ["DIGEST_VERSION", "MASK", "Digest", "DigestKey", "is_known", "masked", "unknown"]
+__all__ = ["DIGEST_VERSION", "MASK", "Digest", "DigestKey", "is_known", "masked", "unknown", "without_passwords"]
 
 Digest = NewType("Digest", str)
 """`v1:` and 32 hexadecimal digits."""
@@ -20,6 +21,8 @@ Digest = NewType("Digest", str)
 DIGEST_VERSION = "v1"
 MASK = "********"
 """What stands for a secret in every output."""
+
+_PASSWORD = re.compile(r"(://[^\s/:@'\"]*:)[^\s/'\"]+@")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -49,6 +52,11 @@ def masked(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text
+
+
+def without_passwords(text: str) -> str:
+    """The text with the passwords of URLs in it masked, whether they are known to be secret or not."""
+    return _PASSWORD.sub(rf"\1{MASK}@", text) if "://" in text else text
 
 
 def is_known(digest: str) -> bool:

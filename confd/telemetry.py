@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from confd.errors import Configuration
+from confd.secret import without_passwords
 
 __all__ = ["FORMATS", "LEVELS", "setup"]
 
@@ -40,6 +41,7 @@ class _Text(logging.Formatter):
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
+        text = without_passwords(text)
         line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
         return f"{_at(record)} {record.levelname.lower()} {record.name} {line}"
 
@@ -52,8 +54,8 @@ class _Json(logging.Formatter):
             "at": _at(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": without_passwords(record.getMessage()),
         }
         if record.exc_info:
-            event["trace"] = self.formatException(record.exc_info)
+            event["trace"] = without_passwords(self.formatException(record.exc_info))
         return json.dumps(event, ensure_ascii=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ BY_NAME = {".yml": "yaml", **{f".{name}": name for name in ("json", "yaml", "tom
 _COMPOSE_FILE = re.compile(r"(docker-)?compose([.-].+)?\.ya?ml")
 ENCODINGS = {"properties": "ISO-8859-1"}
 """What the files of a format are in where they are not UTF-8."""
+K8S_SECRET = "k8s-secret"  # noqa: S105 - a format's name
 STARTS = ("docker-args", "compose-override")
 INSPECT = "inspect"
 COMPOSE = "compose"
@@ -124,6 +125,9 @@ def _settings(pairs: Iterable[tuple[str, Value]], below: str) -> Mapping[str, Va
 @click.option("--service", metavar="NAME", help="Of a Compose file: which service; else its only one.")
 @click.option("--prefix", metavar="P", help="Put every key below P/.")
 @click.option("--replace", is_flag=True, help="Take away keys (below P) that the file does not name.")
+@click.option(
+    "--secret", metavar="GLOB", multiple=True, help="Keep the values of these keys as secrets; repeatable."
+)
 @settings_options
 @common_options
 def import_command(common: Common, app: str, file: str | None, container: str | None, **given: Any) -> None:
@@ -134,8 +138,9 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
     JSON, YAML and TOML, nested members are segments of a key, a list is one value, and null takes the key away. In
     INI a section is a folder of keys; .properties and XML hold keys as they stand. A number keeps its text.
 
-    k8s-configmap and k8s-secret take the data of such a manifest. compose takes the variables and run options of a
-    service, and says what it leaves out. --replace leaves run options alone where the file is none of keys.
+    k8s-configmap and k8s-secret take the data of such a manifest, the latter's as secrets. compose takes the
+    variables and run options of a service, and says what it leaves out. --replace leaves run options alone where
+    the file is none of keys.
 
     --from-container asks the engine of this machine for the container's own variables, limits and restart policy;
     with --format inspect FILE is what 'docker inspect CONTAINER IMAGE' printed elsewhere.
@@ -145,10 +150,12 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
       confctl import web .env -e dev --dry-run
       confctl import web settings.yaml -e dev --replace
       confctl import web compose.yaml --service web -e dev --dry-run
+      confctl import web .env --secret '*PASSWORD*' --secret '*TOKEN*' -e prod
       confctl import web --from-container web_1 -e dev --dry-run
     """
     form = given.pop("format_name") or guessed(file or "")
     prefix, replace, service = given.pop("prefix"), given.pop("replace"), given.pop("service")
+    globs = (*given.pop("secret"), *(("**",) if form == K8S_SECRET else ()))
     writing, scope, client = Writing(**given), common.scope(app), common.client()
     if (file is None) == (container is None):
         raise click.UsageError("From where? Give a FILE, or --from-container NAME.")
@@ -165,7 +172,18 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
             for key in client.settings(scope, own=True)["settings"]
             if key not in settings and key.startswith(below) and (options or not key.startswith("run/"))
         ]
-    carry_out(common, scope, writing, lambda to, edit: to.change(scope, edit), set=settings, unset=unset)
+    marks = {"unset": unset, "secret": _secret(settings, globs)}
+    carry_out(common, scope, writing, lambda to, edit: to.change(scope, edit), set=settings, **marks)
+
+
+def _secret(settings: Mapping[str, Value], globs: Sequence[str]) -> list[str]:
+    """The keys that the globs match. One that matches none is a slip: what it means would stay readable."""
+    from confd.keys import matches
+
+    for glob in globs:
+        if not any(matches(glob, key) for key in settings) and settings:
+            raise click.UsageError(f"--secret {cell(glob)} matches no key of the file; nothing was stored.")
+    return [key for key in settings if any(matches(glob, key) for glob in globs)]
 
 
 @click.command("export")
@@ -173,12 +191,13 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
 @click.option("--format", "format_name", type=click.Choice((*NAMES, *STARTS)), default="env", show_default=True)
 @click.option("--own", is_flag=True, help="Only the app's own layer, in a format of keys.")
 @click.option("--service", metavar="NAME", help="compose-override: the service, else APP.")
+@click.option("--reveal", is_flag=True, help="Secrets too, in a format of keys, if you may; it is noted down.")
 @common_options
-def export_command(common: Common, app: str, format_name: str, own: bool, service: str | None) -> None:
+def export_command(common: Common, app: str, format_name: str, own: bool, **given: Any) -> None:
     """Write the settings of APP to stdout.
 
     Variables as .env or as a ConfigMap or Secret of Kubernetes; keys as JSON, YAML, TOML, .properties, INI or XML.
-    Secrets are left out.
+    Secrets are left out without --reveal.
 
     docker-args and compose-override are for whoever starts the containers: one started so has its settings, run
     options too, from its first moment on.
@@ -192,13 +211,15 @@ def export_command(common: Common, app: str, format_name: str, own: bool, servic
     """
     from confd.formats import FORMATS
 
-    scope, client = common.scope(app), common.client()
+    scope, client, reveal = common.scope(app), common.client(), bool(given["reveal"])
+    if reveal and not _of_keys(format_name):
+        raise click.UsageError("--reveal is for a format of keys, as json or yaml.")
     if format_name in STARTS:
-        start(client, scope, format_name, service)
+        start(client, scope, format_name, given["service"])
         return
     if _of_keys(format_name):
-        settings = client.settings(scope, own=own)["settings"]
-        values = {key: s["value"] for key, s in settings.items() if not s.get("secret")}
+        settings = client.settings(scope, own=own, reveal=reveal)["settings"]
+        values = {key: s["value"] for key, s in settings.items() if reveal or not s.get("secret")}
         if len(values) < len(settings):
             say(f"{len(settings) - len(values)} secrets are left out")
     else:

@@ -35,6 +35,8 @@ COMMANDS = {
     "adopt": ("care", "Let settings into containers of APP that ran before their host was watched."),
     "resume": ("care", "Let agents go on that doubt the store."),
     "upgrade": ("fleet", "Raise the store's format, once every agent is of this release."),
+    "rotate": ("secrets", "Change the keys under which secrets stand in the store."),
+    "audit": ("secrets", "List who was shown which secrets, and who changed their keys."),
     "freeze": ("brakes", "Stop all actions on APP, an env, a host, or everything."),
     "unfreeze": ("brakes", "Take the brake off APP, an env, a host, or everything."),
     "why": ("fleet", "Say what was done to CONTAINER, when, and for which change."),

@@ -87,7 +87,11 @@ def _members(name: str, one: Value) -> dict[str, Any]:
     if not isinstance(one, str) or not one:
         raise refusal(name, _MOUNT_RULE)
     found: dict[str, Any] = {}
-    for word in next(csv.reader([one])):
+    try:
+        words = next(csv.reader([one]))
+    except csv.Error:  # a line end in it
+        raise refusal(name, _MOUNT_RULE) from None
+    for word in words:
         member, _, its = word.partition("=")
         member = _NAMES.get(member, member)
         if member in _OBJECTS:

@@ -34,6 +34,7 @@ class _State:
     """What changes: the newest revision this process wrote in the store's present history, and a lock a layer."""
 
     written: int = 0
+    acts: int = 0
     era: int = 0
     guard: threading.Lock = field(default_factory=threading.Lock)
     locks: dict[Layer, threading.Lock] = field(default_factory=dict)

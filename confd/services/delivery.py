@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,12 +15,16 @@ from confd.keys import layers_of
 from confd.model import Rendered, RenderedFile, Snapshot
 from confd.secret import Digest
 from confd.secretfiles import is_secret_path
+from confd.services import audit
 from confd.services.context import Context
 from confd.services.places import found_at, rendered_at
+from confd.services.revealing import Asker, check_right
 from confd.services.scope import Scope
 from confd.shrink import is_vouched
 
-__all__ = ["WHOLE", "config", "digest_of", "text_in"]
+__all__ = ["WHOLE", "check_reveal", "config", "digest_of", "text_in"]
+
+log = logging.getLogger(__name__)
 
 WHOLE = "json"
 """The format that is the whole document; the others are the variables alone."""
@@ -50,6 +56,24 @@ def config(context: Context, snapshot: Snapshot, scope: Scope, *, reveal: bool =
         "on_change": [asdict(rule) for rule in binding.on_change],
         "problems": [problem.detail for problem in rendered.problems],
     }
+
+
+def check_reveal(context: Context, scope: Scope, keys: Sequence[str], asker: Asker, instance: str) -> None:
+    """Raises `Refused` for a token that may not see these secrets; the audit tells of whoever else gets them.
+
+    Of an instance, which has them because the binding says so, the log tells alone: it has to start also while
+    nothing can be written.
+    """
+    if not keys:
+        return
+    check_right(asker)
+    if instance:
+        log.info(
+            "secrets of %s@%s go to instance %r, by the token %s", scope.app, scope.env, instance[:100], asker.who
+        )
+        return
+    act = {"what": "reveal", "env": scope.env, "app": scope.app, "host": scope.host, "keys": list(keys)}
+    audit.note(context, asker.who, asker.said, act)
 
 
 def _shown(rendered: Rendered, *, reveal: bool) -> dict[str, Any]:

@@ -34,6 +34,7 @@ __all__ = [
     "parse_meta",
     "read_meta",
     "require_format",
+    "require_keys",
     "with_data_keys",
 ]
 
@@ -95,7 +96,10 @@ def read_meta(text: str) -> Meta:
     try:
         cluster, key = document["cluster"], base64.b64decode(document["digest_key"], validate=True)
         data_keys = {
-            Env(env): tuple(WrappedKey(one["id"], one["master"], one["wrapped"], one["at"]) for one in those)
+            Env(env): tuple(
+                WrappedKey(one["id"], one["master"], one["wrapped"], one["at"], bool(one.get("kept")))
+                for one in those
+            )
             for env, those in document.get("data_keys", {}).items()
         }
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as exc:
@@ -111,10 +115,25 @@ def keyring_of(meta: str | None, keys: KeyFile) -> Keyring:
     return keyring(read_meta(meta).data_keys, keys) if meta is not None else Keyring()
 
 
+def require_keys(meta: str, keys: KeyFile) -> None:
+    """Raises `Configuration` naming the master keys without which some of the store's secrets stay shut."""
+    shut = keyring_of(meta, keys).shut
+    if shut:
+        ids, envs = ", ".join(sorted(set(shut.values()))), ", ".join(sorted({env for env, _ in shut}))
+        raise Configuration(
+            f"secrets of env {envs} are under master key {ids}, which is not in the key file of this server: "
+            "give the file that has it with --key-file (CONFD_KEY_FILE)"
+        )
+
+
 def with_data_keys(meta: str, data_keys: Mapping[Env, Sequence[WrappedKey]]) -> str:
     """The meta document with these data keys; what else is in it stays."""
     shown = {
-        env: [{"id": one.id, "master": one.master, "wrapped": one.text, "at": one.at} for one in those]
+        env: [
+            {"id": one.id, "master": one.master, "wrapped": one.text, "at": one.at}
+            | ({"kept": True} if one.kept else {})
+            for one in those
+        ]
         for env, those in sorted(data_keys.items())
     }
     return json.dumps({**json.loads(meta), "data_keys": shown})

@@ -1,4 +1,4 @@
-"""What is done to a store before it is served: its meta is there, and nothing half staged is left.
+"""What is done to a store before it is served: its meta is there, its secrets open, nothing half staged is left.
 
 A store that is out of reach holds nobody up: it is tried again with growing pauses, while the API answers that it
 is not ready.
@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from confd.errors import ConfdError
 from confd.services.context import Context
-from confd.services.meta import ensure_meta
+from confd.services.meta import ensure_meta, require_keys
 from confd.services.staging import collect_parts
 
 __all__ = ["Preparing"]
@@ -33,7 +33,10 @@ class Preparing:
         self._thread = threading.Thread(target=self._run, name="preparing", daemon=True)
 
     def start(self, stop: threading.Event) -> None:
-        """Returns after the first try, or when stopped. Raises `Configuration` for a store of another format."""
+        """Returns after the first try, or when stopped.
+
+        Raises `Configuration` for a store of another format, and for one whose secrets do not open.
+        """
         self._thread.start()
         while not self._tried.wait(0.02) and not stop.is_set():
             continue
@@ -47,7 +50,7 @@ class Preparing:
         pause_s, told = FIRST_PAUSE_S, False
         while not self._over.is_set():
             try:
-                ensure_meta(self._context.store, self._context.keyspace)
+                self._prepare()
             except ConfdError as error:
                 if not error.retryable:
                     self._refused = error
@@ -63,6 +66,14 @@ class Preparing:
             self._collect()
             self._tried.set()
             return
+
+    def _prepare(self) -> None:
+        """Raises what keeps the store from being served."""
+        store, keyspace = self._context.store, self._context.keyspace
+        ensure_meta(store, keyspace)
+        entry = store.read([keyspace.meta]).entries.get(keyspace.meta)
+        if entry is not None:
+            require_keys(entry.text, self._context.keys)
 
     def _collect(self) -> None:
         with suppress(ConfdError):  # what stays is harmless

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from confd import jsontext
 from confd.errors import Configuration, Conflict, Invalid, Malformed, Refused
-from confd.keyring import Keyring, is_sealed, wrapped
+from confd.keyring import Keyring, is_sealed, unmarked, wrapped
 from confd.keys import Env, Key, Layer, is_run_option
 from confd.model import EMPTY, Change, ChangeKind, Snapshot
 from confd.ports import Expect, Put
@@ -92,7 +92,11 @@ def sealed(
     found = dict(texts)
     for key in (*secret, *marks.kept):
         found[key] = _text(ring, layer, (key, marks.kept.get(key) or str(texts[key])), stored.get(key))
-    words = [f"{', '.join(stays)}: secret, as before; plain makes it readable (confctl: --plain)"] if stays else []
+    words = (
+        [f"{', '.join(stays)}: kept secret, as before; if that is not meant, plain (confctl: --plain)"]
+        if stays
+        else []
+    )
     return Sealed(snapshot, found, words)
 
 
@@ -218,4 +222,4 @@ def _current(ring: Keyring, layer: Layer, key: str, text: str | None) -> str | N
             f"{key}: the secrets of env {layer.env} are being sealed anew, and this server's key file lacks master "
             f"key {needed}; add it, or write through another server"
         )
-    return ring.renewed(text, layer, key)
+    return unmarked(ring.renewed(text, layer, key))

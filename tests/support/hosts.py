@@ -30,9 +30,17 @@ class HostStand:
     def host(self) -> Host:
         return Host(self.name)
 
-    def up(self, *, alive: bool = True, held: str = "") -> HostStand:
-        about = {"env": "dev", "engine_version": "20.10", "cpus": 4, "at": "2026-01-01T00:00:00.000Z"}
+    def up(
+        self, *, alive: bool = True, held: str = "", keys: Mapping[str, Sequence[str]] | None = None
+    ) -> HostStand:
+        about: dict[str, Any] = {
+            "env": "dev",
+            "engine_version": "20.10",
+            "cpus": 4,
+            "at": "2026-01-01T00:00:00.000Z",
+        }
         about |= {"held": held} if held else {}
+        about |= {"keys": dict(keys)} if keys is not None else {}
         puts = [Put(SPACE.about(self.host), json.dumps(about))]
         puts += [Put(SPACE.alive(self.host), "{}")] if alive else []
         self.store.commit(puts)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from confd.secret import MASK, DigestKey, is_known, masked, unknown
+from confd.secret import MASK, DigestKey, is_known, masked, unknown, without_passwords
 
 KEY = DigestKey(b"k" * 32)
 
@@ -39,3 +40,20 @@ def test_only_equal_sequences_have_equal_digests(left: list[str], right: list[st
 def test_a_masked_text_has_none_of_the_secrets_left_the_longest_first() -> None:
     assert masked("a=pass b=password c", ["pass", "password", ""]) == f"a={MASK} b={MASK} c"
     assert masked("a", []) == "a"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "cannot reach postgres://shop:p%40ss=w@db:5432/shop",
+            "cannot reach postgres://shop:********@db:5432/shop",
+        ),
+        ("redis://:hunter2@cache", "redis://:********@cache"),
+        ("a://u:p@q@h and b://v:w@i", "a://u:********@h and b://v:********@i"),
+        ("http://127.0.0.1:8700/a@b", "http://127.0.0.1:8700/a@b"),
+        ("user@host: no address", "user@host: no address"),
+    ],
+)
+def test_passwords_of_urls_are_masked_without_any_flag_b150(text: str, shown: str) -> None:
+    assert without_passwords(text) == shown

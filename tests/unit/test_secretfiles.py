@@ -1,4 +1,4 @@
-"""How secrets reach containers: which mount brings them, what is rendered of them, and what a plan does about it."""
+"""How secrets reach containers: which mount brings them, what is rendered, and what a plan does about it."""
 
 from __future__ import annotations
 

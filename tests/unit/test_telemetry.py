@@ -43,3 +43,15 @@ def test_json_is_one_object_a_line_with_the_trace() -> None:
 def test_unknown_words_are_refused(log_format: str, level: str) -> None:
     with pytest.raises(Configuration, match="unknown"):
         setup(log_format, level)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_no_password_of_a_url_is_logged_b150(form: str) -> None:
+    stream = io.StringIO()
+    setup(form, "debug", stream)
+    try:
+        raise ValueError("db://u:canary-1@h")
+    except ValueError:
+        logging.getLogger("confd.x").exception("no db at %s", "db://u:canary-2@h")
+    assert "canary" not in stream.getvalue()
+    assert "db://u:********@h" in stream.getvalue()

@@ -7,11 +7,15 @@ from dataclasses import replace
 import pytest
 
 from confd.errors import Configuration, Unavailable
+from confd.keyfile import KeyFile
+from confd.keys import Env
 from confd.ports import Put
 from confd.services.context import Context
 from confd.services.preparing import Preparing
+from confd.services.sealing import provide
 from confd.stores.memory import MemoryStore
 from tests.support.contexts import context_on
+from tests.support.secrets import FIRST, KEYS, SECOND
 from tests.support.stores import FailingStore
 from tests.support.wait import until
 
@@ -55,4 +59,15 @@ def test_who_is_stopped_does_not_wait_for_the_first_try_b87(context: Context) ->
     starting.join(2)
     assert not starting.is_alive()
     answer.set()
+    preparing.stop()
+
+
+def test_a_store_whose_secrets_do_not_open_is_refused_with_the_ids_that_are_missing(context: Context) -> None:
+    provide(replace(context, keys=KEYS), Env("dev"))
+    for keys in (KeyFile(), KeyFile((SECOND,))):
+        preparing = Preparing(replace(context, keys=keys))
+        with pytest.raises(Configuration, match=f"env dev are under master key {FIRST.id}, which is not"):
+            preparing.start(threading.Event())
+    preparing = Preparing(replace(context, keys=KEYS))
+    preparing.start(threading.Event())
     preparing.stop()

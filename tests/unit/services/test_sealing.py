@@ -94,7 +94,7 @@ def test_a_secret_stays_one_until_somebody_says_otherwise(context: Context) -> N
     set_secret(context)
     written = settings.edit(context, HERE, Edit({"s": "next"}))
     assert is_sealed(stored(context)["s"])
-    assert "s: secret, as before" in written.warnings[0]
+    assert "s: kept secret, as before" in written.warnings[0]
     assert not settings.edit(context, HERE, Edit({"s": "next"}, plain=("s",))).warnings
     assert stored(context)["s"] == '"next"'
     assert [one.action for one in set_secret(context, value="next").differences] == ["change"]
