@@ -1,10 +1,9 @@
-"""What the config route tells of secrets: nothing unless it is asked to by who may, and then as the binding says."""
+"""What the config route tells of secrets: nothing, unless who may asks for them, and then as the binding says."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -23,12 +22,12 @@ HERE = Scope(Env("dev"), App("web"))
 
 
 @pytest.fixture
-def sealed(context: Context) -> Iterator[Context]:
+def sealed(context: Context) -> Context:
     """A context with keys and a secret in its store."""
     made = replace(context, keys=KEYS)
     settings.edit(made, HERE, Edit({"LEVEL": "info"}))
     settings.edit(made, HERE, Edit({"db/password": "c4nary"}, secret=("db/password",)))
-    yield made
+    return made
 
 
 def ask(context: Context, query: str, token: str = "a") -> tuple[int, dict[str, Any]]:
