@@ -62,8 +62,10 @@ class Api:
     close: Callable[[], None]
 
 
-def build_api(config: EtcdConfig, token: str, stop: threading.Event, keys: KeyFile) -> Api:
+def build_api(config: EtcdConfig, tokens: Mapping[str, str], stop: threading.Event, keys: KeyFile) -> Api:
     """The API on a store, whether that can be reached yet or not: until then it is not ready, and says so.
+
+    `tokens`: token -> name; that of name `admin` may see secrets.
 
     Raises `Configuration` for a store that this release cannot serve.
     """
@@ -82,7 +84,7 @@ def build_api(config: EtcdConfig, token: str, stop: threading.Event, keys: KeyFi
         mirror.stop()
         store.close()
 
-    return Api(application(context, {token: "admin"}, ("admin",)), close)
+    return Api(application(context, tokens, ("admin",)), close)
 
 
 def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:

@@ -92,6 +92,7 @@ class ServerConfig:
     listen: tuple[str, ...]
     data: Path
     token_file: Path
+    user_token_file: Path | None = None
     key_file: Path | None = None
     etcd: EtcdConfig = field(default_factory=EtcdConfig)
     allow_run: tuple[str, ...] = ()
@@ -166,6 +167,10 @@ SERVER_FLAGS = (
     Flag("listen", "HOST:PORT or unix:PATH; repeatable (default 127.0.0.1:8700)", many=True),
     Flag("data", "folder of all data (default ~/.local/share/confd)"),
     Flag("token-file", "file with the token of the administrator (default DATA/api/token)"),
+    Flag(
+        "user-token-file",
+        "file with a token that may do all but see secrets; made where it is missing (default none)",
+    ),
     _KEYS,
     *_HOST,
     *_ETCD,
@@ -233,6 +238,7 @@ def server_config(arguments: Sequence[str], environ: Mapping[str, str] | None = 
         listen=listen,
         data=data,
         token_file=_path(given.text("token-file")) or data / "api" / "token",
+        user_token_file=_path(given.text("user-token-file")),
         key_file=_path(given.text(_KEYS.name)) or (data / "api" / "keys" if namespace.mode == "up" else None),
         etcd=_etcd(given),
         allow_run=given.many("allow-run"),

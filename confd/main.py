@@ -200,7 +200,9 @@ def _serve(
     from confd.bootstrap import build_api
     from confd.credentials import ensure_token, read_keys
 
-    api = build_api(etcd, ensure_token(config.token_file), stop, read_keys(config.key_file))
+    user = {ensure_token(config.user_token_file): "user"} if config.user_token_file else {}
+    tokens = {**user, ensure_token(config.token_file): "admin"}
+    api = build_api(etcd, tokens, stop, read_keys(config.key_file))
     try:
         opened()
         for address in sockets:

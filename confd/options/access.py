@@ -5,7 +5,6 @@ Whoever sets one may take the host with it, so each host's own file says which t
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +15,7 @@ from confd.options import places
 from confd.options.network import namespace
 from confd.options.option import Grammar, Option, Place
 from confd.options.places import host_in, host_of
-from confd.options.texts import TEXTS, boolean, integer, items, load, matching, refusal, words
+from confd.options.texts import TEXTS, boolean, integer, items, load, matching, quoted_words, refusal, words
 
 __all__ = ["ACCESS", "IMAGE"]
 
@@ -197,7 +196,7 @@ def _gpu_words(name: str, text: str) -> dict[str, Any]:
     if re.fullmatch(r"all|\d{1,6}", text):
         return {"count": text}
     found: dict[str, Any] = {}
-    for word in next(csv.reader([text]), []):
+    for word in quoted_words(name, text, _GPUS_RULE):
         member, equals, its = word.partition("=")
         if not equals or member in found:
             raise refusal(name, _GPUS_RULE)

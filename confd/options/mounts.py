@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,7 +11,7 @@ from confd.jsontext import Value
 from confd.options import places, texts
 from confd.options.option import OLDEST, Grammar, Option, Place
 from confd.options.places import host_in, host_of
-from confd.options.texts import TEXTS, clean_path, items, load, matching, refusal, size
+from confd.options.texts import TEXTS, clean_path, items, load, matching, quoted_words, refusal, size
 from confd.secretfiles import is_secret_mount
 
 __all__ = ["MOUNTS", "clear_targets", "targets_of"]
@@ -87,11 +86,7 @@ def _members(name: str, one: Value) -> dict[str, Any]:
     if not isinstance(one, str) or not one:
         raise refusal(name, _MOUNT_RULE)
     found: dict[str, Any] = {}
-    try:
-        words = next(csv.reader([one]))
-    except csv.Error:  # a line end in it
-        raise refusal(name, _MOUNT_RULE) from None
-    for word in words:
+    for word in quoted_words(name, one, _MOUNT_RULE):
         member, _, its = word.partition("=")
         member = _NAMES.get(member, member)
         if member in _OBJECTS:

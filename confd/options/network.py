@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -12,7 +11,7 @@ from confd.jsontext import Value
 from confd.options import asked, places
 from confd.options.option import Grammar, Option, Place
 from confd.options.places import endpoints_in, host_in, host_of, labels_of, networks_of
-from confd.options.texts import load, matching, refusal, words
+from confd.options.texts import load, matching, quoted_words, refusal, words
 
 __all__ = ["NETWORK", "is_users", "mode_of", "primary_of", "shares_network"]
 
@@ -105,7 +104,7 @@ def _from_words(name: str, text: str) -> dict[str, Any]:
     if "=" not in text:
         return {"name": text}
     found: dict[str, Any] = {}
-    for word in next(csv.reader([text])):
+    for word in quoted_words(name, text, _RULE):
         member, _, its = word.partition("=")
         if member in _LISTS:
             found.setdefault(member, []).append(its)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -24,6 +25,7 @@ __all__ = [
     "load",
     "matching",
     "pairs",
+    "quoted_words",
     "refusal",
     "scalar",
     "size",
@@ -50,6 +52,14 @@ def flag(name: str) -> str:
 def refusal(name: str, rule: str) -> Invalid:
     """The error of an option's value that is not what the rule says; never the value."""
     return Invalid(f"run/{name} ({flag(name)}): expected {rule}", pointer=f"/run~1{name}")
+
+
+def quoted_words(name: str, text: str, rule: str) -> list[str]:
+    """The words between commas, each in double quotes where it has a comma itself. Raises `Invalid` by the rule."""
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error as exc:  # a line end, or a quote that nothing ends
+        raise refusal(name, rule) from exc
 
 
 def scalar(value: Value) -> str | None:

@@ -223,6 +223,16 @@ class Apart(Confd):
         token = ["--token-file", str(self._folder / "token"), "--listen", f"127.0.0.1:{self.port}"]
         self._begin("server", "api", *token)
 
+    def begin_api_again(self) -> None:
+        """End the API, start it anew, and wait until it serves; the agent goes on."""
+        api, *agents = self._programs
+        api.terminate()
+        api.wait(20)
+        self._programs.clear()
+        self.begin_api()
+        self._process, self._programs = self._programs[0], [*self._programs, *agents]
+        until(self._ready, 60)
+
     def begin_agent(self, *flags: str) -> None:
         """Start the agent; `flags` are added to its command line."""
         agent = ["--env", "dev", "--docker-host", self._docker_host, "--host-name", "h1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from confd.discovery import Reference, discovered, find, plain_text, references_in
 from confd.jsontext import dump, parse
-from confd.keys import App, Env, Layer
+from confd.keys import App, Env, Key, Layer
 from confd.model import Entry, Resolved, Snapshot
 from confd.resolve import resolve
 
@@ -104,3 +105,10 @@ def test_a_plain_text_refers_to_nothing_and_stands_for_itself(text: str) -> None
 @pytest.mark.parametrize(("value", "text"), [("a ${@db:address}", "a $${@db:address}"), ("$x", "$x"), (True, True)])
 def test_what_is_no_reference_is_written_so(value: Any, text: Any) -> None:
     assert plain_text(value) == text
+
+
+def test_a_wrong_reference_in_a_secret_shows_nothing_of_it() -> None:
+    resolved = resolve(Snapshot(7, {LAYER: {"s": Entry("s", '"${@canary"', 5)}}), LAYER.env, LAYER.app)
+    secret = replace(resolved.settings[Key("s")], secret=True)
+    (problem,) = discovered(replace(resolved, settings={Key("s"): secret}), {}, here=True).problems
+    assert "canary" not in problem.detail

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from confd import jsontext
 from confd.errors import Invalid
 from confd.keyfile import KeyFile
-from confd.keyring import Keyring, WrappedKey, is_sealed, keyring, opened_size, rewrap, wrapped, written_at
+from confd.keyring import (
+    Keyring,
+    WrappedKey,
+    is_sealed,
+    keyring,
+    opened_size,
+    rewrap,
+    unmarked,
+    wrapped,
+    written_at,
+)
 from confd.keys import App, Env, Host, Layer
 from confd.model import Entry
 from tests.support.secrets import FIRST, KEYS, SECOND
@@ -120,6 +130,19 @@ def test_a_value_keeps_the_revision_that_wrote_it() -> None:
     assert written_at(Entry("k", '{"$secret":{"written":99}}', 12)) == 12
     assert written_at(Entry("k", '"$secret"', 12)) == 12
     assert written_at(Entry("k", '{"$secret":{}}', 12)) == 12
+
+
+def test_a_new_write_is_not_marked_with_the_revision_of_an_old_one() -> None:
+    both = keyring({DEV: (OLD, NEW)}, KEYS)
+    old = RING.seal(CANARY, HERE, "k")
+    assert unmarked(both.renewed(old, HERE, "k", 5)) == both.renewed(old, HERE, "k")
+    assert unmarked(old) == old
+    assert unmarked('"x"') == '"x"'
+
+
+def test_the_size_of_a_secret_is_that_of_what_was_said() -> None:
+    assert [opened_size(RING.seal("x" * size, HERE, "k")) for size in (0, 1, 2, 3)] == [0, 1, 2, 3]
+    assert opened_size('{"$secret":{}}') == 0
 
 
 def test_a_data_key_goes_under_another_master_key_and_stays_the_same() -> None:

@@ -54,6 +54,15 @@ def test_any_value_is_parsed_or_refused(value: jsontext.Value) -> None:
             jsontext.parse(option.parse(value))
 
 
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [("gpus", "device=0\r1"), ("mount", "type=volume\r,dst=/a"), ("network", "name=a\r,alias=b")],
+)
+def test_a_line_end_between_words_is_refused(option: str, text: str) -> None:
+    with pytest.raises(Invalid, match=f"run/{option}"):
+        OPTIONS[option].parse(text)
+
+
 @pytest.mark.parametrize("text", ['{"nofile": "9:8"}', '{"nofile": "-1:8"}', '{"nofile": "x"}', '{"NO": 1}'])
 def test_a_ulimit_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(Invalid, match="run/ulimit"):
