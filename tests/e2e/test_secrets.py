@@ -127,7 +127,8 @@ def test_keys_are_rotated_under_load_without_a_change_or_a_restart(confd: Confd,
     writer.join()
     assert "old data key dropped" in words
     (after,) = json.loads(etcdctl(confd, "get", "--print-value-only", "/confd/meta"))["data_keys"]["dev"]
-    stored = etcdctl(confd, "get", "--prefix", "/confd/envs/")
+    folders = [f"/confd/envs/dev/{kind}/{app}/" for kind in ("settings", "changes") for app in ("turned", "load")]
+    stored = b"".join(etcdctl(confd, "get", "--prefix", folder) for folder in folders)
     assert not any(one["id"].encode() in stored for one in before)
     assert after["id"].encode() in stored
     assert confd.json("history", "turned", "-e", "dev")["changes"] == history["changes"]
