@@ -154,6 +154,7 @@ def test_a_literal_pattern_matches_only_itself(key: str) -> None:
         (KEYSPACE.about(Host("h1")), "/confd/hosts/h1/about"),
         (KEYSPACE.alive(Host("h1")), "/confd/hosts/h1/alive"),
         (Keyspace("/x").meta, "/x/meta"),
+        (Keyspace("/x").audit, "/x/audit/"),
         (KEYSPACE.ledger(Host("h1"), Container("c1")), "/confd/hosts/h1/ledger/c1"),
         (KEYSPACE.status(Host("h1"), Container("c1")), "/confd/hosts/h1/status/c1"),
         (KEYSPACE.locks, "/confd/locks/"),
