@@ -8,7 +8,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,7 +19,7 @@ from confd.api.app import create_app
 from confd.api.auth import name_of
 from confd.api.errors import MEDIA_TYPE, problem_text
 from confd.api.metrics import requests_of, template
-from confd.api.query import READ, check, number
+from confd.api.query import READ, check, is_on, number
 from confd.api.web import etag_of
 from confd.binding import seconds
 from confd.errors import ConfdError, Invalid, Malformed
@@ -30,6 +30,7 @@ from confd.model import Snapshot
 from confd.references import linked_layers
 from confd.services import delivery
 from confd.services.context import Context
+from confd.services.revealing import Asker
 from confd.services.scope import Scope
 from confd.snapshot import Touched
 
@@ -42,7 +43,7 @@ REMEMBERED = 4096
 WORKERS = 16
 CONFIG = "/v1/apps/<app>/envs/<env>/config"
 _CONFIG = re.compile(re.sub(r"<\w+>", "([^/]+)", CONFIG))
-TAKEN = (*READ, "format", "instance", "index", "wait")
+TAKEN = (*READ, "format", "instance", "index", "wait", "reveal")
 """The query parameters of the `config` route."""
 
 Message = MutableMapping[str, Any]
@@ -60,6 +61,9 @@ class _Asked:
     wait_s: float
     known: frozenset[str]
     min_revision: int
+    reveal: bool
+    instance: str
+    asker: Asker = field(default_factory=lambda: Asker(""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class _Pulse:
 class _Application:
     def __init__(self, context: Context, tokens: Mapping[str, str], revealers: Collection[str]) -> None:
         self._context = context
-        self._tokens = tokens
+        self._tokens, self._revealers = tokens, revealers
         rest = create_app(context, tokens, revealers)
         self._requests = requests_of(rest)
         self._rest = WSGIMiddleware(_whole(rest), workers=WORKERS)
@@ -124,14 +128,15 @@ class _Application:
 
         Query: `format` (`json` for all of it, or a format for the variables alone), `host`, `instance`, `index`
         (a revision that is known), `wait` (how long to hold the answer back while nothing differs, at most
-        10m), `min_revision`.
+        10m), `reveal` (with the secrets, if you may), `min_revision`.
         304 when the digest is that of `index` or of `If-None-Match`.
         """
         headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in scope["headers"]}
         began, held_back = time.monotonic(), b"wait=" in scope["query_string"]
         try:
-            name_of(self._tokens, headers.get("authorization", ""))
+            who = name_of(self._tokens, headers.get("authorization", ""))
             asked = _asked(path, scope["query_string"].decode("latin-1"), headers)
+            asked = replace(asked, asker=Asker(who, may_reveal=who in self._revealers))
             answer = await self._wait(asked, receive)
         except ConfdError as error:
             answer = self._problem(error.status, error.code, error.detail, error.pointer)
@@ -170,14 +175,16 @@ class _Application:
 
     def _answer(self, asked: _Asked) -> _Answer:
         snapshot = self._context.snapshot(asked.min_revision)
-        document = delivery.config(self._context, snapshot, asked.scope)
+        document = delivery.config(self._context, snapshot, asked.scope, reveal=asked.reveal)
         digest, revision = str(document["digest"]), int(document["revision"])
         self._remember(asked.scope, revision, digest)
         due = linked_layers(snapshot, asked.scope.env, asked.scope.app, asked.scope.host)
-        tag = etag_of({"digest": digest, "problems": document["problems"]}, asked.format)
+        tag = etag_of({"digest": digest, "problems": document["problems"], "reveal": asked.reveal}, asked.format)
         headers = {"etag": tag, "x-confd-revision": str(revision), "cache-control": "no-cache, no-transform"}
         if tag in asked.known or "*" in asked.known or self._same(asked, snapshot, due, digest):
             return _Answer(304, headers, due=due)
+        if asked.reveal:
+            delivery.check_reveal(self._context, asked.scope, document["secret"], asked.asker, asked.instance)
         if asked.format == delivery.WHOLE:
             return _Answer(200, {**headers, "content-type": "application/json"}, _json(document))
         text = delivery.text_in(document, asked.format)
@@ -242,7 +249,16 @@ def _asked(path: re.Match[str], query: str, headers: Mapping[str, str]) -> _Aske
     wait_s = _seconds(given["wait"]) if "wait" in given else 0.0
     tags = frozenset(one.strip().removeprefix("W/") for one in headers.get("if-none-match", "").split(","))
     index = number(given, "index") if "index" in given else None
-    return _Asked(scope, form, index, wait_s, tags - {""}, number(given, "min_revision"))
+    return _Asked(
+        scope,
+        form,
+        index,
+        wait_s,
+        tags - {""},
+        number(given, "min_revision"),
+        is_on(given, "reveal"),
+        given.get("instance", ""),
+    )
 
 
 def _seconds(text: str) -> float:

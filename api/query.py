@@ -16,7 +16,7 @@ from confd.errors import Malformed
 from confd.jsontext import pointer
 from confd.keys import show
 
-__all__ = ["READ", "check", "number", "switch", "takes"]
+__all__ = ["READ", "check", "is_on", "number", "switch", "takes"]
 
 READ = ("host", "min_revision")
 """What every read of a scope takes."""
@@ -58,8 +58,13 @@ def number(query: Mapping[str, str], name: str, default: int = 0) -> int:
 
 
 def switch(name: str) -> bool:
-    """A yes or no of the query. Raises `Malformed`."""
-    text = request.args.get(name, "false").lower()
+    """A yes or no of the request's query. Raises `Malformed`."""
+    return is_on(request.args, name)
+
+
+def is_on(query: Mapping[str, str], name: str) -> bool:
+    """A yes or no of a query; no where it is not there. Raises `Malformed`."""
+    text = query.get(name, "false").lower()
     if text not in ("true", "false", "1", "0"):
         raise Malformed(f"{name} is true or false", pointer=f"/{name}")
     return text in ("true", "1")

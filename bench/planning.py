@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 from bench.rig import Rig, median_of
 from bench.rows import Row, at_most, beside
@@ -12,6 +13,7 @@ from confd.agent.inventory import Inventory
 from confd.agent.observe import Labels
 from confd.agent.pace import Splay
 from confd.agent.reconcile import Reconciler
+from confd.agent.secretfolders import SecretFolders
 from confd.agent.sightings import Sightings
 from confd.agent.status import Reporter
 from confd.agent.turns import Turns
@@ -23,6 +25,7 @@ from confd.mirror import Mirror
 from confd.model import Reach
 from confd.ports import Put, Replacement
 from confd.secret import DigestKey
+from confd.secretfiles import HOST_FOLDER
 from confd.services.meta import Meta
 from confd.snapshot import env_area, meta_area
 from confd.stores.memory import MemoryStore
@@ -94,5 +97,6 @@ def _reconciler(store: MemoryStore, target: MemoryTarget, mirror: Mirror) -> Rec
     inventory.refresh()
     applier = Applier(inventory, ledger, reporter, turns, clock, {}, world.check)
     return Reconciler(
-        HOST, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings, Splay(clock)
+        *(HOST, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings, Splay(clock)),
+        SecretFolders(Path(HOST_FOLDER), target),
     )

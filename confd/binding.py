@@ -22,6 +22,7 @@ from confd.model import (
     Maintenance,
     OnChange,
     Problem,
+    Secrets,
     Select,
     Snapshot,
     VariablesRule,
@@ -29,6 +30,7 @@ from confd.model import (
     frozen,
 )
 from confd.schema import check
+from confd.secretfiles import FOLDER, is_secret_path
 from confd.templates import template_of
 
 __all__ = ["ACTIONS", "WORDS", "binding_of", "parse_binding", "seconds"]
@@ -43,7 +45,6 @@ WORDS: Mapping[str, str] = {
 """What `on_change` may name beside the registered actions."""
 
 LATER = (
-    "secrets",
     "rollout/strategy",
     "rollout/failure_action",
 )
@@ -93,7 +94,7 @@ def parse_binding(document: Value, scope: tuple[Env, App] | None = None) -> Bind
         splay_s=seconds(fields.get("splay", 0)),
         maintenance=_maintenance(fields["maintenance"]) if "maintenance" in fields else None,
         depends_on=tuple(_depends_on(fields.get("depends_on", ()), scope)),
-        secrets=fields.get("secrets", "file"),
+        secrets=_secrets(fields.get("secrets", "file")),
         promote_exclude=tuple(fields.get("promote", {}).get("exclude", ())),
     )
 
@@ -230,6 +231,9 @@ def _files(items: Iterable[Mapping[str, Any]]) -> Iterable[BindingFile]:
         path, at = item["path"], f"/files/{index}"
         if "/../" in path or path.endswith("/..") or path in seen:
             raise Invalid(f"binding: the path {path!r} stands twice or goes up", pointer=f"{at}/path")
+        if path == FOLDER or (path.startswith(f"{FOLDER}/") and not is_secret_path(path)):
+            detail = f"binding: {path}: secrets stand in {FOLDER} without folders below it; give {FOLDER}/NAME"
+            raise Invalid(detail, pointer=f"{at}/path")
         seen.add(path)
         _check_source(item, at)
         _check_owner(item.get("owner", ""), at)
@@ -238,11 +242,22 @@ def _files(items: Iterable[Mapping[str, Any]]) -> Iterable[BindingFile]:
             format=item.get("format", ""),
             include=tuple(item.get("include", ("**",))),
             exclude=tuple(item.get("exclude", ())),
-            mode=item.get("mode", "0644"),
+            mode=item.get("mode", ""),
             owner=item.get("owner", ""),
             template=item.get("template", ""),
             check=_file_check(item["check"], at) if "check" in item else None,
         )
+
+
+def _secrets(given: Any) -> Secrets:
+    """One word, or with it how their files are. Raises `Invalid` where there are no files."""
+    fields = {"by": given} if isinstance(given, str) else given
+    found = Secrets(**fields)
+    if found.by != "file" and len(fields) > 1:
+        detail = f"binding: secrets: mode and owner are those of files, and {found.by} makes none; leave them out"
+        raise Invalid(detail, pointer="/secrets")
+    _check_owner(found.owner, "/secrets")
+    return found
 
 
 def _check_source(item: Mapping[str, Any], at: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ from confd.agent.observe import Labels
 from confd.agent.pace import Splay
 from confd.agent.perform import Aides, acts_for
 from confd.agent.reconcile import Reconciler
+from confd.agent.secretfolders import SecretFolders, root_of
 from confd.agent.sightings import Sightings
 from confd.agent.status import Reporter
 from confd.agent.trust import Trust
 from confd.agent.turns import Turns
+from confd.agent.unseen import Unseen
 from confd.agent.usage import Meter
 from confd.agent.ways import watched
 from confd.agent.world import World
@@ -100,7 +103,8 @@ def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:
     ledger = Ledger(store, keyspace, config.host, copies=Folder(config.data / config.host / "ledger"))
     ledger.tell(Effects(tally, config.host, clock, lambda: mirror.snapshot.heads))
     inventory = Inventory(target, config.env, labels, own_container())
-    facts["allow_run"] = list(config.allow_run)
+    folders = _folders(config, target, inventory, ledger, facts)
+    facts |= {"allow_run": list(config.allow_run), "no_secrets": folders.why_not()}
     logs = KeptLogs(target, clock, config.data.absolute() / "logs" if config.data else None)
     logs.clear()
     world = _world(config, mirror, ledger, inventory, facts)
@@ -110,12 +114,13 @@ def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:
     reporter = Reporter(store, keyspace, config.host, clock)
     turns = Turns(store, keyspace, config.host, mirror, clock)
     sightings = Sightings(store, keyspace, config.host, clock)
-    checks = Checks(target, labels, clock)
-    acts = acts_for(target, labels, clock, Aides(logs, checks, following))
-    applier = Applier(inventory, ledger, reporter, turns, clock, acts, world.check)
+    checks, unseen = Checks(target, labels, clock), Unseen()
+    logs.mask = unseen.mask
+    acts = acts_for(target, labels, clock, Aides(logs, checks, following, folders, unseen))
+    applier = Applier(inventory, ledger, reporter, turns, clock, acts, world.check, unseen)
     host, splay = config.host, Splay(clock)
     reconciler = Reconciler(
-        *(host, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings, splay),
+        *(host, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings, splay, folders),
         monitor_s=config.monitor_s,
     )
     agent = Agent(
@@ -137,6 +142,15 @@ def build_agent(config: AgentConfig) -> tuple[Agent, Readings]:
     return agent, Readings(agent, Meter(target.stats), tally)
 
 
+def _folders(
+    config: AgentConfig, target: Engine, inventory: Inventory, ledger: Ledger, facts: Mapping[str, Any]
+) -> SecretFolders:
+    def pending() -> list[str]:
+        return [json.dumps(dict(one.intent)) for one in ledger.entries().values() if one.intent]
+
+    return SecretFolders(root_of(config.secrets_dir, str(facts.get("id"))), target, inventory.all, pending)
+
+
 def _world(
     config: AgentConfig, mirror: Mirror, ledger: Ledger, inventory: Inventory, facts: Mapping[str, Any]
 ) -> World:
@@ -152,6 +166,7 @@ def _world(
         freeze=config.data / "freeze",
         trust=Trust(SystemClock(), Folder(kept, sync=True)),
         here=inventory.ids,
+        secrets_root=root_of(config.secrets_dir, str(facts.get("id"))),
         keys=read_keys(config.key_file),
     )
 

@@ -175,12 +175,12 @@ class Client:
         body: dict[str, Value] = {} if to is None else {"to": to}
         return self._edit("POST", f"{scope.path}/rollback", scope, body, edit)
 
-    def config(self, scope: Scope) -> Document:
-        return self.get(f"{scope.path}/config", scope.query)
+    def config(self, scope: Scope, *, reveal: bool = False) -> Document:
+        return self.get(f"{scope.path}/config", scope.query | ({"reveal": "true"} if reveal else {}))
 
-    def next_config(self, scope: Scope, index: int, wait_s: float = 55) -> Document | None:
+    def next_config(self, scope: Scope, index: int, wait_s: float = 55, *, reveal: bool = False) -> Document | None:
         """The configuration as soon as it differs from the one at revision `index`; None when it did not."""
-        query = scope.query | {"index": str(index), "wait": f"{wait_s:g}s"}
+        query = scope.query | {"index": str(index), "wait": f"{wait_s:g}s"} | ({"reveal": "true"} if reveal else {})
         answer = self.call(
             "GET", f"{scope.path}/config", query, timeout_s=wait_s + self.timeout_s, accept=(200, 304)
         )

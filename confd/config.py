@@ -17,6 +17,7 @@ from pathlib import Path
 from confd.errors import Configuration, Malformed
 from confd.given import CONFIG_FILE, Flag, Given
 from confd.keys import DEFAULT, Env, Host, parse_env, parse_host
+from confd.secretfiles import HOST_FOLDER
 
 __all__ = [
     "AGENT_FLAGS",
@@ -76,6 +77,7 @@ class AgentConfig:
     resync_s: float = 300.0
     monitor_s: float = 5.0
     data: Path = Path("/var/lib/confd-agent")
+    secrets_dir: Path = Path(HOST_FOLDER)
     metrics_listen: str | None = "127.0.0.1:8701"
     key_file: Path | None = None
     log: LogConfig = field(default_factory=LogConfig)
@@ -131,6 +133,11 @@ _HOST = (
     ),
     Flag("allow-run", "run options beyond limits that the store may set on this host; repeatable", many=True),
     Flag("label-prefix", "prefix of the labels on containers (default confd.)"),
+    Flag(
+        "secrets-dir",
+        "folder in memory where the secrets of containers stand as files, for this agent alone; where it is on a "
+        f"disk memory is mounted there (default {HOST_FOLDER})",
+    ),
     Flag("observe", "look and tell, and change nothing", switch=True),
     Flag(
         "metrics-listen",
@@ -208,6 +215,7 @@ def agent_config(arguments: Sequence[str], environ: Mapping[str, str] | None = N
         resync_s=given.number("resync", _NUMBERS["resync"]),
         monitor_s=given.number("monitor", _NUMBERS["monitor"]),
         data=_path(given.text("data")) or _agent_folder(),
+        secrets_dir=_path(given.text("secrets-dir")) or Path(HOST_FOLDER),
         metrics_listen=_metrics_listen(given.text("metrics-listen") or "127.0.0.1:8701"),
         key_file=_path(given.text(_KEYS.name)),
         log=_log(given),

@@ -1,7 +1,8 @@
 """Which settings a change of some keys can bring a problem into, so that a write need not look at all of them.
 
-Pure. A problem is of one key, of the keys that give one variable, of all run options, of a file and the keys in it,
-or of what refers to others. A name for every key of a layer is made once for as long as the layer stays as it is.
+Pure. A problem is of one key, of the keys that give one variable (NAME_FILE where NAME is a secret with a file), of
+all run options, of a file and the keys in it, or of what refers to others. A name for every key of a layer is made
+once for as long as the layer stays as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from confd.errors import Malformed
 from confd.keys import App, Env, Host, Key, is_run_option, layers_of, parse_key
 from confd.model import Binding, Entry, Snapshot, VariablesRule
 from confd.references import mentioned_in
-from confd.render import selected, variable_name
+from confd.render import FILE, selected, variable_name
+from confd.secretfiles import FOLDER
 from confd.validation import defaults
 
 __all__ = ["touched_by"]
@@ -56,10 +58,12 @@ def touched_by(
     if any(map(is_run_option, found)):
         found.update(key for one in known for key in one.options)
     named = {variable_name(key, rule) for key in found if not is_run_option(key)}
+    if binding.secrets.by == "file":
+        named |= {name + FILE for name in named} | {name.removesuffix(FILE) for name in named}
     found.update(key for one in known for name in named for key in one.variables.get(name, ()))
-    if any(selected(key, file.include, file.exclude) for file in binding.files for key in found):
-        return None
-    return frozenset(found)
+    filed = any(selected(key, file.include, file.exclude) for file in binding.files for key in found)
+    taken = {file.path for file in binding.files} & {f"{FOLDER}/{name}" for name in named}
+    return None if filed or taken else frozenset(found)
 
 
 def _of_schema(snapshot: Snapshot, app: App) -> Iterator[Key]:

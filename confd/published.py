@@ -191,7 +191,7 @@ _PLAIN = (
     "unfinished",
     "looping",
 )
-_SINCE_2 = ("adopted", "contested", "held", "image", "image_moved", "newcomer", "alone")
+_SINCE_2 = ("adopted", "contested", "held", "image", "image_moved", "newcomer", "alone", "secrets")
 """What agents of the release before do not tell; it is then as an `Observed` has it by itself."""
 
 _MAPPINGS = (

@@ -6,6 +6,7 @@ app from starting; the write path refuses a change that brings a new problem in.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,15 +22,17 @@ from confd.model import (
     Rendered,
     RenderedFile,
     Resolved,
+    Secrets,
     Setting,
     VariablesRule,
     frozen,
 )
 from confd.options import OPTIONS, UNSUPPORTED, conflicts
 from confd.secret import Digest, DigestKey, masked
+from confd.secretfiles import FOLDER, MODE, is_secret_path
 from confd.templates import Budget, fill, template_of
 
-__all__ = ["render", "selected", "text_of", "variable_name"]
+__all__ = ["FILE", "render", "selected", "text_of", "variable_name"]
 
 _VALID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = re.compile(r"PATH|HOME|LD_.*|CONFD_.*")
@@ -62,6 +65,8 @@ def selected(key: Key, include: Iterable[str], exclude: Iterable[str] = ()) -> b
 class _Draft:
     variables: dict[str, str] = field(default_factory=dict)
     variable_keys: dict[str, Key] = field(default_factory=dict)
+    shim_variables: dict[str, str] = field(default_factory=dict)
+    secret_files: dict[str, Setting] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -70,10 +75,10 @@ def render(resolved: Resolved, binding: Binding, digest_key: DigestKey) -> Rende
     """Render effective settings as the binding says. Raises nothing for data."""
     draft = _Draft(problems=list(resolved.problems))
     settings = resolved.settings
-    _render_variables(settings, resolved, binding.variables, draft)
+    _render_variables(resolved, binding, draft)
     _render_options(settings, draft)
-    arguments, argument_keys = _render_arguments(settings, binding)
-    files = tuple(_render_files(resolved, binding, digest_key, draft))
+    arguments, argument_keys = _render_arguments(settings, binding, draft)
+    files = (*_render_files(resolved, binding, digest_key, draft), *_secret_files(binding, digest_key, draft))
     digest = digest_key.digest
     run = ["run", *_flat(draft.options), "arguments", *arguments]
     variables = dict(sorted(draft.variables.items()))
@@ -97,6 +102,8 @@ def render(resolved: Resolved, binding: Binding, digest_key: DigestKey) -> Rende
         files_digest=_files_digest(files, digest_key),
         policies=resolved.policies,
         secret_keys=frozenset(key for key, setting in settings.items() if setting.secret),
+        shim_variables=frozen(dict(sorted(draft.shim_variables.items()))),
+        hidden=tuple(dict.fromkeys(_unseen(settings.values()))),
     )
 
 
@@ -106,24 +113,60 @@ def _flat(mapping: Mapping[str, str]) -> Iterable[str]:
         yield mapping[name]
 
 
-def _render_variables(
-    settings: Mapping[Key, Setting], resolved: Resolved, rule: VariablesRule, draft: _Draft
-) -> None:
+def _render_variables(resolved: Resolved, binding: Binding, draft: _Draft) -> None:
+    settings, rule = resolved.settings, binding.variables
     names: dict[str, list[Key]] = {}
-    for key in settings:
+    for key, setting in settings.items():
         if not is_run_option(key) and selected(key, rule.include, rule.exclude):
-            names.setdefault(variable_name(key, rule), []).append(key)
+            ending = FILE if _is_filed(setting, binding.secrets) else ""
+            names.setdefault(variable_name(key, rule) + ending, []).append(key)
     for name, keys in names.items():
         problem = _name_problem(name, keys, rule)
         if problem is not None:
             draft.problems.append(problem)
             continue
-        draft.variables[name] = text_of(settings[keys[0]].text)
-        draft.variable_keys[name] = keys[0]
+        _render_variable(name, settings[keys[0]], binding.secrets, draft)
     for key in resolved.removed:
         name = variable_name(key, rule)
         if not is_run_option(key) and _RESERVED.fullmatch(name):
             draft.problems.append(Problem("reserved", (key,), f"{key}: null on the reserved variable {name}"))
+
+
+FILE = "_FILE"
+"""What the name of a variable ends with that tells where a secret stands."""
+
+
+def _is_filed(setting: Setting, secrets: Secrets) -> bool:
+    return setting.secret and secrets.by == "file"
+
+
+def _render_variable(name: str, setting: Setting, secrets: Secrets, draft: _Draft) -> None:
+    """A secret is a variable only where the binding says so; else its file, or the shim, brings it."""
+    if setting.secret and secrets.by == "shim":
+        draft.shim_variables[name] = text_of(setting.text)
+    elif _is_filed(setting, secrets):
+        draft.variables[name] = f"{FOLDER}/{name.removesuffix(FILE)}"
+        draft.secret_files[draft.variables[name]] = setting
+    else:
+        draft.variables[name] = text_of(setting.text)
+    draft.variable_keys[name] = setting.key
+
+
+def _secret_files(binding: Binding, digest_key: DigestKey, draft: _Draft) -> Iterable[RenderedFile]:
+    secrets, taken = binding.secrets, {file.path for file in binding.files}
+    for path, setting in draft.secret_files.items():
+        if path in taken:
+            detail = (
+                f"{setting.key} stands in {path}, where the binding has a file of its own; give that another path"
+            )
+            draft.problems.append(Problem("collision", (setting.key,), detail, path))
+            continue
+        content = text_of(setting.text)
+        digest = digest_key.digest("file", content)
+        yield RenderedFile(
+            *(path, content, int(secrets.mode, 8), _owner(secrets.owner), digest, (setting.key,)),
+            secrets=tuple(_hidden(setting)),
+        )
 
 
 def _name_problem(name: str, keys: list[Key], rule: VariablesRule) -> Problem | None:
@@ -154,6 +197,10 @@ def _render_options(settings: Mapping[Key, Setting], draft: _Draft) -> None:
         if option is None:
             draft.problems.append(Problem("run-option", (key,), _no_option(key)))
             continue
+        if setting.secret:
+            detail = f"{key} cannot be a secret: an inspect of the container shows run options; set it without"
+            draft.problems.append(Problem("run-option", (key,), detail))
+            continue
         try:
             draft.options[option.name] = option.parse(jsontext.parse(setting.text))
         except ConfdError as error:
@@ -171,12 +218,20 @@ def _no_option(key: Key) -> str:
     return f"{key} is no run option; known are: {', '.join(sorted(OPTIONS))}"
 
 
-def _render_arguments(settings: Mapping[Key, Setting], binding: Binding) -> tuple[tuple[str, ...], tuple[Key, ...]]:
+def _render_arguments(
+    settings: Mapping[Key, Setting], binding: Binding, draft: _Draft
+) -> tuple[tuple[str, ...], tuple[Key, ...]]:
     arguments: list[str] = []
     keys: list[Key] = []
     for flag, name in binding.arguments.items():
         setting = settings.get(Key(name))
-        if setting is not None:
+        if setting is not None and setting.secret:
+            detail = (
+                f"arguments {flag}: {name} is a secret, and everybody on the host sees the arguments of a process; "
+                "have the program read it from its file, or take it out of arguments"
+            )
+            draft.problems.append(Problem("argument", (setting.key,), detail))
+        elif setting is not None:
             arguments += [flag, text_of(setting.text)]
             keys.append(setting.key)
     return tuple(arguments), tuple(keys)
@@ -188,10 +243,8 @@ def _render_files(
     """All templates have one budget of work between them."""
     settings, budget = resolved.settings, Budget()
     for file in binding.files:
-        keys = tuple(
-            key for key in settings if not is_run_option(key) and selected(key, file.include, file.exclude)
-        )
         named = _named(file)
+        keys = tuple(key for key in settings if _is_held(settings[key], file, named))
         try:
             if file.template:
                 texts = {key: settings[key].text for key in keys}
@@ -210,9 +263,22 @@ def _render_files(
             continue
         digest: Digest = digest_key.digest("file", content)
         hidden = _all_hidden(keys, settings)
-        yield RenderedFile(
-            file.path, content, int(file.mode, 8), _owner(file), digest, keys, named, file.check, hidden
-        )
+        mode = int(file.mode or _mode(file, any(key in settings and settings[key].secret for key in keys)), 8)
+        yield RenderedFile(file.path, content, mode, _owner(file.owner), digest, keys, named, file.check, hidden)
+
+
+def _is_held(setting: Setting, file: BindingFile, named: frozenset[Key]) -> bool:
+    """Whether a file may hold the setting: a secret only where include or the template has its very name."""
+    key = setting.key
+    if is_run_option(key) or not selected(key, file.include, file.exclude):
+        return False
+    return not setting.secret or key in file.include or key in named
+
+
+def _mode(file: BindingFile, holds_secret: bool) -> str:
+    if is_secret_path(file.path):
+        return MODE
+    return "0400" if holds_secret else "0644"
 
 
 def _named(file: BindingFile) -> frozenset[Key]:
@@ -244,6 +310,18 @@ def _hidden(setting: Setting) -> Iterable[str]:
             yield jsontext.dump(text)[1:-1]
 
 
+_SHORTEST = 4
+"""A text of less than this says nothing of where it comes from, and would make holes in every sentence."""
+
+
+def _unseen(settings: Iterable[Setting]) -> Iterable[str]:
+    """The texts of secrets as a program may print them."""
+    for setting in settings:
+        for text in (one for one in _hidden(setting) if len(one) >= _SHORTEST):
+            yield text
+            yield base64.b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")
+
+
 def _leaves(value: jsontext.Value) -> Iterable[str]:
     if isinstance(value, Mapping):
         for item in value.values():
@@ -272,8 +350,8 @@ def _members(
     return {names[key]: jsontext.parse(settings[key].text) for key in keys}
 
 
-def _owner(file: BindingFile) -> tuple[int, int] | None:
-    if not file.owner:
+def _owner(owner: str) -> tuple[int, int] | None:
+    if not owner:
         return None
-    uid, _, gid = file.owner.partition(":")
+    uid, _, gid = owner.partition(":")
     return int(uid), int(gid or uid)

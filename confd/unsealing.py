@@ -1,4 +1,4 @@
-"""Between resolving and rendering: secrets are opened, and those that a binding keeps back left out. Pure."""
+"""Between resolving and rendering: secrets are opened. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 from confd.errors import Invalid
 from confd.keyring import Keyring
 from confd.keys import Key
-from confd.model import Binding, Problem, Resolved, Setting, frozen
+from confd.model import Problem, Resolved, Setting, frozen
 
-__all__ = ["unsealed", "withheld"]
+__all__ = ["unsealed"]
 
 
 def unsealed(resolved: Resolved, ring: Keyring) -> Resolved:
@@ -29,11 +29,3 @@ def unsealed(resolved: Resolved, ring: Keyring) -> Resolved:
             continue
         settings[key] = replace(setting, text=text)
     return replace(resolved, settings=frozen(settings), problems=tuple(problems))
-
-
-def withheld(resolved: Resolved, binding: Binding) -> Resolved:
-    """The settings without those that are secret, unless the binding has them as variables."""
-    if binding.secrets == "variables" or not any(setting.secret for setting in resolved.settings.values()):
-        return resolved
-    kept = {key: setting for key, setting in resolved.settings.items() if not setting.secret}
-    return replace(resolved, settings=frozen(kept))

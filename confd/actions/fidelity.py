@@ -15,6 +15,7 @@ from confd.errors import EngineRefused
 from confd.model import EMPTY
 from confd.options import NAMED, observed_options, shares_network, write_options
 from confd.ports import Inspect, Replacement
+from confd.secretfiles import is_secret_mount, mount_of_secrets
 
 __all__ = ["Wanted", "as_it_is", "replacement_of"]
 
@@ -26,7 +27,8 @@ class Wanted:
     """What the successor is to have: all variables, all run options (canonical), further arguments, our labels.
 
     `image` is the name or id to create it from; `leaves` the Config of the image that it leaves, if it does.
-    `sources` are the containers that it takes volumes from.
+    `sources` are the containers that it takes volumes from. `secrets` is the folder on the host with its secrets,
+    empty for none, `None` for the one that there is.
     """
 
     image: str
@@ -36,6 +38,7 @@ class Wanted:
     labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     leaves: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     sources: Sequence[Inspect] = ()
+    secrets: str | None = None
 
 
 def as_it_is(inspect: Inspect, image: str, labels: Mapping[str, str] = EMPTY) -> Wanted:
@@ -67,7 +70,7 @@ def replacement_of(inspect: Inspect, name: str, wanted: Wanted) -> Replacement:
         _leave(body, wanted.leaves)
     elif not body.get("Entrypoint"):
         body["Entrypoint"] = [""]  # none: for what is left out the image's own would come back
-    host["Mounts"] = _with_anonymous(host, anonymous)
+    host["Mounts"] = _with_secrets(_with_anonymous(host, anonymous), wanted.secrets)
     if wanted.arguments:
         body["Cmd"] = [*(body.get("Cmd") or ()), *wanted.arguments]
     networks = _endpoints(inspect, body)
@@ -167,6 +170,14 @@ def _with_anonymous(host: Mapping[str, Any], anonymous: Sequence[Mapping[str, An
         elif mount is not None and mount.get("Type") == "volume" and not mount.get("Source"):
             mount["Source"] = volume["Source"]
     return [mount for mount in mounts if mount.get("Type") != "volume" or mount.get("Target") not in taken]
+
+
+def _with_secrets(mounts: list[dict[str, Any]], folder: str | None) -> list[dict[str, Any]]:
+    """The mounts with this folder of secrets in place of the one before."""
+    if folder is None:
+        return mounts
+    own = [mount for mount in mounts if not is_secret_mount(mount)]
+    return [*own, mount_of_secrets(folder)] if folder else own
 
 
 def _mode(host: Mapping[str, Any]) -> str:

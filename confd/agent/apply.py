@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from confd.agent.account import applied_after, failed_with, intent_of, tried_by, with_words
@@ -15,6 +15,7 @@ from confd.agent.inventory import Inventory, Place
 from confd.agent.logs import LastWords
 from confd.agent.status import Report, Reporter
 from confd.agent.turns import Turns
+from confd.agent.unseen import Unseen
 from confd.entries import LedgerEntry
 from confd.errors import CheckFailed, ConfdError, Held
 from confd.keys import Container
@@ -71,6 +72,7 @@ class Applier:
     clock: Clock
     acts: Mapping[str, Act]
     brakes: Callable[[Place, Reach, str], None]
+    unseen: Unseen = field(default_factory=Unseen)
 
     def check(self, place: Place, reach: Reach, name: str) -> None:
         """Raises `Held` where a step may not be done now, or not any more, and `Unavailable`."""
@@ -140,11 +142,12 @@ class Applier:
             self.inventory.touched(container)
             if error.retryable:
                 raise
-            return failed_with(error, heard, self._outcome(step, Result.FAILED, error.detail, work.rendered, began))
+            failed = self._outcome(step, Result.FAILED, error.detail, work.rendered, began)
+            return self.unseen.outcome(failed_with(error, heard, failed))
         if step.action not in ("signal", "exec", "files"):
             self.inventory.touched(container)
             self.inventory.touched(current)
-        outcome = with_words(heard, self._outcome(step, Result.DONE, "", work.rendered, began))
+        outcome = self.unseen.outcome(with_words(heard, self._outcome(step, Result.DONE, "", work.rendered, began)))
         return replace(outcome, container=current, replaced=container if current != container else None)
 
     def _outcome(self, step: Step, result: Result, detail: str, rendered: Rendered, began: float) -> Outcome:

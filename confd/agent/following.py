@@ -176,7 +176,7 @@ class Following:
             try:
                 new = self._recreate(following(follower, gone), swap)
             except EngineRefused as error:
-                result, detail = Result.FAILED, error.detail
+                result, detail = Result.FAILED, self.logs.mask(error.detail)
                 new = Container(error.successor if isinstance(error, StartFailed) else "") or old
                 log.warning("%s, which follows %s, failed: %s", entry.name, gone.name, detail)
         took_s = round(self.clock.now() - began, 4)

@@ -22,7 +22,15 @@ _SHARED = ("/", "/home", "/media", "/mnt", "/opt", "/run", "/srv", "/var")
 """Folders that are the host's themselves; what stands below them may be an app's."""
 _VAR = ("cache", "lib", "log", "run", "spool", "tmp")
 _NEVER = (
-    *("/run/confd", "/run/containerd", "/run/docker", "/run/systemd", "/run/udev", "/var/spool/cron"),
+    *(
+        "/run/confd",
+        "/run/confd-secrets",
+        "/run/containerd",
+        "/run/docker",
+        "/run/systemd",
+        "/run/udev",
+        "/var/spool/cron",
+    ),
     *(f"/var/lib/{one}" for one in ("confd-agent", "containerd", "docker", "dpkg", "etcd", "kubelet", "systemd")),
 )
 """A volume of the engine stands below one of them, and is the container's own all the same."""

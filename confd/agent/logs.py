@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,9 +45,13 @@ ROOM = Room()
 
 
 class KeptLogs:
-    """The logs in `folder`; without one only the last lines are read, and nothing is written."""
+    """The logs in `folder`; without one only the last lines are read, and nothing is written.
+
+    `mask` takes out of each what nobody is to see.
+    """
 
     def __init__(self, target: Replaces, clock: Clock, folder: Path | None = None, room: Room = ROOM) -> None:
+        self.mask: Callable[[str], str] = lambda text: text
         self._target = target
         self._clock = clock
         self._folder = folder
@@ -56,7 +60,7 @@ class KeptLogs:
     def last_words(self, container: str, name: str, keep: KeepLogs) -> LastWords:
         """Of a container that is about to go, or that failed."""
         folder = self._folder if keep.lines else None
-        text = self._target.logs(container, LOG_LINES if folder is None else max(keep.lines, LOG_LINES))
+        text = self.mask(self._target.logs(container, LOG_LINES if folder is None else max(keep.lines, LOG_LINES)))
         if folder is None or not text:
             return LastWords(text)
         file = folder / _file_name(name, container, self._clock.utc())

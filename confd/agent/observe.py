@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from confd import jsontext
 from confd.actions.obstacles import both_at_once
 from confd.agent.base import image_name
 from confd.agent.locate import locate
+from confd.agent.secretfolders import place_of
 from confd.entries import LedgerEntry
 from confd.firststart import variables_of
 from confd.keyring import Keyring
@@ -22,6 +24,7 @@ from confd.model import EMPTY, REACHES, Applied, Observed, Reach, RenderedFile, 
 from confd.options import observed_options, told_in
 from confd.ports import Inspect
 from confd.secret import Digest, DigestKey, is_known
+from confd.secretfiles import HOST_FOLDER, folder_of, is_secret_path
 
 __all__ = ["Labels", "Sight", "is_looping", "labels_of", "name_of", "observe"]
 
@@ -41,12 +44,16 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one pass looks with: the cluster's key, the labels, the host's facts, and the keys that open secrets."""
+    """What one pass looks with: the cluster's key, the labels, and the host's facts.
+
+    `ring` are the keys that open secrets, `secrets` is where those stand as files.
+    """
 
     digest_key: DigestKey
     labels: Labels = field(default_factory=Labels)
     facts: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     ring: Keyring = field(default_factory=Keyring)
+    secrets: Path = Path(HOST_FOLDER)
 
 
 def labels_of(inspect: Inspect) -> Mapping[str, str]:
@@ -66,7 +73,7 @@ def observe(
 ) -> Observed:
     """The container as the planner sees it; the entry's base is to be that for the image it has now."""
     image = image_name(inspect, sight.labels.get(inspect, "image"))
-    found, unreachable = _files(inspect, files, sight.digest_key)
+    found, unreachable = _files(inspect, files, sight)
     state = inspect.get("State") or {}
     return Observed(
         id=Container(str(inspect["Id"])),
@@ -93,6 +100,7 @@ def observe(
         unfinished=entry.intent is not None,
         alone=both_at_once(inspect),
         ports=frozen(_ports(inspect)),
+        secrets=Path(folder_of(inspect) or "/").parent == sight.secrets,
     )
 
 
@@ -122,17 +130,20 @@ def is_looping(inspect: Inspect, now: str) -> bool:
 
 
 def _files(
-    inspect: Inspect, files: Sequence[RenderedFile], key: DigestKey
+    inspect: Inspect, files: Sequence[RenderedFile], sight: Sight
 ) -> tuple[dict[str, Digest | None], dict[str, str]]:
     found: dict[str, Digest | None] = {}
     unreachable: dict[str, str] = {}
     for file in files:
-        place, why = locate(inspect, file.path)
+        secret = is_secret_path(file.path)
+        place, why = place_of(inspect, file.path, sight.secrets) if secret else locate(inspect, file.path)
         if place is None:
             found[file.path], unreachable[file.path] = None, why
             continue
         try:
-            found[file.path] = key.digest("file", place.read_text("utf-8")) if not place.is_symlink() else None
+            found[file.path] = (
+                sight.digest_key.digest("file", place.read_text("utf-8")) if not place.is_symlink() else None
+            )
         except (OSError, UnicodeDecodeError):
             found[file.path] = None  # absent, or nothing that we wrote: it is replaced
     return found, unreachable

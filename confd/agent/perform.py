@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from confd.agent.following import Following
 from confd.agent.locate import locate
 from confd.agent.logs import KeptLogs, LastWords
 from confd.agent.observe import Labels, labels_of, name_of
+from confd.agent.secretfolders import SecretFolders, place_of
+from confd.agent.unseen import Unseen
 from confd.agent.ways import gate_of, stop_of
 from confd.entries import Base
 from confd.errors import CommandFailed, EngineRefused
@@ -29,10 +31,17 @@ from confd.keys import Container
 from confd.model import EMPTY, RenderedFile, Step
 from confd.options import limits_told, load, overlay
 from confd.ports import Clock, Engine, Inspect
+from confd.secretfiles import HOST_FOLDER, is_secret_path
 
 __all__ = ["Aides", "acts_for"]
 
 log = logging.getLogger(__name__)
+
+
+NOT_WRITTEN_DOWN = (
+    "it was started with --rm and has a secret in its variables, which would have to be written down, should it "
+    "have to come back; start it without --rm, or with secrets: file in the binding"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,15 @@ class _Acts:
     clock: Clock
     logs: KeptLogs
     checks: Checks
+    folders: SecretFolders
+    unseen: Unseen
     following: Following | None = None
 
     def files(self, step: Step, work: Work) -> Container:
         """All are staged and checked before the first one takes its place."""
         changed = {reason.why.removeprefix("file ") for reason in step.reasons}
+        if any(map(is_secret_path, changed)):
+            self.folders.prepare()
         due = [(self._place(work, file), file) for file in work.rendered.files if file.path in changed]
         with files.staged(due) as staged:
             for one in staged:
@@ -57,7 +70,10 @@ class _Acts:
         return _id(work.inspect)
 
     def _place(self, work: Work, file: RenderedFile) -> Path:
-        place, why = locate(work.inspect, file.path)
+        if is_secret_path(file.path):
+            place, why = place_of(work.inspect, file.path, self.folders.root)
+        else:
+            place, why = locate(work.inspect, file.path)
         if place is None:
             raise EngineRefused(f"{file.path}: {why}")
         return place
@@ -101,14 +117,17 @@ class _Acts:
     def recreate(self, step: Step, work: Work) -> Container:
         # Anew: no event of a container tells of a network that it was connected to meanwhile.
         inspect = self.target.inspect(_id(work.inspect))
-        with self._group(inspect) as followers:
-            return recreate.apply(self.target, inspect, self._wanted(work), self._swap(work, followers), self.clock)
+        with self._group(inspect) as followers, self.folders.filled(work.rendered.files) as secrets:
+            wanted = replace(self._wanted(work), secrets=secrets)
+            return recreate.apply(self.target, inspect, wanted, self._swap(work, followers), self.clock)
 
     def _swap(self, work: Work, followers: Sequence[Inspect]) -> Swap:
         binding, group = work.binding, self.following
 
         def journal(note: Mapping[str, Any]) -> None:
             """With what the ledger is to know of the successor, should a heal have to finish it."""
+            if self.unseen.stands_in(note["recreate"].get("rebuild")):
+                raise EngineRefused(NOT_WRITTEN_DOWN)
             work.journal({"recreate": {**note["recreate"], "arguments": work.rendered.arguments_digest}})
 
         def check() -> None:
@@ -215,13 +234,16 @@ class Aides:
     logs: KeptLogs | None = None
     checks: Checks | None = None
     following: Following | None = None
+    folders: SecretFolders | None = None
+    unseen: Unseen = field(default_factory=Unseen)
 
 
 def acts_for(target: Engine, labels: Labels, clock: Clock, aides: Aides | None = None) -> Mapping[str, Act]:
     """Action name to what does it, on this target."""
     given = aides or Aides()
     logs, checks = given.logs or KeptLogs(target, clock), given.checks or Checks(target, labels, clock)
-    acts = _Acts(target, labels, clock, logs, checks, given.following)
+    folders = given.folders or SecretFolders(Path(HOST_FOLDER), target)
+    acts = _Acts(target, labels, clock, logs, checks, folders, given.unseen, given.following)
     return {
         "files": acts.files,
         "signal": acts.signal,

@@ -22,6 +22,7 @@ from confd.agent.order import Linked, Mentions, Waiting, unsettled
 from confd.agent.pace import Splay
 from confd.agent.restated import restated
 from confd.agent.scene import Pass, Scene
+from confd.agent.secretfolders import SecretFolders
 from confd.agent.sightings import Sightings
 from confd.agent.status import Report, Reporter
 from confd.agent.turns import Turns
@@ -39,7 +40,7 @@ from confd.ports import Clock, Inspect
 from confd.references import effective, stamps
 from confd.render import render
 from confd.rollout import Ticket
-from confd.unsealing import unsealed, withheld
+from confd.unsealing import unsealed
 from confd.validation import by_schema, judged
 from confd.windows import opens_at
 
@@ -74,6 +75,7 @@ class Reconciler:
     turns: Turns
     sightings: Sightings
     splay: Splay
+    folders: SecretFolders
     monitor_s: float = MONITOR_S
     waiting: Waiting = field(default_factory=Waiting)
     mentions: Mentions = field(default_factory=Mentions)
@@ -90,16 +92,18 @@ class Reconciler:
             return None
         snapshot, sight = given
         scene = self._scene(snapshot, sight, place)
+        self.applier.unseen.note(place, scene.rendered.hidden)
         self.waiting.stop(place)
         later: list[ConfdError] = []
         try:
-            reports = self._bring_all(self._containers(place), scene, later)
+            reports = self._bring_all(self._revived(self._containers(place), scene, later), scene, later)
             self._let_go(place, waiting=not later and any(one.waits for one in reports))
         except ConfdError:
             self._let_go(place, waiting=False)
             raise
         self.reporter.tell([one for one in reports if self.ledger.entry(one.observed.id)])
         self._forget_gone(place)
+        self.folders.sweep()
         if later:
             raise later[0]
         if not any(one.waits or one.paused for one in reports):
@@ -115,9 +119,8 @@ class Reconciler:
 
     def _scene(self, snapshot: Snapshot, sight: Sight, place: Place) -> Scene:
         stored, problem = binding_of(snapshot, *place)
-        due = judged(snapshot, effective(snapshot, *place, self.host, lambda one: unsealed(one, sight.ring)))
-        binding = by_schema(snapshot, watched(stored, self.monitor_s), due)
-        resolved = withheld(due, binding)
+        resolved = judged(snapshot, effective(snapshot, *place, self.host, lambda one: unsealed(one, sight.ring)))
+        binding = by_schema(snapshot, watched(stored, self.monitor_s), resolved)
         references = references_in(resolved)
         self.mentions.note(place, {one.name for one in references.values()})
         found = {word: text for word, one in references.items() if (text := self._find(one)) is not None}
@@ -166,6 +169,25 @@ class Reconciler:
                 base = completed(known.base, inspect, self._image(inspect))
                 self.ledger.record_base(container, replace(known, base=base))
         return inspects
+
+    def _revived(self, inspects: Sequence[Inspect], scene: Scene, later: list[ConfdError]) -> list[Inspect]:
+        """The containers; those run again whose secrets a reboot has taken, whatever brake the store has on.
+
+        What may succeed later is added to `later`.
+        """
+        if self.world.held(scene.place) or scene.problem is not None:
+            return list(inspects)
+        found = list[Inspect]()
+        for inspect in inspects:
+            found.append(inspect)
+            try:
+                if self.folders.revive(inspect, scene.rendered):
+                    container = Container(str(inspect["Id"]))
+                    self.inventory.touched(container)
+                    found[-1] = self.inventory.now(container)
+            except ConfdError as error:
+                later.append(error)
+        return found
 
     def _see_first(self, container: Container, inspect: Inspect, place: Place) -> None:
         """Remember its own spec; one that ran before it was known to be ours waits until it is adopted."""

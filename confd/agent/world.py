@@ -26,6 +26,7 @@ from confd.model import Cause, Hold, Reach, Snapshot
 from confd.ports import Inspect
 from confd.resolve import resolve
 from confd.secret import DigestKey
+from confd.secretfiles import HOST_FOLDER
 from confd.services.meta import Meta
 from confd.shrink import is_shrink, is_vouched, shows_all
 from confd.windows import closed
@@ -75,6 +76,7 @@ class World:
     obstructer: Callable[[Inspect, Sequence[Inspect]], tuple[str, ...]] = _no_obstacles
     trust: Trust = field(default_factory=lambda: Trust(SystemClock()))
     here: Callable[[], Set[Container]] = frozenset
+    secrets_root: Path = Path(HOST_FOLDER)
     keys: KeyFile = field(default_factory=KeyFile)
     _held: dict[Place, str] = field(default_factory=dict)
     _shrunk: dict[Place, Doubt] = field(default_factory=dict)
@@ -174,7 +176,7 @@ class World:
             self._era = era
         waits = self._waits(place)
         self._tell(place, f"{waits.why}; nothing is done until they are back, or {RESUME}" if waits else "")
-        return snapshot, Sight(self._key, self.labels, self.facts, self._open())
+        return snapshot, Sight(self._key, self.labels, self.facts, self._open(), self.secrets_root)
 
     @property
     def _key(self) -> DigestKey:

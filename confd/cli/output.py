@@ -20,10 +20,12 @@ def say(words: str) -> None:
     click.echo(words, err=True)
 
 
-def say_left_out(config: Mapping[str, Any]) -> None:
+def say_left_out(config: Mapping[str, Any], *, reveal: bool = False) -> None:
     """Which settings are not among the variables that are due, and why."""
     for problem in config.get("problems") or ():
         say(f"left out: {cell(problem)}")
+    if config.get("secret") and not reveal:
+        say(f"left out, since they are secret: {cell(', '.join(config['secret']))}")
 
 
 def emit(output: str | None, document: Any, show: Callable[[], None]) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -25,31 +26,41 @@ STOP_S = 10.0
 @click.command("run", context_settings={"ignore_unknown_options": False})
 @click.argument("app")
 @click.option("--watch", is_flag=True, help="Start the command anew when a variable changes.")
+@click.option("--reveal", is_flag=True, help="Give it the secrets too, as variables, if you may.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND ...")
 @common_options
-def run_command(common: Common, app: str, watch: bool, command: tuple[str, ...]) -> None:
+def run_command(common: Common, app: str, watch: bool, reveal: bool, command: tuple[str, ...]) -> None:
     """Run COMMAND with the variables of APP.
 
-    The exit code is that of COMMAND.
+    The exit code is that of COMMAND. Secrets are left out unless --reveal asks for them: then each is a variable,
+    whatever the binding says.
 
     \b
     Examples:
       confctl run web -e dev -- env
+      confctl run web -e dev --reveal -- ./migrate
       confctl run web -e dev --watch -- python3 app.py
     """
     client, scope = common.client(), common.scope(app)
-    config = client.config(scope)
-    say_left_out(config)
+    config = client.config(scope, reveal=reveal)
+    say_left_out(config, reveal=reveal)
     if config.get("files"):
         say("this app also has files; 'run' gives variables only")
     sys.stdout.flush()
     if watch:
-        code = _Respawner(client, scope, command).run(integer(config["revision"]), config["variables"])
+        code = _Respawner(client, scope, command, reveal).run(integer(config["revision"]), _variables(config))
         click.get_current_context().exit(code)
     try:
-        os.execvpe(command[0], list(command), _environment(config["variables"]))  # noqa: S606 - that is the task
+        os.execvpe(command[0], list(command), _environment(_variables(config)))  # noqa: S606 - that is the task
     except OSError as exc:
         click.get_current_context().exit(_cannot_start(command[0], exc))
+
+
+def _variables(config: Mapping[str, Any]) -> Mapping[str, str]:
+    """The variables, and the secrets in place of those that tell where their files are."""
+    secrets: Mapping[str, str] = config.get("secrets") or {}
+    paths = {f"{name}_FILE" for name in secrets}
+    return {name: text for name, text in config["variables"].items() if name not in paths} | dict(secrets)
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
@@ -65,8 +76,8 @@ def _cannot_start(command: str, exc: OSError) -> int:
 class _Respawner:
     """Runs the command, and runs it anew with each new set of variables, until it ends by itself."""
 
-    def __init__(self, client: Client, scope: Scope, command: tuple[str, ...]) -> None:
-        self._client, self._scope, self._command = client, scope, command
+    def __init__(self, client: Client, scope: Scope, command: tuple[str, ...], reveal: bool) -> None:
+        self._client, self._scope, self._command, self._reveal = client, scope, command, reveal
         self._next: Mapping[str, str] | None = None
         self._wake = threading.Event()
         self._ended = threading.Event()
@@ -123,7 +134,7 @@ class _Respawner:
     def _follow(self, revision: int, variables: Mapping[str, str]) -> None:
         while not self._ended.is_set():
             try:
-                config = self._client.next_config(self._scope, revision)
+                config = self._client.next_config(self._scope, revision, reveal=self._reveal)
             except ConfdError as exc:
                 say(f"{exc.detail}; the command goes on with what it has")
                 self._ended.wait(2.0)
@@ -131,7 +142,7 @@ class _Respawner:
             if config is None:
                 continue
             revision = integer(config["revision"])
-            if config["variables"] != variables:
-                variables = config["variables"]
+            if _variables(config) != variables:
+                variables = _variables(config)
                 self._next = variables
                 self._wake.set()

@@ -9,6 +9,7 @@ from confd import jsontext
 from confd.keys import App, Key
 from confd.model.mappings import EMPTY
 from confd.model.reach import Reach
+from confd.secretfiles import MODE
 
 __all__ = [
     "Binding",
@@ -17,6 +18,7 @@ __all__ = [
     "KeepLogs",
     "Maintenance",
     "OnChange",
+    "Secrets",
     "Select",
     "VariablesRule",
     "Window",
@@ -49,16 +51,17 @@ class FileCheck:
 
 @dataclass(frozen=True, slots=True)
 class BindingFile:
-    """A file inside the container. `path` is absolute, `mode` octal text, `owner` `uid:gid` or empty.
+    """A file inside the container. `path` is absolute, `mode` octal text or empty, `owner` `uid:gid` or empty.
 
-    It is in a format, or what a template makes; `template` is empty for one in a format.
+    Without a mode it is 0644, and for its owner alone where it holds a secret. It is in a format, or what a
+    template makes; `template` is empty for one in a format.
     """
 
     path: str
     format: str
     include: tuple[str, ...] = ("**",)
     exclude: tuple[str, ...] = ()
-    mode: str = "0644"
+    mode: str = ""
     owner: str = ""
     template: str = ""
     check: FileCheck | None = None
@@ -89,6 +92,18 @@ class OnChange:
         if self.action == "exec":
             return {"command": jsontext.dump(list(self.command)), "timeout_s": format(self.timeout_s, "g")}
         return {"signal": self.signal} if self.action == "signal" else EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """How containers get secrets: as `file`, by their `shim` alone, or as `variables` that an inspect shows.
+
+    `mode` (octal text) and `owner` (`uid:gid` or empty) are the files'.
+    """
+
+    by: str = "file"
+    mode: str = MODE
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +171,7 @@ class Binding:
     splay_s: float = 0.0
     maintenance: Maintenance | None = None
     depends_on: tuple[App, ...] = ()
-    secrets: str = "file"
+    secrets: Secrets = field(default_factory=Secrets)
     promote_exclude: tuple[str, ...] = ()
     by_schema: Mapping[Key, OnChange] = field(default_factory=lambda: EMPTY)
     """What the app's schema says of keys that no rule but the one for all keys is of."""

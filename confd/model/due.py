@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 from confd.keys import App, Env, Host, Key, Layer
 from confd.model.bindings import FileCheck
+from confd.model.mappings import EMPTY
 from confd.model.policies import Policy
 from confd.model.settings import Problem, Setting
 from confd.secret import Digest
+from confd.secretfiles import is_secret_path
 
 __all__ = ["Rendered", "RenderedFile", "Resolved"]
 
@@ -67,7 +69,8 @@ class Rendered:
     came from. `key_digests` per key of all effective settings. `spec_digest` covers variables, options and
     arguments; `run_digest` options and arguments only (what a shim's container is created for); `files` each
     carry their own, `files_digest` covers them with mode, owner and check. `variable_digests` per NAME. `policies`
-    are those that hold in the env.
+    are those that hold in the env. `shim_variables` NAME -> text are secrets that a shim alone brings. `hidden` are
+    texts of secrets that nobody is to see.
     """
 
     app: App
@@ -89,6 +92,18 @@ class Rendered:
     arguments_digest: Digest | None = None
     files_digest: Digest | None = None
     policies: tuple[Policy, ...] = ()
+    shim_variables: Mapping[str, str] = field(default_factory=lambda: EMPTY, repr=False)
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def needs_folder(self) -> bool:
+        """Whether a container has to have a folder for its secrets."""
+        return any(is_secret_path(file.path) for file in self.files)
+
+    def is_path(self, variable: str) -> bool:
+        """Whether a variable does not hold a secret, but tells where that stands."""
+        key = self.variable_keys.get(variable)
+        return key in self.secret_keys and is_secret_path(self.variables.get(variable, ""))
 
     def target(self, *, shim: bool) -> Digest:
         """The digest of what a container is created for: without the variables, where a shim brings those."""

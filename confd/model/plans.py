@@ -102,7 +102,7 @@ class Observed:
     recreates it over and over, empty for nobody. `held`: why its agent does nothing to it now. `image` is the name
     that it was created from, `image_moved` the id which that name stands for now, where that is another.
     `newcomer`: it was started under its agent's eyes, and has nothing in effect yet. `found`: what its settings'
-    references to other containers stand for, by their text.
+    references to other containers stand for, by their text. `secrets`: it has a folder for its secrets.
     """
 
     id: Container
@@ -136,6 +136,7 @@ class Observed:
     newcomer: bool = False
     alone: str = ""
     found: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from confd.options import places, texts
 from confd.options.option import OLDEST, Grammar, Option, Place
 from confd.options.places import host_in, host_of
 from confd.options.texts import TEXTS, clean_path, items, load, matching, quoted_words, refusal, size
+from confd.secretfiles import is_secret_mount
 
 __all__ = ["MOUNTS", "clear_targets", "targets_of"]
 
@@ -210,9 +211,9 @@ def _given(members: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_asked_for(mount: Mapping[str, Any]) -> bool:
-    """Not one that a new container has only since it takes over the anonymous volume of the one before it."""
+    """Not the folder for secrets, and not one that takes over the anonymous volume of a container before it."""
     anonymous = mount.get("Type") == "volume" and _ANONYMOUS.fullmatch(str(mount.get("Source") or ""))
-    return not anonymous or "VolumeOptions" in mount
+    return not is_secret_mount(mount) and (not anonymous or "VolumeOptions" in mount)
 
 
 def _seen(mount: Mapping[str, Any]) -> dict[str, Any]:

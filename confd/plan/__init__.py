@@ -58,6 +58,7 @@ def binding_problems(binding: Binding, rendered: Rendered) -> list[Problem]:
     """Rules that can never take effect for the settings there are: to be refused at write time."""
     carried = {*rendered.variable_keys.values(), *rendered.argument_keys}
     problems: list[Problem] = []
+    carried -= {rendered.variable_keys[name] for name in rendered.shim_variables}
     for key in sorted(key for key in carried if not any(file.carries(key) for file in rendered.files)):
         rule = rule_for(binding, key)
         if rule.action in ("update", *AFTERWARDS) and not rule.escalate:

@@ -87,6 +87,8 @@ def _obstacle(action: str, case: Case, reasons: Iterable[Reason]) -> Hold | None
         return None
     names = {option_of(reason.key) for reason in reasons if is_run_option(reason.key)}
     refused = _host_refuses(None if action == "recreate" else names, rendered, observed)
+    if action == "recreate" and rendered.needs_folder and not refused:
+        refused = str(observed.facts.get("no_secrets") or "")
     if refused or action == "update":
         return _ruled_out(refused)
     if observed.applied.failed == case.target:

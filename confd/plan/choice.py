@@ -39,7 +39,13 @@ class Draft:
 
     def leave(self, need: Need) -> None:
         self.behind.add(need.key)
-        self.spec_behind = self.spec_behind or need.kind != "file"
+        self.spec_behind = self.spec_behind or need.kind not in ("file", "shim")
+
+
+NO_SHIM = (
+    "is a secret that the binding leaves to the shim, and this container has none (label confd.shim=http); run it "
+    "under confd-entrypoint, or set secrets: file in the binding"
+)
 
 
 def rule_for(binding: Binding, key: Key) -> OnChange:
@@ -73,6 +79,8 @@ def steps_blocked(needs: Iterable[Need], problem: Problem, case: Case, draft: Dr
 def _decide(need: Need, rule: OnChange, case: Case, draft: Draft) -> None:
     if need.kind == "file":
         _decide_file(need, rule, case, draft)
+    elif need.kind == "shim":
+        draft.block("recreate", need, f"{need.key} {NO_SHIM}")
     elif rule.action == "none":
         draft.leave(need)
     elif need.required is Reach.NEW_CONTAINER:
@@ -98,7 +106,8 @@ def _decide_new_container(need: Need, rule: OnChange, rendered: Rendered, draft:
     if rule.action in ("auto", "recreate") or rule.escalate:
         draft.choose("recreate", need.reason)
         return
-    if rule.action in AFTERWARDS and any(file.carries(need.key) for file in rendered.files):
+    brought = need.kind not in ("path", "folder")
+    if brought and rule.action in AFTERWARDS and any(file.carries(need.key) for file in rendered.files):
         draft.spec_behind = True  # the file brings the value in; the variable follows with the next new container
         return
     why = (

@@ -22,6 +22,9 @@ def fields_of(plan: ContainerPlan, rendered: Rendered, observed: Observed) -> tu
         changes = field_changes(observed.options, desired, variables, secret)
         if rendered.arguments_digest != observed.arguments:
             changes = (*changes, FieldChange("Config.Cmd", HIDDEN, HIDDEN))
+        if rendered.needs_folder or observed.secrets:
+            had, due_now = (HIDDEN if has else "" for has in (observed.secrets, rendered.needs_folder))
+            changes = (*changes, FieldChange("HostConfig.Mounts", had, due_now))
         return changes
     if "update" in due:
         desired = {**observed.options, **due["update"].parameters}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from confd.keys import Key, is_run_option, option_of
 from confd.model import Observed, Reach, Reason, Rendered
 from confd.options import OPTIONS, excluded_by, overlay, read_back
+from confd.secretfiles import is_secret_path
 
 __all__ = ["Need", "carriers", "needs_of"]
 
@@ -17,7 +18,7 @@ class Need:
     """One difference: the key, what carries it, and how far one has to go at least."""
 
     key: Key
-    kind: str  # variable, option, argument, file
+    kind: str  # variable, path, option, argument, file, folder, shim
     name: str
     required: Reach
     rule: str = ""
@@ -25,15 +26,24 @@ class Need:
 
     @property
     def reason(self) -> Reason:
-        word = {"option": "run option", "argument": "arguments"}.get(self.kind, self.kind)
+        word = _WORDS.get(self.kind, self.kind)
         by = f" (the schema says {self.rule})" if self.rule else ""
         return Reason(self.key, f"{word} {self.name}".rstrip() + by)
+
+
+_WORDS = {
+    "option": "run option",
+    "argument": "arguments",
+    "path": "variable",
+    "folder": "secret file",
+    "shim": "variable",
+}
 
 
 def needs_of(rendered: Rendered, observed: Observed) -> list[Need]:
     """All that differs, what is of the container's spec first."""
     files = (*_file_needs(rendered, observed), *_unrendered_needs(rendered, observed))
-    return [*_spec_needs(rendered, observed), *files]
+    return [*_spec_needs(rendered, observed), *_shim_needs(rendered, observed), *files]
 
 
 def _spec_needs(rendered: Rendered, observed: Observed) -> list[Need]:
@@ -54,7 +64,13 @@ def _variable_needs(rendered: Rendered, observed: Observed) -> Iterable[Need]:
     for name in sorted(desired.keys() | observed.variables.keys()):
         if desired.get(name) != observed.variables.get(name):
             key = rendered.variable_keys.get(name, Key(name))
-            yield Need(key, "variable", name, Reach.NEW_CONTAINER)
+            yield Need(key, "path" if rendered.is_path(name) else "variable", name, Reach.NEW_CONTAINER)
+
+
+def _shim_needs(rendered: Rendered, observed: Observed) -> Iterable[Need]:
+    """Secrets that a shim alone is to bring, where there is none that asks for them."""
+    for name in rendered.shim_variables if observed.shim != "http" else ():
+        yield Need(rendered.variable_keys[name], "shim", name, Reach.NEW_CONTAINER)
 
 
 def _option_needs(rendered: Rendered, observed: Observed) -> Iterable[Need]:
@@ -79,6 +95,10 @@ def _option_reach(name: str, desired: Mapping[str, str], observed: Observed) -> 
 def _file_needs(rendered: Rendered, observed: Observed) -> Iterable[Need]:
     acted = observed.applied.revision > 0 or observed.unfinished
     for file in rendered.files:
+        if is_secret_path(file.path) and not observed.secrets:
+            for key in file.keys or (Key(file.path.strip("/")),):
+                yield Need(key, "folder", file.path, Reach.NEW_CONTAINER)
+            continue
         differs = observed.files.get(file.path) != file.digest
         changed = [key for key in file.keys if _changed(key, rendered, observed)]
         if differs or (changed and acted):
@@ -108,10 +128,16 @@ def carriers(key: Key, rendered: Rendered, observed: Observed) -> Iterable[Need]
         yield Need(key, "option", name, _option_reach(name, desired, observed))
         return
     for name, carried in rendered.variable_keys.items():
-        if carried == key and not observed.shim:
+        if carried == key and not observed.shim and name in rendered.variables and not rendered.is_path(name):
             yield Need(key, "variable", name, Reach.NEW_CONTAINER)
     if key in rendered.argument_keys:
         yield Need(key, "argument", "", Reach.NEW_CONTAINER)
-    written = [file.path for file in rendered.files if key in file.keys]
+    yield from (need for need in _shim_needs(rendered, observed) if need.key == key)
+    yield from (need for need in _file_needs(rendered, observed) if need.key == key and need.kind == "folder")
+    written = [
+        file.path
+        for file in rendered.files
+        if key in file.keys and (observed.secrets or not is_secret_path(file.path))
+    ]
     for path in (*written, *(one.file for one in rendered.problems if one.file and key in one.keys)):
         yield Need(key, "file", path, Reach.IN_PLACE)

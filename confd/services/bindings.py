@@ -12,9 +12,10 @@ from confd.diff import Difference
 from confd.errors import Invalid, Malformed, NotFound
 from confd.jsontext import Value
 from confd.keys import DEFAULT, App, Env
-from confd.model import ChangeKind, Entry, Head, Snapshot, frozen
+from confd.model import ChangeKind, Entry, Head, RenderedFile, Snapshot, frozen
 from confd.plan import binding_problems
-from confd.secret import masked
+from confd.secret import MASK, masked
+from confd.secretfiles import is_secret_path
 from confd.services import changes
 from confd.services.context import Context
 from confd.services.gate import asking, store
@@ -66,13 +67,13 @@ def preview(context: Context, scope: Scope, document: Value) -> dict[str, Any]:
     after = put(context, scope, document, Edit(dry_run=True)).after
     sight = context.sight(seen)
     was, now = (rendered_at(one, scope.place, sight)[0] for one in (seen, after))
-    before = {file.path: masked(file.content, file.secrets) for file in was.files}
+    before = {file.path: _seen(file) for file in was.files}
     told = [one.observed for one in told_of(after, [(scope.env, scope.app)]) if one.observed is not None]
     files = [
         {
             "path": file.path,
             "mode": f"{file.mode:04o}",
-            "content": masked(file.content, file.secrets),
+            "content": _seen(file),
             "before": before.get(file.path),
             "keys": list(file.keys),
             "written": sum(one.files.get(file.path) == file.digest for one in told),
@@ -85,6 +86,11 @@ def preview(context: Context, scope: Scope, document: Value) -> dict[str, Any]:
         "files": files,
         "problems": [problem.detail for problem in now.problems],
     }
+
+
+def _seen(file: RenderedFile) -> str:
+    """A file's text without the secrets in it; of one that is a secret, nothing."""
+    return MASK if is_secret_path(file.path) and file.secrets else masked(file.content, file.secrets)
 
 
 def _edit(context: Context, scope: Scope, text: str | None, wanted: Edit) -> Written:

@@ -20,7 +20,7 @@ from confd.render import render
 from confd.resolve import resolve
 from confd.secret import DigestKey
 from confd.services.meta import keyring_of
-from confd.unsealing import unsealed, withheld
+from confd.unsealing import unsealed
 from confd.validation import INCOMPLETE, INVALID, by_schema, judged
 
 __all__ = [
@@ -185,8 +185,7 @@ def _rendered(
     sight: Sight,
     found: tuple[Mapping[str, str], bool] = (EMPTY, False),
 ) -> Rendered:
-    kept = discovered(withheld(resolved, binding), found[0], here=found[1])
-    return render(kept, binding, sight.digest_key)
+    return render(discovered(resolved, found[0], here=found[1]), binding, sight.digest_key)
 
 
 def found_at(snapshot: Snapshot, place: Place) -> Mapping[str, str]:

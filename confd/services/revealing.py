@@ -19,7 +19,7 @@ from confd.services.meta import keyring_of
 from confd.services.places import due_at
 from confd.services.scope import Scope
 
-__all__ = ["Asker", "revealed"]
+__all__ = ["Asker", "check_right", "revealed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,7 @@ def revealed(
     hidden = [key for key, one in shown.items() if one["secret"]]
     if not hidden:
         return dict(shown)
-    if not asker.may_reveal:
-        raise Refused(
-            "this token may not see secrets; leave reveal out, or use one that may (the administrator's)",
-            pointer="/reveal",
-        )
+    check_right(asker)
     found = dict(shown)
     due = (
         {}
@@ -64,6 +60,15 @@ def revealed(
     act = {"what": "reveal", "env": scope.env, "app": scope.app, "host": scope.host, "keys": hidden}
     audit.note(context, asker.who, asker.said, act)
     return found
+
+
+def check_right(asker: Asker) -> None:
+    """Raises `Refused` for a token without the right."""
+    if not asker.may_reveal:
+        raise Refused(
+            "this token may not see secrets; leave reveal out, or use one that may (the administrator's)",
+            pointer="/reveal",
+        )
 
 
 def _written(context: Context, snapshot: Snapshot, key: Key, layer_name: str) -> str:

@@ -39,7 +39,7 @@ def read_token(path: str) -> str:
 
 def fetch(options: Options, index: int | None) -> Settings | None:
     """One request; with an index it waits for a change. None when there was none. Raises FetchError."""
-    query = f"format=json&instance={quote(os.uname().nodename)}"
+    query = f"format=json&reveal=true&instance={quote(os.uname().nodename)}"
     query += f"&host={quote(options.host)}" if options.host else ""
     query += f"&index={index}&wait={WAIT_S}s" if index is not None else ""
     path = f"{options.server.prefix}/v1/apps/{quote(options.app)}/envs/{quote(options.env)}/config?{query}"

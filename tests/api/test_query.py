@@ -126,7 +126,7 @@ def _config(context: Context, query: str) -> Answer:
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("evn=1", "'evn' is unknown here; known are: format, host, index, instance, min_revision, wait"),
+        ("evn=1", "'evn' is unknown here; known are: format, host, index, instance, min_revision, reveal, wait"),
         ("host=a&host=b", "host stands twice"),
     ],
 )

@@ -184,3 +184,46 @@ def test_a_live_update_that_is_worth_a_restart_tells_the_new_limit(
     confd.ctl("set", "retold", "run/memory=96m", "-e", "dev", "--wait", "60s")
     _says(engine, made, f"within {96 * 2**20}")
     assert engine.inspect("retold")["Id"] == made
+
+
+def _bind(confd: Confd, app: str, folder: Path, binding: dict[str, object]) -> None:
+    (folder / "binding.json").write_text(json.dumps(binding))
+    confd.ctl("binding", "set", app, str(folder / "binding.json"), "-e", "dev")
+
+
+def _child_variables(engine: EngineProcess, container: str) -> str:
+    script = 'for one in /proc/[0-9]*; do cat "$one/environ"; done'
+    made = engine.client.exec_create(container, ["sh", "-c", script])
+    return str(engine.client.exec_start(made["Id"]).decode().replace("\0", "\n"))
+
+
+@pytest.mark.usefixtures("image")
+def test_a_secret_left_to_the_shim_is_in_its_process_alone(
+    confd: Confd, engine: EngineProcess, tmp_path: Path
+) -> None:
+    first, second = confd.plant("shimsecret"), confd.plant("shimsecret")
+    _bind(confd, "shimsecret", tmp_path, {"secrets": "shim"})
+    confd.ctl("set", "shimsecret", "GREETING=hello", "-e", "dev")
+    confd.ctl("set", "shimsecret", f"db/password={first}", "--secret", "-e", "dev")
+    made = _start(engine, confd, "shimsecret")
+    _says(engine, made, "has hello")
+    until(lambda: f"DB_PASSWORD={first}" in _child_variables(engine, made), 10)
+    until(lambda: [one["state"] for one in confd.status("shimsecret")] == ["in-sync"], 20)
+    confd.ctl("set", "shimsecret", f"db/password={second}", "--secret", "-e", "dev", "--wait", "30s")
+    until(lambda: f"DB_PASSWORD={second}" in _child_variables(engine, made), 20)
+    assert first not in _child_variables(engine, made)
+    assert engine.inspect("shimsecret")["Id"] == made
+
+
+@pytest.mark.usefixtures("image")
+def test_a_container_with_a_shim_has_its_secrets_as_files_too(confd: Confd, engine: EngineProcess) -> None:
+    secret = confd.plant("shimfile")
+    confd.ctl("set", "shimfile", "GREETING=hello", "-e", "dev")
+    confd.ctl("set", "shimfile", f"db/password={secret}", "--secret", "-e", "dev")
+    _start(engine, confd, "shimfile")
+    until(lambda: [one["state"] for one in confd.status("shimfile")] == ["in-sync"], 40)
+    now = str(engine.inspect("shimfile")["Id"])
+    _says(engine, now, "has hello")
+    until(lambda: "DB_PASSWORD_FILE=/run/confd-secrets/DB_PASSWORD" in _child_variables(engine, now), 10)
+    made = engine.client.exec_create(now, ["cat", "/run/confd-secrets/DB_PASSWORD"])
+    assert engine.client.exec_start(made["Id"]).decode() == secret

@@ -44,7 +44,7 @@ class EtcdProcess:
     """One member. `arguments` are added to etcd's command line (`--auth-token`, `--quota-backend-bytes` ...)."""
 
     def __init__(self, folder: Path, *arguments: str, tls: bool = False) -> None:
-        self._folder = folder
+        self.folder = folder
         self.tls = make_certificates(folder) if tls else None
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
@@ -68,9 +68,9 @@ class EtcdProcess:
             ca, cert, key = map(str, self.tls)
             arguments += ["--client-cert-auth", "--trusted-ca-file", ca, "--cert-file", cert, "--key-file", key]
         urls = ["--listen-client-urls", url, "--advertise-client-urls", url, "--listen-peer-urls", self._peer]
-        with (self._folder / "etcd.log").open("ab") as log:
+        with (self.folder / "etcd.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [program, "--data-dir", str(self._folder / "data"), *urls, *arguments], stdout=log, stderr=log
+                [program, "--data-dir", str(self.folder / "data"), *urls, *arguments], stdout=log, stderr=log
             )
         until(self._answers, 20)
 
@@ -82,15 +82,15 @@ class EtcdProcess:
 
     def save(self) -> Path:
         """A backup of the present state, as an operator takes one."""
-        path = self._folder / f"backup-{len(list(self._folder.glob('backup-*')))}"
+        path = self.folder / f"backup-{len(list(self.folder.glob('backup-*')))}"
         self.ctl("snapshot", "save", str(path))
         return path
 
     def restore(self, backup: Path) -> None:
         """Be stopped, and start again from a backup on the same endpoint."""
         self.kill()
-        shutil.rmtree(self._folder / "data")
-        self.ctl("snapshot", "restore", str(backup), "--data-dir", str(self._folder / "data"))
+        shutil.rmtree(self.folder / "data")
+        self.ctl("snapshot", "restore", str(backup), "--data-dir", str(self.folder / "data"))
         self.start()
 
     def freeze(self) -> None:
@@ -113,7 +113,7 @@ class EtcdProcess:
 
     def _answers(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, (self._folder / "etcd.log").read_text()[-2000:]
+        assert self._process.poll() is None, (self.folder / "etcd.log").read_text()[-2000:]
         try:
             with socket.create_connection(("127.0.0.1", int(self.endpoint.rpartition(":")[2])), 1):
                 pass

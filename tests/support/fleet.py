@@ -131,10 +131,14 @@ def start_fleet(
         fleet = Fleet(tmp_path, etcd, {hosts[0]: engine, **others}, *flags)
         fleets.append(fleet)
         fleet.start()
+        fleet.plant_first()
         return fleet
 
     yield start
     for fleet in fleets:
+        for one in fleet.engines.values():
+            fleet.canaries.look_at_engine(one)
+        fleet.canaries.look_at_files(etcd.folder)
         fleet.stop()
         for one in fleet.engines.values():
             one.clear()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,12 @@ import pytest
 
 from confd.client import Client, HttpTransport
 from confd.config import EtcdConfig
+from confd.credentials import write_keys
 from confd.errors import Unavailable
+from confd.keyfile import fresh_key_file
 from confd.ports import Delete, Operation, Put
 from confd.stores.etcd import EtcdStore
+from tests.support.canary import APP, Canaries
 from tests.support.engine import EngineProcess
 from tests.support.etcd import EtcdProcess, free_port
 from tests.support.wait import until
@@ -41,6 +46,9 @@ class Confd:
         self.environ = {**os.environ, "XDG_CONFIG_HOME": str(folder / "config"), "HOME": str(folder)}
         self.environ = {name: text for name, text in self.environ.items() if not name.startswith("CONFD_")}
         self.environ["CONFD_MONITOR"] = "1"  # of what goes wrong, all goes wrong at once
+        self.secrets_dir = Path("/dev/shm") / f"confd-{uuid.uuid4().hex}"
+        self.environ["CONFD_SECRETS_DIR"] = str(self.secrets_dir)
+        self.canaries = Canaries()
 
     def start(self) -> None:
         command = [sys.executable, "-m", "confd.main", "server", "up", "--data", str(self._folder / "data")]
@@ -55,6 +63,31 @@ class Confd:
         if self._process is not None:
             self._process.send_signal(number)
             self._process.wait(20)
+        self.search_left()
+
+    def plant(self, app: str) -> str:
+        """A text for a secret, which is looked for wherever it must not stand (`tests.support.canary`)."""
+        return self.canaries.plant(app)
+
+    def plant_first(self) -> None:
+        """Have a secret in the store from the beginning."""
+        self.ctl("set", APP, f"token={self.plant(APP)}", "--secret", "-e", "dev")
+
+    def search(self, engine: EngineProcess) -> None:
+        """Look for planted secrets in what runs now."""
+        self.canaries.look_at_engine(engine)
+        self.canaries.look_at_api(self.client())
+
+    def search_left(self) -> None:
+        """Fails where a planted secret was found, or stands in what the programs have left."""
+        shutil.rmtree(self.secrets_dir, ignore_errors=True)
+        self.canaries.look_at_files(self._folder)
+        self.canaries.check()
+
+    def client(self) -> Client:
+        """Of the API, as its administrator."""
+        token = self.token_file.read_text().strip()
+        return Client(HttpTransport(f"http://127.0.0.1:{self.port}"), token=token)
 
     def ctl(self, *arguments: str, expect: int = 0) -> str:
         """Run confctl; its standard output."""
@@ -152,6 +185,8 @@ class Confd:
         done = subprocess.run(
             command, env=self.environ, capture_output=True, text=True, timeout=60, check=False, cwd=self._folder
         )
+        if "--reveal" not in arguments:
+            self.canaries.said += [done.stdout, done.stderr]
         sys.stdout.write(f"$ confctl {shlex.join(arguments)} -> {done.returncode}\n{done.stdout}{done.stderr}\n")
         return done
 
@@ -168,6 +203,9 @@ class Apart(Confd):
     def __init__(self, folder: Path, docker_host: str, etcd: str, *arguments: str) -> None:
         super().__init__(folder, docker_host, *arguments)
         self._etcd = etcd
+        self.token_file = folder / "token"
+        write_keys(folder / "keys", fresh_key_file())
+        self.environ["CONFD_KEY_FILE"] = str(folder / "keys")
         self._programs: list[subprocess.Popen[bytes]] = []
         self.environ |= {"CONFD_SERVER": f"http://127.0.0.1:{self.port}", "CONFD_TOKEN_FILE": str(folder / "token")}
 
@@ -241,20 +279,23 @@ class Apart(Confd):
         for program in self._programs:
             program.send_signal(number)
         assert {program.wait(20) for program in self._programs} <= {0}
+        self.search_left()
 
 
 @pytest.fixture(scope="module")
 def confd_up(engine_process: EngineProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Confd]:
     server = Confd(tmp_path_factory.mktemp("up"), engine_process.docker_host)
     server.start()
+    server.plant_first()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def confd(confd_up: Confd, engine: EngineProcess) -> Confd:
+def confd(confd_up: Confd, engine: EngineProcess) -> Iterator[Confd]:
     """A running server; the engine's containers go after the test, so each test takes an app of its own."""
-    return confd_up
+    yield confd_up
+    confd_up.search(engine)
 
 
 @pytest.fixture
@@ -262,5 +303,8 @@ def apart(engine: EngineProcess, etcd: EtcdProcess, tmp_path: Path) -> Iterator[
     """API and agent as programs of their own, which run."""
     programs = Apart(tmp_path, engine.docker_host, etcd.endpoint)
     programs.start()
+    programs.plant_first()
     yield programs
+    programs.search(engine)
+    programs.canaries.look_at_files(etcd.folder)
     programs.stop()

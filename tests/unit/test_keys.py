@@ -160,6 +160,7 @@ def test_a_literal_pattern_matches_only_itself(key: str) -> None:
             KEYSPACE.proposal(WEB_H1, "1f"),
             "/confd/envs/prod/proposals/web@h1/1f",
         ),
+        (Keyspace("/x").audit, "/x/audit/"),
         (KEYSPACE.ledger(Host("h1"), Container("c1")), "/confd/hosts/h1/ledger/c1"),
         (KEYSPACE.status(Host("h1"), Container("c1")), "/confd/hosts/h1/status/c1"),
         (KEYSPACE.locks, "/confd/locks/"),

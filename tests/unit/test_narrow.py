@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confd.keys import App, Env, Key, Layer
-from confd.model import EMPTY, Binding, BindingFile, Entry, Problem, Snapshot, VariablesRule
+from confd.model import EMPTY, Binding, BindingFile, Entry, Problem, Resolved, Secrets, Snapshot, VariablesRule
 from confd.narrow import touched_by
 from confd.references import referred, settings_by
 from confd.render import render
@@ -22,6 +22,15 @@ PROD, WEB = Env("prod"), App("web")
 OWN, BELOW = Layer(PROD, WEB), Layer(PROD, App("_default"))
 PLACE = (PROD, WEB, None)
 PLAIN = Binding()
+
+
+SECRET = '"!'
+"""With what the text of a secret begins in these tests."""
+
+
+def opened(resolved: Resolved) -> Resolved:
+    settings = {key: replace(one, secret=one.text.startswith(SECRET)) for key, one in resolved.settings.items()}
+    return replace(resolved, settings=settings)
 
 
 def touched(stored: Snapshot, changed: str, binding: Binding = PLAIN) -> set[str] | None:
@@ -84,8 +93,24 @@ def test_what_a_schema_gives_defaults_is_touched() -> None:
     assert touched(stored, "new") == {"new", "a", "b"}
 
 
+def test_a_secret_is_touched_by_what_has_the_name_of_its_file_s_variable() -> None:
+    stored = snapshot({"db/url": "1", "DB_URL": "2", "db-url-file": "3", "DB_URL_FILE": "4"})
+    assert touched(stored, "DB_URL") == {"db/url", "DB_URL", "db-url-file", "DB_URL_FILE"}
+    assert touched(stored, "DB_URL_FILE") == {"db/url", "DB_URL", "db-url-file", "DB_URL_FILE"}
+    assert touched(stored, "DB_URL_FILE", Binding(secrets=Secrets("shim"))) == {"db-url-file", "DB_URL_FILE"}
+
+
+def test_all_are_touched_where_the_binding_has_a_file_in_the_place_of_a_secret() -> None:
+    file = BindingFile(path="/run/confd-secrets/A_B", format="json", include=("c/**",))
+    assert touched(snapshot({"b": "1"}), "a/b", Binding(files=(file,))) is None
+    assert touched(snapshot({"b": "1"}), "b", Binding(files=(file,))) == {"b"}
+
+
 NAMES = st.sampled_from(
-    ["a/b", "a-b", "A_B", "a", "A", "1a", "PATH", "run/memory", "run/cpus", "run/memory-swap", "run/none"]
+    [
+        *("a/b", "a-b", "A_B", "a-b-file", "a", "A", "1a", "PATH"),
+        *("run/memory", "run/cpus", "run/memory-swap", "run/none"),
+    ]
 )
 TEXTS = st.sampled_from(
     [
@@ -102,6 +127,9 @@ TEXTS = st.sampled_from(
         '"$${a}"',
         '"a${@b"',
         '"-1"',
+        '"!"',
+        '"!${a}"',
+        '"!${@b"',
     ]
 )
 SETTINGS = st.dictionaries(NAMES, TEXTS, max_size=6)
@@ -111,6 +139,24 @@ BINDINGS = st.sampled_from(
         Binding(variables=VariablesRule(prefix="A")),
         Binding(variables=VariablesRule(rename={"a/b": "a", "a": "PATH"})),
         Binding(files=(BindingFile(path="/etc/a", format="env", include=("a*",)),)),
+        Binding(secrets=Secrets("shim")),
+        Binding(secrets=Secrets("variables"), arguments={"--a": "a/b"}),
+    ]
+)
+
+
+FILED = st.dictionaries(
+    st.sampled_from(["a", "A", "a-file", "A_FILE", "a/file/file"]),
+    st.sampled_from(['"!"', '"!"', '"x"', '"${a}"', "null"]),
+    max_size=3,
+)
+"""Settings of names of which one with _FILE is another."""
+
+FILED_BINDINGS = st.sampled_from(
+    [
+        Binding(),
+        Binding(variables=VariablesRule(rename={"a": "A"})),
+        Binding(files=(BindingFile(path="/run/confd-secrets/A", format="env", include=("c",)),)),
     ]
 )
 
@@ -119,12 +165,23 @@ BINDINGS = st.sampled_from(
 def test_what_a_write_brings_in_is_the_same_by_the_touched_keys_and_by_all(
     own: dict[str, str], below: dict[str, str], edits: dict[str, str], binding: Binding
 ) -> None:
+    check_same(own, below, edits, binding)
+
+
+@given(FILED, FILED, FILED, FILED_BINDINGS)
+def test_so_it_is_where_secrets_have_files(
+    own: dict[str, str], below: dict[str, str], edits: dict[str, str], binding: Binding
+) -> None:
+    check_same(own, below, edits, binding)
+
+
+def check_same(own: dict[str, str], below: dict[str, str], edits: dict[str, str], binding: Binding) -> None:
     before, after = snapshot(own, below), snapshot({**own, **edits}, below)
     only = touched_by(after, PLACE, [Key(key) for key in edits], binding)
 
     def problems(of: Snapshot, narrowed: bool) -> list[Problem]:
-        resolved = resolve(of, *PLACE, only if narrowed else None)
-        resolved = referred(resolved, settings_by(of, PROD, None))
+        resolved = opened(resolve(of, *PLACE, only if narrowed else None))
+        resolved = referred(resolved, settings_by(of, PROD, None, opened))
         least = replace(binding, files=()) if narrowed and only is not None else binding
         return list(render(resolved, least, KEY).problems)
 

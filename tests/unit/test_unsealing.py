@@ -1,12 +1,12 @@
-"""Secrets between resolving and rendering: opened, told of where they do not open, and kept back by default."""
+"""Secrets between resolving and rendering: opened, and told of where they do not open."""
 
 from __future__ import annotations
 
 from confd.keyring import Keyring, keyring, wrapped
-from confd.keys import App, Env, Key, Layer
-from confd.model import Binding, Entry, Resolved, Snapshot
+from confd.keys import App, Env, Layer
+from confd.model import Entry, Resolved, Snapshot
 from confd.resolve import resolve
-from confd.unsealing import unsealed, withheld
+from confd.unsealing import unsealed
 from tests.support.secrets import FIRST, KEYS
 
 DEV, WEB = Env("dev"), App("web")
@@ -36,10 +36,3 @@ def test_what_does_not_open_is_left_out_and_told_of_by_its_key() -> None:
 def test_without_secrets_nothing_is_done() -> None:
     plain = resolved(a="1")
     assert unsealed(plain, Keyring()) is plain
-    assert withheld(plain, Binding()) is plain
-
-
-def test_secrets_reach_a_container_only_as_the_binding_says() -> None:
-    opened = unsealed(resolved(a="1", s=RING.seal('"canary"', HERE, "s")), RING)
-    assert list(withheld(opened, Binding()).settings) == ["a"]
-    assert withheld(opened, Binding(secrets="variables")).settings[Key("s")].text == '"canary"'

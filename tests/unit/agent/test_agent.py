@@ -15,6 +15,7 @@ from confd.agent.inventory import Inventory
 from confd.agent.observe import Labels
 from confd.agent.pace import Splay
 from confd.agent.reconcile import Reconciler
+from confd.agent.secretfolders import SecretFolders
 from confd.agent.sightings import Sightings
 from confd.agent.status import Reporter
 from confd.agent.turns import Turns
@@ -58,7 +59,8 @@ class Running:
         reporter = Reporter(self.store, KEYS, HOST, clock)
         applier = Applier(inventory, ledger, reporter, turns, clock, acts, world.check)
         reconciler = Reconciler(
-            HOST, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings, Splay(clock)
+            *(HOST, world, inventory, ledger, reporter, clock, applier, REACHES, turns, sightings, Splay(clock)),
+            SecretFolders(Path("/nowhere"), self.engine.target),
         )
         about = {"engine_id": self.engine_id}
         self.agent = Agent(

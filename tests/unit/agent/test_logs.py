@@ -79,3 +79,11 @@ def test_the_oldest_go_where_there_are_too_many(target: MemoryTarget, tmp_path: 
         files.append(Path(kept.last_words(name, name, KEEP).file))
         clock.advance(1)
     assert [file.exists() for file in files] == [False, False, True, True, True]
+
+
+def test_what_nobody_is_to_see_is_kept_nowhere(target: MemoryTarget, tmp_path: Path) -> None:
+    kept = KeptLogs(target, ManualClock(), tmp_path)
+    kept.mask = lambda text: text.replace("line 99", "********")
+    words = kept.last_words("web", "web", KEEP)
+    assert words.text.endswith("line 98\n********\n")
+    assert "line 99" not in Path(words.file).read_text()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,6 +17,7 @@ from confd.agent.inventory import Inventory, Place
 from confd.agent.observe import Labels
 from confd.agent.pace import Splay
 from confd.agent.reconcile import Reconciler
+from confd.agent.secretfolders import SecretFolders
 from confd.agent.sightings import Sightings
 from confd.agent.status import Reporter
 from confd.agent.trust import Trust
@@ -30,6 +33,7 @@ from confd.model import Brake, Reach, Select
 from confd.ports import Area, Batch, Delete, Put, TargetEvent
 from confd.published import observed_of
 from confd.secret import DigestKey
+from confd.secretfiles import mount_of_secrets
 from confd.services.meta import Meta
 from confd.shrink import names_digest
 from confd.snapshot import env_area, meta_area
@@ -90,6 +94,7 @@ class Host1:
             self.turns,
             self.sightings,
             Splay(self.clock, lambda: 0.5),
+            SecretFolders(Path("/nowhere"), self.engine.target),
         )
         self.mirror.start()
         self.turns.claim(self.store.lease(10.0), None)
@@ -744,3 +749,38 @@ def test_the_statuses_of_very_many_containers_are_told_in_parts_that_the_store_t
     host.put(**{f"KEY{number}": "x" for number in range(50)})
     assert host.reconcile() == []
     assert len(host.status()) == 401
+
+
+@pytest.fixture
+def lost(host: Host1) -> Iterator[Path]:
+    """A folder of secrets that a container has, and that a reboot has taken."""
+    root = Path(tempfile.mkdtemp(dir="/dev/shm", prefix="confd-"))
+    host.reconciler = replace(host.reconciler, folders=SecretFolders(root / "secrets", host.engine.target))
+    folder = root / "secrets" / ("a1" * 16)
+    host.engine.run("lost", {"confd.app": "web"}, Mounts=[mount_of_secrets(str(folder))])
+    host.inventory.refresh()
+    yield folder
+    shutil.rmtree(root)
+
+
+def test_secrets_that_a_reboot_has_taken_are_brought_again_whatever_brake_the_store_has_on(
+    host: Host1, lost: Path
+) -> None:
+    brake = Brake(None, None, "anna", "stop", "2026-01-01T00:00:00Z")
+    host.see(host.store.commit([Put(KEYS.freeze(DEV), brakes_text([brake]))]))
+    host.reconcile()
+    assert lost.is_dir()
+
+
+def test_an_agent_that_only_looks_brings_none(host: Host1, lost: Path) -> None:
+    host.world.observe_only = True
+    host.reconcile()
+    assert not lost.exists()
+
+
+def test_secrets_that_cannot_be_brought_are_an_error_and_the_pass_goes_on(host: Host1, lost: Path) -> None:
+    lost.parent.write_text("in the way")
+    host.put(LOG="debug")
+    with pytest.raises(EngineRefused, match="cannot be had in memory"):
+        host.reconcile()
+    assert ("recreate", "/web") in host.engine.done

@@ -206,11 +206,11 @@ def test_a_limit_is_one_of_what_is_said_not_of_how_it_is_stored(context: Context
     assert len(opened(context)["a"]) == 500_002
 
 
-def test_a_secret_is_withheld_unless_the_binding_says_variables(context: Context) -> None:
+def test_a_secret_is_a_variable_only_where_the_binding_says_so(context: Context) -> None:
     settings.edit(context, HERE, Edit({"s": CANARY, "t": 1}, secret=("s",)))
     snapshot = context.fresh()
     rendered, _ = rendered_at(snapshot, HERE.place, context.sight(snapshot))
-    assert (dict(rendered.variables), rendered.problems) == ({"t": "1"}, ())
+    assert (dict(rendered.variables), rendered.problems) == ({"s_FILE": "/run/confd-secrets/s", "t": "1"}, ())
 
 
 def test_a_meta_of_an_older_release_goes_on_to_be_read(context: Context) -> None:
