@@ -27,10 +27,12 @@ __all__ = [
     "change_document",
     "difference_document",
     "edit",
+    "own_settings",
     "parse_value",
     "read",
     "read_one",
     "rollback",
+    "shown",
 ]
 
 MAX_VALUE_BYTES = 512 * 1024
@@ -76,11 +78,11 @@ def read(
 ) -> dict[str, Any]:
     """The settings document of a scope."""
     if own:
-        found = _own(snapshot, scope.layer)
+        found = own_settings(snapshot, scope.layer)
     else:
         resolved = resolve(snapshot, scope.env, scope.app, scope.host)
         found = list(resolved.settings.values())
-    settings = {s.key: _shown(context, snapshot, s) for s in found if matches(keys, s.key)}
+    settings = {s.key: shown(context, snapshot, s) for s in found if matches(keys, s.key)}
     change = snapshot.heads.get(scope.layer, Head()).number
     return {"revision": snapshot.revision, "change": change, "settings": settings}
 
@@ -95,7 +97,7 @@ def read_one(context: Context, snapshot: Snapshot, scope: Scope, key: Key, *, ow
     return {"revision": document["revision"], "key": key, **setting}
 
 
-def _own(snapshot: Snapshot, layer: Layer) -> list[Setting]:
+def own_settings(snapshot: Snapshot, layer: Layer) -> list[Setting]:
     found: list[Setting] = []
     for name, entry in sorted(snapshot.layers.get(layer, {}).items()):
         try:
@@ -106,7 +108,7 @@ def _own(snapshot: Snapshot, layer: Layer) -> list[Setting]:
     return found
 
 
-def _shown(context: Context, snapshot: Snapshot, setting: Setting) -> dict[str, Any]:
+def shown(context: Context, snapshot: Snapshot, setting: Setting) -> dict[str, Any]:
     head = snapshot.heads.get(setting.layer, Head())
     known = changes.numbers(context, setting.layer, head) if head.number else {}
     value: Value = MASK if setting.secret else jsontext.parse(setting.text)
