@@ -16,7 +16,7 @@ from confd.backups import Backup, Head, Reader, parse
 from confd.cli.output import cell, emit, say, table
 from confd.cli.scope import Common, common_options
 from confd.client import Client, Document, integer
-from confd.errors import Malformed, Refused
+from confd.errors import Malformed, Refused, Unavailable
 from confd.wording import counted
 
 __all__ = ["backup_command", "restore_command"]
@@ -177,7 +177,7 @@ def _carry_out(steps: Iterator[Document]) -> Document:
     if sys.stderr.isatty():
         click.echo("", err=True)
     if "revision" not in last:
-        raise Malformed("the server ended before the store was whole; run the restore again")
+        raise Unavailable("the server ended before the store was whole; run the restore again")
     return last
 
 
