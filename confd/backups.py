@@ -23,7 +23,7 @@ from itertools import groupby
 from typing import Any
 
 from confd.errors import Malformed, Refused, TooLarge
-from confd.keys import Keyspace
+from confd.keys import Keyspace, matches
 from confd.model import Entry
 from confd.ports import Listing
 
@@ -60,7 +60,6 @@ MAX_REQUEST_BYTES = 1_450_000
 MAX_BATCH_ENTRIES = 1_000
 ENTRY_BYTES = 24
 
-_LEFT_OUT = re.compile("meta-probe|meta/resumed|locks/.*|envs/[^/]+/turns/.*|hosts/[^/]+/(alive|status/.*)", re.S)
 _RECORD = re.compile("envs/[^/]+/changes/.*", re.S)
 _CUT = "the backup is cut: it ends after {} of {} entries, without its checksum; nothing of it is used"
 _EDITED = "the backup was edited or damaged: its checksum is of another text; nothing of it is used"
@@ -98,7 +97,7 @@ class Backup:
 
 def is_kept(key: str) -> bool:
     """Whether a backup holds what stands at a key below the prefix."""
-    return _LEFT_OUT.fullmatch(key) is None
+    return not any(matches(pattern, key) for pattern in LEFT_OUT)
 
 
 def records_of(keyspace: Keyspace, listing: Listing) -> list[Record]:

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confd.backups import (
-    LEFT_OUT,
     MAX_BATCH_ENTRIES,
     Backup,
     Head,
@@ -26,7 +25,7 @@ from confd.backups import (
     restored_cluster,
 )
 from confd.errors import Malformed, Refused, TooLarge
-from confd.keys import Keyspace, matches
+from confd.keys import Keyspace
 from confd.model import Entry
 from confd.ports import Listing
 
@@ -163,7 +162,6 @@ def test_keys_that_are_no_text_are_left_out_and_counted() -> None:
 )
 def test_only_what_is_of_the_moment_is_left_out(key: str, kept: bool) -> None:
     assert is_kept(key) is kept
-    assert any(matches(pattern, key) for pattern in LEFT_OUT) is not kept
 
 
 def test_records_are_told_oldest_first() -> None:
