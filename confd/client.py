@@ -35,6 +35,8 @@ __all__ = [
 DEFAULT_TIMEOUT_S = 30.0
 STEP_TIMEOUT_S = 600.0
 """The last step of a rotation looks at all that is stored."""
+LONG_TIMEOUT_S = 600.0
+"""For a backup, of which nothing comes until all of it was read."""
 
 Document: TypeAlias = Mapping[str, Any]
 """A JSON object of the API; numbers are `confd.jsontext.Number`, see `integer`."""
@@ -290,20 +292,53 @@ class Client:
         accept: Sequence[int] = (),
     ) -> Answer:
         """One request. Raises the answer's error unless its status is below 300 or in `accept`."""
-        headers = {"Accept": "application/json"}
+        content = None if body is None else dump(body).encode()
+        request = self._request(method, path, query, content)
+        answer = self.transport.send(request, timeout_s or self.timeout_s)
+        if answer.status >= 300 and answer.status not in accept:
+            raise _error(answer)
+        return answer
+
+    def find(self, query: Mapping[str, str]) -> Document:
+        """A page of the settings whose `key` or `value` matches."""
+        return self.get("/v1/find", query)
+
+    def backup(self) -> Iterator[bytes]:
+        """The lines of a backup of the whole store, as they come."""
+        yield from self._lines("GET", "/v1/backup", {}, None)
+
+    def restore(self, content: bytes, query: Mapping[str, str]) -> Iterator[Document]:
+        """Put a backup into the store; how far it has come, and in the end what was done."""
+        for line in self._lines("POST", "/v1/restore", query, content):
+            document = _document(Answer(200, {}, line))
+            if "status" in document:
+                problem = {"content-type": "application/problem+json"}
+                raise _error(Answer(integer(document["status"]), problem, line))
+            yield document
+
+    def _lines(self, method: str, path: str, query: Mapping[str, str], body: bytes | None) -> Iterator[bytes]:
+        request = self._request(method, path, query, body, "application/jsonl")
+        with self.transport.opened(request, LONG_TIMEOUT_S) as answer:
+            if answer.status >= 300:
+                raise _error(Answer(answer.status, answer.headers, b"".join(answer.lines)))
+            yield from answer.lines
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        content: bytes | None,
+        kind: str = "application/json",
+    ) -> Request:
+        headers = {"Accept": kind}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if self.author:
             headers["X-Confd-Author"] = quote(self.author, safe=" @.-_")
-        content = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            content = dump(body).encode()
-        target = path + (f"?{urlencode(query)}" if query else "")
-        answer = self.transport.send(Request(method, target, headers, content), timeout_s or self.timeout_s)
-        if answer.status >= 300 and answer.status not in accept:
-            raise _error(answer)
-        return answer
+        if content is not None:
+            headers["Content-Type"] = kind
+        return Request(method, path + (f"?{urlencode(query)}" if query else ""), headers, content)
 
     def _edit(self, method: str, path: str, scope: Scope, body: dict[str, Value], edit: Edit) -> Document:
         whole = body | {"message": edit.message, "dry_run": edit.dry_run, "yes": edit.yes}
