@@ -10,12 +10,11 @@ tests and other programs bring their own. Must not know of terminals, files of s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
 
-from confd.errors import ConfdError, Malformed, Unavailable
-from confd.jsontext import Value, dump, parse
+from confd.answers import Document, document_of, error_of, part_of, path_of
+from confd.jsontext import Value, dump
 from confd.transport import DEFAULT_SERVER, Answer, HttpTransport, Request, Transport, integer
 
 __all__ = [
@@ -38,9 +37,8 @@ STEP_TIMEOUT_S = 600.0
 """The last step of a rotation looks at all that is stored."""
 ABSENT = "absent"
 """As `if_match`: the layer has had no change yet."""
-
-Document: TypeAlias = Mapping[str, Any]
-"""A JSON object of the API; numbers are `confd.jsontext.Number`, see `integer`."""
+LONG_TIMEOUT_S = 600.0
+"""For a backup, of which nothing comes until all of it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Scope:
 
     @property
     def path(self) -> str:
-        return f"/v1/apps/{_part(self.app)}/envs/{_part(self.env)}"
+        return f"/v1/apps/{part_of(self.app)}/envs/{part_of(self.env)}"
 
     @property
     def query(self) -> dict[str, str]:
@@ -106,12 +104,12 @@ class Client:
     def forget_host(self, host: str, edit: Edit) -> Document:
         """Forget a lost host."""
         query = {name: "true" for name in ("dry_run", "yes") if getattr(edit, name)}
-        return _document(self.call("DELETE", f"/v1/hosts/{_part(host)}", query))
+        return document_of(self.call("DELETE", f"/v1/hosts/{part_of(host)}", query))
 
     def why(self, container: str, host: str | None = None, env: str | None = None) -> Document:
         """What was done to a container, by its name or the beginning of an id."""
         query = {name: text for name, text in (("host", host), ("env", env)) if text}
-        return self.get(f"/v1/why/{_part(container)}", query)
+        return self.get(f"/v1/why/{part_of(container)}", query)
 
     def settings(self, scope: Scope, *, own: bool = False, reveal: bool = False) -> Document:
         query = scope.query | {"layer": "own" if own else "effective"} | ({"reveal": "true"} if reveal else {})
@@ -120,13 +118,13 @@ class Client:
     def own(self, scope: Scope) -> tuple[Document, str]:
         """The settings of the scope's own layer, and what an edit's `if_match` takes."""
         answer = self.call("GET", f"{scope.path}/settings", scope.query | {"layer": "own"})
-        document = _document(answer)
+        document = document_of(answer)
         there = document["settings"] or integer(document["change"])
         return document, answer.headers.get("etag", "") if there else ABSENT
 
     def setting(self, scope: Scope, key: str, *, own: bool = False, reveal: bool = False) -> Document:
         query = scope.query | {"layer": "own" if own else "effective"} | ({"reveal": "true"} if reveal else {})
-        return self.get(f"{scope.path}/settings/{_path(key)}", query)
+        return self.get(f"{scope.path}/settings/{path_of(key)}", query)
 
     def change(self, scope: Scope, edit: Edit) -> Document:
         body: dict[str, Value] = {"set": dict(edit.set), "unset": list(edit.unset), "secret": list(edit.secret)}
@@ -140,7 +138,7 @@ class Client:
 
     def promote_all(self, env: str, wish: Mapping[str, Value], edit: Edit) -> Document:
         """The same for every app, all of them at once."""
-        return self._edit("POST", f"/v1/envs/{_part(env)}/promote", Scope("_default", env), dict(wish), edit)
+        return self._edit("POST", f"/v1/envs/{part_of(env)}/promote", Scope("_default", env), dict(wish), edit)
 
     def propose(self, scope: Scope, edit: Edit) -> Document:
         """A change for somebody else to approve."""
@@ -152,18 +150,18 @@ class Client:
         return self.get(f"{scope.path}/proposals", scope.query | ({"all": "true"} if decided else {}))
 
     def proposal(self, scope: Scope, proposal_id: str) -> Document:
-        return self.get(f"{scope.path}/proposals/{_part(proposal_id)}", scope.query)
+        return self.get(f"{scope.path}/proposals/{part_of(proposal_id)}", scope.query)
 
     def approve(self, scope: Scope, proposal_id: str, edit: Edit) -> Document:
-        return self._edit("POST", f"{scope.path}/proposals/{_part(proposal_id)}/approve", scope, {}, edit)
+        return self._edit("POST", f"{scope.path}/proposals/{part_of(proposal_id)}/approve", scope, {}, edit)
 
     def reject(self, scope: Scope, proposal_id: str, edit: Edit) -> Document:
-        path = f"{scope.path}/proposals/{_part(proposal_id)}/reject"
+        path = f"{scope.path}/proposals/{part_of(proposal_id)}/reject"
         return self._send("POST", path, {"message": edit.message}, scope.query)
 
     def rebase(self, scope: Scope, proposal_id: str, edit: Edit) -> Document:
         """Put one's own proposal on what is there now."""
-        return self._edit("POST", f"{scope.path}/proposals/{_part(proposal_id)}/rebase", scope, {}, edit)
+        return self._edit("POST", f"{scope.path}/proposals/{part_of(proposal_id)}/rebase", scope, {}, edit)
 
     def apply(self, documents: Sequence[Value], edit: Edit) -> Document:
         """Write manifests, or in a dry run tell what that would do."""
@@ -184,7 +182,7 @@ class Client:
         answer = self.call(
             "GET", f"{scope.path}/config", query, timeout_s=wait_s + self.timeout_s, accept=(200, 304)
         )
-        return None if answer.status == 304 else _document(answer)
+        return None if answer.status == 304 else document_of(answer)
 
     def changes(self, scope: Scope, query: Mapping[str, str] | None = None) -> Document:
         """A page of the history; `query` may have limit, before, key, author and kind."""
@@ -207,14 +205,14 @@ class Client:
 
     def rules(self, env: str) -> Document:
         """What an env asks of its changes."""
-        return self.get(f"/v1/envs/{_part(env)}/rules")
+        return self.get(f"/v1/envs/{part_of(env)}/rules")
 
     def put_rules(self, env: str, rules: Value, edit: Edit) -> Document:
-        return self._send("PUT", f"/v1/envs/{_part(env)}/rules", rules, _query(edit))
+        return self._send("PUT", f"/v1/envs/{part_of(env)}/rules", rules, _query(edit))
 
     def explain(self, scope: Scope, key: str, container: str | None = None) -> Document:
         query = scope.query | ({"container": container} if container else {})
-        return self.get(f"{scope.path}/explain/{_path(key)}", query)
+        return self.get(f"{scope.path}/explain/{path_of(key)}", query)
 
     def binding(self, scope: Scope) -> Document:
         return self.get(f"{scope.path}/binding", scope.query)
@@ -224,20 +222,20 @@ class Client:
 
     def policies(self, env: str) -> Document:
         """The policies that hold in an env."""
-        return self.get(f"/v1/envs/{_part(env)}/policies")
+        return self.get(f"/v1/envs/{part_of(env)}/policies")
 
     def policy(self, env: str, name: str) -> Document:
-        return self.get(f"/v1/envs/{_part(env)}/policies/{_part(name)}")
+        return self.get(f"/v1/envs/{part_of(env)}/policies/{part_of(name)}")
 
     def put_policy(self, env: str, name: str, policy: Value, edit: Edit) -> Document:
-        return self._send("PUT", f"/v1/envs/{_part(env)}/policies/{_part(name)}", policy, _query(edit))
+        return self._send("PUT", f"/v1/envs/{part_of(env)}/policies/{part_of(name)}", policy, _query(edit))
 
     def remove_policy(self, env: str, name: str, edit: Edit) -> Document:
-        return _document(self.call("DELETE", f"/v1/envs/{_part(env)}/policies/{_part(name)}", _query(edit)))
+        return document_of(self.call("DELETE", f"/v1/envs/{part_of(env)}/policies/{part_of(name)}", _query(edit)))
 
     def check_policy(self, env: str, policy: Value) -> Document:
         """What would be against a policy if it held in the env."""
-        return self._send("POST", f"/v1/envs/{_part(env)}/policies/check", policy, {})
+        return self._send("POST", f"/v1/envs/{part_of(env)}/policies/check", policy, {})
 
     def violations(self, env: str | None = None, host: str | None = None) -> Document:
         """The running containers that are against a policy of their env."""
@@ -249,13 +247,13 @@ class Client:
 
     def schema(self, app: str, version: int | None = None) -> Document:
         """The schema of an app, the newest version without a number."""
-        return self.get(f"/v1/apps/{_part(app)}/schema", {"version": str(version)} if version else None)
+        return self.get(f"/v1/apps/{part_of(app)}/schema", {"version": str(version)} if version else None)
 
     def put_schema(self, app: str, schema: Value, edit: Edit) -> Document:
-        return self._send("PUT", f"/v1/apps/{_part(app)}/schema", schema, _forced(edit))
+        return self._send("PUT", f"/v1/apps/{part_of(app)}/schema", schema, _forced(edit))
 
     def remove_schema(self, app: str, edit: Edit) -> Document:
-        return _document(self.call("DELETE", f"/v1/apps/{_part(app)}/schema", _forced(edit)))
+        return document_of(self.call("DELETE", f"/v1/apps/{part_of(app)}/schema", _forced(edit)))
 
     def check_schema(self, scope: Scope, schema: Value) -> Document:
         """What of the scope's settings is against a schema, or for None against the stored one."""
@@ -267,12 +265,12 @@ class Client:
 
     def freeze(self, env: str, brake: Brake, *, dry_run: bool = False) -> Document:
         body: dict[str, Value] = {"app": brake.app, "host": brake.host, "message": brake.message}
-        return self._send("PUT", f"/v1/envs/{_part(env)}/freeze", body | {"dry_run": dry_run}, {})
+        return self._send("PUT", f"/v1/envs/{part_of(env)}/freeze", body | {"dry_run": dry_run}, {})
 
     def unfreeze(self, env: str, brake: Brake, *, dry_run: bool = False, yes: bool = False) -> Document:
         query = {name: text for name in ("app", "host", "message") if (text := getattr(brake, name))}
         query |= {name: "true" for name, on in (("dry_run", dry_run), ("yes", yes)) if on}
-        return _document(self.call("DELETE", f"/v1/envs/{_part(env)}/freeze", query))
+        return document_of(self.call("DELETE", f"/v1/envs/{part_of(env)}/freeze", query))
 
     def adopt(self, scope: Scope, edit: Edit, container: str | None = None) -> Document:
         """Adopt the containers of the scope that wait for it, or one of them by its name or id."""
@@ -297,7 +295,7 @@ class Client:
     def reencrypt(self, after: str = "") -> Document:
         """One step of putting every secret under a new data key; `next` of the answer is where the next goes on."""
         body: dict[str, Value] = {"reencrypt": True, "after": after}
-        return _document(self.call("POST", "/v1/rotate", body=body, timeout_s=STEP_TIMEOUT_S))
+        return document_of(self.call("POST", "/v1/rotate", body=body, timeout_s=STEP_TIMEOUT_S))
 
     def audit(self, limit: int = 100) -> Document:
         """Who was shown which secrets, and who changed their keys."""
@@ -313,7 +311,7 @@ class Client:
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Document:
         """Any route that answers with a JSON object."""
-        return _document(self.call("GET", path, query))
+        return document_of(self.call("GET", path, query))
 
     def call(  # noqa: PLR0913 - one request has these parts
         self,
@@ -327,29 +325,63 @@ class Client:
         more: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request; `more` are headers. Raises the answer's error unless its status is below 300 or accepted."""
-        headers = {"Accept": "application/json", **(more or {})}
+        content = None if body is None else dump(body).encode()
+        request = self._request(method, path, query, content)
+        request = replace(request, headers={**request.headers, **(more or {})})
+        answer = self.transport.send(request, timeout_s or self.timeout_s)
+        if answer.status >= 300 and answer.status not in accept:
+            raise error_of(answer)
+        return answer
+
+    def find(self, query: Mapping[str, str]) -> Document:
+        """A page of the settings whose `key` or `value` matches."""
+        return self.get("/v1/find", query)
+
+    def backup(self) -> Iterator[bytes]:
+        """The lines of a backup of the whole store, as they come."""
+        yield from self._lines("GET", "/v1/backup", {}, None)
+
+    def restore(self, content: bytes, query: Mapping[str, str]) -> Iterator[Document]:
+        """Put a backup into the store; how far it has come, and in the end what was done."""
+        for line in self._lines("POST", "/v1/restore", query, content):
+            document = document_of(Answer(200, {}, line))
+            if "status" in document:
+                problem = {"content-type": "application/problem+json"}
+                raise error_of(Answer(integer(document["status"]), problem, line))
+            yield document
+
+    def _lines(self, method: str, path: str, query: Mapping[str, str], body: bytes | None) -> Iterator[bytes]:
+        request = self._request(method, path, query, body, "application/jsonl")
+        with self.transport.opened(request, LONG_TIMEOUT_S) as answer:
+            if answer.status >= 300:
+                raise error_of(Answer(answer.status, answer.headers, b"".join(answer.lines)))
+            yield from answer.lines
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        content: bytes | None,
+        kind: str = "application/json",
+    ) -> Request:
+        headers = {"Accept": kind}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if self.author:
             headers["X-Confd-Author"] = quote(self.author, safe=" @.-_")
-        content = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            content = dump(body).encode()
-        target = path + (f"?{urlencode(query)}" if query else "")
-        answer = self.transport.send(Request(method, target, headers, content), timeout_s or self.timeout_s)
-        if answer.status >= 300 and answer.status not in accept:
-            raise _error(answer)
-        return answer
+        if content is not None:
+            headers["Content-Type"] = kind
+        return Request(method, path + (f"?{urlencode(query)}" if query else ""), headers, content)
 
     def _edit(self, method: str, path: str, scope: Scope, body: dict[str, Value], edit: Edit) -> Document:
         whole = body | {"message": edit.message, "dry_run": edit.dry_run, "yes": edit.yes}
         whole |= {"force": True} if edit.force else {}
         match = {"If-None-Match": "*"} if edit.if_match == ABSENT else {"If-Match": edit.if_match}
-        return _document(self.call(method, path, scope.query, body=whole, more=match if edit.if_match else None))
+        return document_of(self.call(method, path, scope.query, body=whole, more=match if edit.if_match else None))
 
     def _send(self, method: str, path: str, body: Value, query: Mapping[str, str]) -> Document:
-        return _document(self.call(method, path, query, body=body))
+        return document_of(self.call(method, path, query, body=body))
 
 
 def _query(edit: Edit) -> dict[str, str]:
@@ -360,50 +392,3 @@ def _query(edit: Edit) -> dict[str, str]:
 
 def _forced(edit: Edit) -> dict[str, str]:
     return _query(edit) | ({"force": "true"} if edit.force else {})
-
-
-def _part(text: str) -> str:
-    """One path segment; `.` and `..` are escaped too, so that no hop normalises them away."""
-    return quote(text, safe="").replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
-
-
-def _path(key: str) -> str:
-    return "/".join(_part(segment) for segment in key.split("/"))
-
-
-def _document(answer: Answer) -> Document:
-    try:
-        document = parse(answer.body or b"{}")
-    except Malformed as exc:
-        raise Unavailable(f"what answers is no confd server: {exc.detail}; check --server") from exc
-    if not isinstance(document, Mapping):
-        raise Unavailable("what answers is no confd server: not a JSON object; check --server")
-    return document
-
-
-def _error(answer: Answer) -> ConfdError:
-    problem: Document = {}
-    if "json" in answer.headers.get("content-type", ""):
-        try:
-            problem = _document(answer)
-        except Unavailable:
-            problem = {}
-    code, detail = problem.get("code"), problem.get("detail")
-    kind = _kind(str(code), answer.status)
-    if not isinstance(detail, str):
-        detail = f"the server answered {answer.status} without a reason; check that --server is a confd server"
-    pointer = problem.get("pointer")
-    return kind(detail, pointer=pointer if isinstance(pointer, str) else None)
-
-
-def _kind(code: str, status: int) -> type[ConfdError]:
-    kinds = list(_kinds(ConfdError))
-    by_code = [kind for kind in kinds if kind.code == code]
-    by_status = [kind for kind in kinds if kind.status == status and status != 500]
-    return (by_code or by_status or [Unavailable if status > 500 else ConfdError])[0]
-
-
-def _kinds(kind: type[ConfdError]) -> Iterator[type[ConfdError]]:
-    for child in kind.__subclasses__():
-        yield child
-        yield from _kinds(child)

@@ -194,7 +194,7 @@ def written_at(entry: Entry) -> int:
 
 def unmarked(text: str) -> str:
     """A ciphertext without the revision that wrote it, as it is stored by a new write."""
-    members = _members(text)
+    members = _members(text) if f'"{SECRET}"' in text else None
     if not isinstance(members, Mapping) or "written" not in members:
         return text
     return jsontext.dump({SECRET: {name: one for name, one in members.items() if name != "written"}})

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from confd.backups import origin_of
 from confd.durable import Folder
 from confd.entries import Base, LedgerEntry, dump, parse
 from confd.keys import Container, Host, Keyspace
@@ -145,12 +146,17 @@ class Ledger:
                 self._entries = {one: _applied_by(entry, newest) for one, entry in self._entries.items()}
             entries: dict[Container, LedgerEntry | None] = dict(self._entries)
         entries |= dict.fromkeys(standing.stored.keys() - entries.keys())
-        wrong = [one for one, entry in entries.items() if standing.stored.get(one, (0, None))[1] != entry]
+        wrong = [one for one, entry in entries.items() if self._differs(standing, one, entry)]
         self._cluster, self._apart = cluster, False
         for start in range(0, len(wrong), AT_ONCE):
             some = {one: entries[one] for one in wrong[start : start + AT_ONCE]}
             ghosts = [one for one, entry in some.items() if entry is None]  # not here any more: nor is their status
             self._commit([Delete(self._keyspace.status(self._host, one)) for one in ghosts], some)
+
+    def _differs(self, standing: Standing, container: Container, entry: LedgerEntry | None) -> bool:
+        """Whether the store has it otherwise, or at an older revision than the copy, which is then told anew."""
+        older = container in self._copies and standing.revision(container) < self._copies[container].revision
+        return older or standing.stored.get(container, (0, None))[1] != entry
 
     def entry(self, container: Container) -> LedgerEntry | None:
         with self._lock:
@@ -275,7 +281,7 @@ def _read_copies(folder: Folder) -> dict[Container, _Copy]:
 
 def _read_in(copy: _Copy, cluster: str) -> LedgerEntry:
     """The entry as it reads in a store: what another store's key has made says nothing there."""
-    if copy.cluster == cluster:
+    if origin_of(copy.cluster) == origin_of(cluster):
         return copy.entry
     applied = copy.entry.applied
     there = replace(

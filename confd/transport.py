@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import http.client
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import IO, Protocol
 from urllib.parse import urlsplit
 
 from confd.errors import Configuration, Unavailable
 
-__all__ = ["DEFAULT_SERVER", "Answer", "HttpTransport", "Request", "Transport", "integer"]
+__all__ = ["DEFAULT_SERVER", "Answer", "HttpTransport", "Opened", "Request", "Transport", "integer"]
 
 DEFAULT_SERVER = "http://127.0.0.1:8700"
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
@@ -47,10 +48,22 @@ class Answer:
         return integer(self.headers.get("x-confd-revision", ""))
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An answer that is still to be read, for one that is too large to be held, or that tells how far it is."""
+
+    status: int
+    headers: Mapping[str, str]
+    lines: IO[bytes]
+
+
 class Transport(Protocol):
     """Brings a request to the server. Raises `Unavailable` when it cannot."""
 
     def send(self, request: Request, timeout_s: float) -> Answer: ...
+
+    def opened(self, request: Request, timeout_s: float) -> AbstractContextManager[Opened]:
+        """The answer as it comes; `Unavailable` is also raised for what is read from it."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -82,6 +95,11 @@ class HttpTransport:
         self._base = parts.path.rstrip("/")
 
     def send(self, request: Request, timeout_s: float) -> Answer:
+        with self.opened(request, timeout_s) as answer:
+            return Answer(answer.status, answer.headers, answer.lines.read(MAX_ANSWER_BYTES))
+
+    @contextmanager
+    def opened(self, request: Request, timeout_s: float) -> Iterator[Opened]:
         connection = self._connection(timeout_s)
         try:
             connection.connect()
@@ -94,7 +112,7 @@ class HttpTransport:
         try:
             connection.request(request.method, self._base + request.target, request.body, dict(request.headers))
             response = connection.getresponse()
-            body = response.read(MAX_ANSWER_BYTES)
+            yield Opened(response.status, {k.lower(): v for k, v in response.getheaders()}, response)
         except TimeoutError as exc:
             raise Unavailable(
                 f"{self.server} did not answer within {timeout_s:g} s{_doubt(request)}; see 'confctl doctor'"
@@ -105,7 +123,6 @@ class HttpTransport:
             ) from exc
         finally:
             connection.close()
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, body)
 
     def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
         if self.server.startswith("unix:"):

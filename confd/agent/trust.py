@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from confd.backups import origin_of
 from confd.durable import Folder
 from confd.model import Entry
 from confd.ports import Clock
@@ -93,7 +94,9 @@ def _why(memory: Memory, seen: Sighting) -> str:
     if seen.cluster is None:
         return "the store is suddenly empty: it has lost its meta"
     if seen.cluster != memory.cluster:
-        return "this is another store than before: its cluster id has changed"
+        restored = origin_of(seen.cluster) == origin_of(memory.cluster)
+        other = "this is another store than before: its cluster id has changed"
+        return "the store was restored from a backup" if restored else other
     if seen.revision < memory.revision:
         return (
             f"the store went back from revision {memory.revision} to {seen.revision}, as a restored backup does"

@@ -16,7 +16,7 @@ from confd.mirror import Mirror
 from confd.model import Reach, Snapshot
 from confd.ports import Clock, Store
 from confd.secret import DigestKey
-from confd.services.meta import ensure_meta, parse_meta
+from confd.services.meta import ensure_meta, parse_meta, require_whole
 from confd.services.places import Sight
 from confd.snapshot import all_areas, from_listing
 
@@ -61,7 +61,7 @@ class Context:
         """
         self._leave_history()
         if self.mirror.current:
-            return self.mirror.wait(max(min_revision, self.state.written), CATCH_UP_S)
+            return require_whole(self.mirror.wait(max(min_revision, self.state.written), CATCH_UP_S))
         fresh = self.fresh()
         if fresh.revision < min_revision:
             raise Unavailable(f"the store has not reached revision {min_revision} yet; try again")
@@ -69,7 +69,7 @@ class Context:
 
     def fresh(self) -> Snapshot:
         """The state as the store has it now, whatever the mirror knows. Raises `Unavailable`."""
-        return from_listing(self.keyspace, self.store.snapshot(all_areas(self.keyspace)))
+        return require_whole(from_listing(self.keyspace, self.store.snapshot(all_areas(self.keyspace))))
 
     def digest_key(self, snapshot: Snapshot) -> DigestKey:
         """The cluster's digest key. Raises `Configuration` for a store of another format."""

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from confd.errors import Configuration, Conflict, Refused
+from confd.errors import Configuration, Conflict, Refused, Unavailable
 from confd.keyfile import KeyFile
 from confd.keyring import Keyring, WrappedKey, keyring
 from confd.keys import Env, Keyspace
@@ -35,6 +35,8 @@ __all__ = [
     "read_meta",
     "require_format",
     "require_keys",
+    "require_whole",
+    "restoring_meta",
     "with_data_keys",
 ]
 
@@ -42,6 +44,8 @@ FORMAT = 2
 """What new stores are made with. 1: settings, bindings, hosts. 2: also freezes, adoptions, turns, stops."""
 SERVED = (1, 2)
 """The formats that this release serves."""
+RESTORING = "restoring"
+"""In place of the format of a store that is not whole yet, so that no release serves it."""
 KEY_BYTES = 32
 
 
@@ -80,13 +84,21 @@ def parse_meta(text: str) -> DigestKey:
 
 @functools.lru_cache(maxsize=8)
 def read_meta(text: str) -> Meta:
-    """A meta document. Raises `Configuration` for a store that this release cannot serve."""
+    """A meta document. Raises `Configuration` for a store that this release cannot serve.
+
+    Raises `Unavailable` for one into which a backup is being put.
+    """
     damaged = Configuration("the store's meta is damaged; put it back from a backup")
     try:
         document: Any = json.loads(text)
         version = document["format"]
     except (ValueError, KeyError, TypeError) as exc:
         raise damaged from exc
+    if version == RESTORING:
+        raise Unavailable(
+            f"a backup is being put into the store since {document.get('since')}, which is not whole until that is "
+            "done; if it was cut off, run `confctl restore` again"
+        )
     if type(version) is not int or version not in SERVED:
         served = " and ".join(map(str, SERVED))
         raise Configuration(
@@ -152,6 +164,18 @@ def require_format(snapshot: Snapshot, wanted: int, what: str) -> None:
             f"the store has format {found}, and {what} needs format {wanted}: agents and servers of the release "
             "before would not heed it. Bring all of them to this release, then run `confctl upgrade`"
         )
+
+
+def require_whole(snapshot: Snapshot) -> Snapshot:
+    """The snapshot. Raises `Unavailable` for that of a store into which a backup is being put."""
+    if snapshot.meta is not None and RESTORING in snapshot.meta:
+        read_meta(snapshot.meta)
+    return snapshot
+
+
+def restoring_meta(since: str) -> str:
+    """What stands in place of the meta while a backup is put into the store."""
+    return json.dumps({"format": RESTORING, "since": since})
 
 
 def fresh_meta(version: int = FORMAT) -> str:

@@ -25,7 +25,7 @@ from confd.services.dependents import reached_places
 from confd.services.gate import Asked, Stored, asking, store
 from confd.services.goodstates import previous_good
 from confd.services.owning import store_claim
-from confd.services.places import places_of
+from confd.services.places import Place, places_of
 from confd.services.reach import check_reach, check_shrink, reached, shrinks
 from confd.services.referring import due_at
 from confd.services.scope import Scope
@@ -41,10 +41,13 @@ __all__ = [
     "difference_document",
     "edit",
     "edit_on",
+    "effective_settings",
+    "own_settings",
     "parse_value",
     "read",
     "read_one",
     "rollback",
+    "shown",
     "weigh",
 ]
 
@@ -102,8 +105,8 @@ def read(
     context: Context, snapshot: Snapshot, scope: Scope, *, own: bool = False, keys: str = "**"
 ) -> dict[str, Any]:
     """The settings document of a scope."""
-    found = _own(snapshot, scope.layer) if own else _effective(snapshot, scope)
-    settings = {s.key: _shown(context, snapshot, s) for s in found if matches(keys, s.key)}
+    found = own_settings(snapshot, scope.layer) if own else effective_settings(snapshot, scope.place)
+    settings = {s.key: shown(context, snapshot, s) for s in found if matches(keys, s.key)}
     change = snapshot.heads.get(scope.layer, Head()).number
     return {"revision": snapshot.revision, "change": change, "settings": settings}
 
@@ -118,10 +121,10 @@ def read_one(context: Context, snapshot: Snapshot, scope: Scope, key: Key, *, ow
     return {"revision": document["revision"], "key": key, **setting}
 
 
-def _effective(snapshot: Snapshot, scope: Scope) -> list[Setting]:
+def effective_settings(snapshot: Snapshot, place: Place) -> list[Setting]:
     """What is due, references to other settings resolved; what cannot be resolved as it is written."""
-    resolved = resolve(snapshot, scope.env, scope.app, scope.host)
-    due = due_at(snapshot, scope.place)
+    resolved = resolve(snapshot, place.env, place.app, place.host)
+    due = due_at(snapshot, place)
     return [_with_written(due.get(key, setting), setting) for key, setting in resolved.settings.items()]
 
 
@@ -131,7 +134,7 @@ def _with_written(due: Setting, stored: Setting) -> Setting:
     return replace(due, written=stored.text if told else None)
 
 
-def _own(snapshot: Snapshot, layer: Layer) -> list[Setting]:
+def own_settings(snapshot: Snapshot, layer: Layer) -> list[Setting]:
     found: list[Setting] = []
     for name, entry in sorted(snapshot.layers.get(layer, {}).items()):
         try:
@@ -142,7 +145,7 @@ def _own(snapshot: Snapshot, layer: Layer) -> list[Setting]:
     return found
 
 
-def _shown(context: Context, snapshot: Snapshot, setting: Setting) -> dict[str, Any]:
+def shown(context: Context, snapshot: Snapshot, setting: Setting) -> dict[str, Any]:
     value: Value = MASK if setting.secret else jsontext.parse(setting.text)
     waits = is_unvouched(snapshot, setting.layer, setting.key)
     shown = {

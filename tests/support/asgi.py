@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from confd.client import Answer, Request
+from confd.transport import Opened
 
 __all__ = ["AsgiTransport"]
 
@@ -22,6 +26,11 @@ class AsgiTransport:
 
     def send(self, request: Request, timeout_s: float) -> Answer:
         return asyncio.run(asyncio.wait_for(self._send(request), timeout_s))
+
+    @contextmanager
+    def opened(self, request: Request, timeout_s: float) -> Iterator[Opened]:
+        answer = self.send(request, timeout_s)
+        yield Opened(answer.status, answer.headers, io.BytesIO(answer.body))
 
     async def _send(self, request: Request) -> Answer:
         path, _, query = request.target.partition("?")

@@ -93,6 +93,12 @@ class EtcdProcess:
         self.ctl("snapshot", "restore", str(backup), "--data-dir", str(self.folder / "data"))
         self.start()
 
+    def lose(self) -> None:
+        """Its disk is lost: an empty one takes its place on the same endpoint."""
+        self.kill()
+        shutil.rmtree(self._folder / "data")
+        self.start()
+
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
 
