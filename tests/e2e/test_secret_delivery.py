@@ -88,6 +88,24 @@ def test_a_changed_secret_may_cost_a_signal_alone(confd: Confd, engine: EnginePr
     assert after["State"]["StartedAt"] == before["State"]["StartedAt"]
 
 
+def test_what_refers_to_a_secret_of_another_app_is_a_file_and_follows_it(
+    confd: Confd, engine: EngineProcess
+) -> None:
+    first, second = confd.plant("refers"), confd.plant("refers")
+    confd.ctl("set", "refers-db", f"password={first}", "--secret", "-e", "dev")
+    confd.ctl("set", "refers", "db/url=pg://app:${refers-db:password}@db", "-e", "dev")
+    engine.run("refers", READS, labels={"confd.app": "refers"})
+    until(lambda: _in_sync(confd, "refers"), 30)
+    inspect = engine.inspect("refers")
+    assert _read(engine, "refers", "cat", f"{FOLDER}/DB_URL") == f"pg://app:{first}@db"
+    assert f"DB_URL_FILE={FOLDER}/DB_URL" in inspect["Config"]["Env"]
+    assert first not in json.dumps(inspect)
+    confd.ctl("set", "refers-db", f"password={second}", "--secret", "-e", "dev", "--yes")
+    until(lambda: _read(engine, "refers", "cat", f"{FOLDER}/DB_URL") == f"pg://app:{second}@db", 30)
+    until(lambda: _in_sync(confd, "refers"), 20)
+    assert engine.inspect("refers")["Id"] == inspect["Id"]
+
+
 def test_after_a_reboot_the_engine_waits_for_the_agent_to_bring_the_secrets(
     apart: Apart, engine: EngineProcess
 ) -> None:
