@@ -96,7 +96,7 @@ class EtcdProcess:
     def lose(self) -> None:
         """Its disk is lost: an empty one takes its place on the same endpoint."""
         self.kill()
-        shutil.rmtree(self._folder / "data")
+        shutil.rmtree(self.folder / "data")
         self.start()
 
     def freeze(self) -> None:

@@ -83,7 +83,9 @@ def _bare(document: Any) -> Any:
 
 
 def _change(scope: Scope, edit: dict[str, Any], unset: tuple[str, ...] = ()) -> Callable[[Context], object]:
-    return lambda context: settings.edit(context, scope, Edit(edit, unset, message="why", yes=True, force=True))
+    return lambda context: settings.edit(
+        context, scope, Edit(edit, unset=unset, message="why", yes=True, force=True)
+    )
 
 
 KEYS = st.sampled_from(["A", "B", "db/pool"])
@@ -230,7 +232,7 @@ def untouched(context: Context, whole: Backup, asked: Asked = YES) -> ConfdError
 def test_a_dry_run_tells_what_becomes_other_and_needs_no_empty_store(context: Context) -> None:
     settings.edit(context, HERE, Edit({"A": 1, "B": 1}))
     whole = taken(context)
-    settings.edit(context, HERE, Edit({"A": 2, "C": 2}, ["B"]))
+    settings.edit(context, HERE, Edit({"A": 2, "C": 2}, unset=["B"]))
     told = prepare(context, whole, Asked(dry_run=True)).document
     assert [(one["layer"], one["key"], one["action"]) for one in told["differences"]] == [
         ("dev/web", "A", "change"),
