@@ -32,6 +32,7 @@ def second_api(apart: Apart, engine: EngineProcess, etcd: EtcdProcess, tmp_path:
     folder = tmp_path / "second"
     folder.mkdir()
     programs = Apart(folder, engine.docker_host, etcd.endpoint)
+    programs.environ["CONFD_KEY_FILE"] = apart.environ["CONFD_KEY_FILE"]
     programs.begin_api()
     yield programs
     programs.stop()
