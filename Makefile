@@ -18,6 +18,7 @@ check: setup ## format, lint, types, import contracts, unit tests: under a minut
 
 test: check ## everything, on a fresh machine too
 	@scripts/need.sh etcd docker
+	@echo "== every example of random values"; $(BIN)/pytest -q -n 3 -m hypothesis tests/unit
 	@echo "== all other tests"; $(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/unit tests
 
 bench: setup ## measure against floors of the same run; a table, and bench/results.json

@@ -20,6 +20,7 @@ TESTS = ROOT / "tests" / "unit"
 CONTRACT = "the pure core does no input or output"
 REPORT = ("--show-missing", "--skip-covered", "--fail-under=100")
 UNCOUNTED = "hypothesis or exhaustive"
+QUICK = "--hypothesis-profile=quick"
 
 
 def pure_core() -> list[Path]:
@@ -53,8 +54,8 @@ def main() -> int:
         environ = {**os.environ, "COVERAGE_FILE": f"{folder}/coverage"}
         at_once = [
             ["coverage", "run", "-m", *pytest, "-m", f"not ({UNCOUNTED})", *map(str, tests)],
-            [*pytest, "-m", UNCOUNTED, *map(str, tests)],
-            [*pytest, *map(str, others)],
+            [*pytest, QUICK, "-m", UNCOUNTED, *map(str, tests)],
+            *([*pytest, QUICK, *map(str, some)] for some in (others[::2], others[1::2])),
         ]
         return run_all(at_once, environ) or run_all(
             [["coverage", "report", f"--include={include}", *REPORT]], environ

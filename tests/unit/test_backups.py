@@ -43,6 +43,18 @@ def written(backup: Backup = BACKUP) -> list[bytes]:
     return [line.encode() for line in lines_of(backup)]
 
 
+def test_records_go_by_when_they_were_made_and_settings_by_when_their_value_was_written() -> None:
+    sealed = '{"$secret":{"v":1,"key":"k","nonce":"n","text":"t","written":4}}'
+    listing = {
+        "/confd/meta": Entry("/confd/meta", "{}", 9, 1),
+        f"/confd/{CHANGE}000000000001": Entry("", "{}", 8, 4),
+        "/confd/envs/dev/settings/web/A": Entry("/confd/envs/dev/settings/web/A", sealed, 8, 4),
+        "/confd/hosts/h1/alive": Entry("/confd/hosts/h1/alive", "{}", 8, 4),
+    }
+    found = [(one.key, one.revision) for one in records_of(SPACE, Listing(9, listing))]
+    assert found == [(f"{CHANGE}000000000001", 4), ("envs/dev/settings/web/A", 4), ("meta", 9)]
+
+
 def test_a_backup_reads_back() -> None:
     assert parse(written()) == BACKUP
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Mapping
 
 import pytest
@@ -35,9 +34,8 @@ def docker(text: str) -> dict[str, Value]:
 
 
 def test_a_long_file_is_read_in_a_time_that_grows_with_its_length() -> None:
-    began = time.perf_counter()
+    """It would be past the test's timeout, where each line counts the lines before it."""
     assert len(env("".join(f"K{number}=v\n" for number in range(200_000)))) == 200_000
-    assert time.perf_counter() - began < 10  # minutes, where each line counts the lines before it
 
 
 def test_quotes_belong_to_the_value_only_for_docker_b01() -> None:

@@ -161,6 +161,7 @@ def test_a_literal_pattern_matches_only_itself(key: str) -> None:
             "/confd/envs/prod/proposals/web@h1/1f",
         ),
         (Keyspace("/x").audit, "/x/audit/"),
+        (KEYSPACE.owned(WEB), "/confd/envs/prod/owned/web"),
         (KEYSPACE.ledger(Host("h1"), Container("c1")), "/confd/hosts/h1/ledger/c1"),
         (KEYSPACE.status(Host("h1"), Container("c1")), "/confd/hosts/h1/status/c1"),
         (KEYSPACE.locks, "/confd/locks/"),

@@ -22,6 +22,12 @@ from tests.support.wait import until
 HERE = Scope(Env("dev"), App("web"))
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that failed is asked again at once."""
+    monkeypatch.setattr("confd.services.keeping.AGAIN_S", 0.1)
+
+
 @pytest.fixture
 def kept(context: Context, other: Context) -> Iterator[Context]:
     """Two processes that keep the same store."""
