@@ -55,7 +55,7 @@ def main() -> int:
         at_once = [
             ["coverage", "run", "-m", *pytest, "-m", f"not ({UNCOUNTED})", *map(str, tests)],
             [*pytest, QUICK, "-m", UNCOUNTED, *map(str, tests)],
-            *([*pytest, QUICK, *map(str, some)] for some in (others[::2], others[1::2])),
+            [*pytest, QUICK, *map(str, others)],
         ]
         return run_all(at_once, environ) or run_all(
             [["coverage", "report", f"--include={include}", *REPORT]], environ

@@ -713,7 +713,7 @@ def test_as_many_containers_as_the_binding_says_are_recreated_at_once(host: Host
             busy[0] += 1
             most[0] = max(most[0], busy[0])
         with suppress(threading.BrokenBarrierError):
-            met.wait(2)  # three at a time get here; the last two do not make three
+            met.wait(0.5)  # three at a time get here; the last two do not make three
 
     def ends() -> None:
         with lock:

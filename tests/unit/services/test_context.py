@@ -33,12 +33,20 @@ def test_a_read_is_not_older_than_the_revision_it_asks_for(context: Context, oth
     assert HERE.layer in context.snapshot(revision).layers
 
 
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a view does not have by now it is not waited for."""
+    monkeypatch.setattr("confd.services.context.CATCH_UP_S", 0.1)
+
+
+@pytest.mark.usefixtures("hurried")
 def test_a_view_that_has_stopped_asks_the_store(context: Context, other: Context) -> None:
     other.mirror.stop()
     revision = settings.edit(context, HERE, Edit({"a": 1})).revision
     assert other.snapshot(revision).revision >= revision
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_revision_that_never_was_is_unavailable_not_an_older_answer(context: Context) -> None:
     with pytest.raises(Unavailable, match="has not reached revision 999999"):
         context.snapshot(999_999)
