@@ -265,7 +265,8 @@ class _Work:
             raise _Broken("reference", way, f"with what it refers to: {error.detail}") from error
         if len(text.encode()) > MAX_TEXT_BYTES:
             raise _too_long(way)
-        return replace(setting, text=text, secret=setting.secret or filling.secret, written=setting.text)
+        secret, brought = setting.secret or bool(filling.brought), tuple(filling.brought)
+        return replace(setting, text=text, secret=secret, written=setting.text, brought=brought)
 
 
 class _Filling:
@@ -275,7 +276,7 @@ class _Filling:
         self._work = work
         self._way = way
         self._size = 0
-        self.secret = False
+        self.brought: dict[str, None] = {}
 
     def of_text(self, text: str) -> Value:
         pieces = [piece for piece in _pieces(text, self._way[-1].app, unescape=True) if piece != ""]
@@ -288,7 +289,8 @@ class _Filling:
 
     def _text(self, link: Link) -> str:
         setting = self._work.setting(link, self._way)
-        self.secret = self.secret or setting.secret
+        if setting.secret:
+            self.brought.update(dict.fromkeys((setting.text, *setting.brought)))
         self._work.spend(len(setting.text), self._way)
         self._size += len(setting.text)
         if self._size > 2 * MAX_TEXT_BYTES:  # within another text it may be shorter than as JSON

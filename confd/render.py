@@ -305,9 +305,10 @@ def _all_hidden(keys: Iterable[Key], settings: Mapping[Key, Setting]) -> tuple[s
 def _hidden(setting: Setting) -> Iterable[str]:
     """The texts in a secret, as they may stand in a file."""
     if setting.secret:
-        for text in _leaves(jsontext.parse(setting.text)):
-            yield text
-            yield jsontext.dump(text)[1:-1]
+        for whole in (setting.text, *setting.brought):
+            for text in _leaves(jsontext.parse(whole)):
+                yield text
+                yield jsontext.dump(text)[1:-1]
 
 
 _SHORTEST = 4

@@ -29,7 +29,7 @@ class Setting:
     `text` is the value as JSON text, `"null"` in a higher layer removing the key; of a secret its ciphertext,
     until it is unsealed. `change` is the number of the change in its layer, or `None` where only the store knows it
     yet. `revision` is the store revision that wrote it. `written` is the text as it is stored, where references
-    made another of it.
+    made another of it; `brought` are the texts of the secrets that these brought into it.
     """
 
     key: Key
@@ -38,7 +38,8 @@ class Setting:
     layer: Layer
     revision: int
     change: int | None = None
-    written: str | None = None
+    written: str | None = field(default=None, repr=False)
+    brought: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

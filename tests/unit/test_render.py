@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from confd import jsontext
 from confd.formats import FORMATS
 from confd.keys import App, Env, Key, Layer, parse_key
-from confd.model import Binding, BindingFile, Entry, FileCheck, Rendered, Snapshot, VariablesRule
+from confd.model import Binding, BindingFile, Entry, FileCheck, Rendered, Resolved, Snapshot, VariablesRule
+from confd.references import effective
 from confd.render import render, text_of, variable_name
 from confd.resolve import resolve
 from confd.secret import DigestKey
@@ -243,6 +244,21 @@ def test_the_texts_of_secrets_in_a_file_are_known_so_that_they_can_be_masked() -
     file = render(resolved, Binding(files=(BindingFile("/a", "json", include=("**", "s")),)), KEY).files[0]
     assert set(file.secrets) == {"one\n", "one\\n", "2"}
     assert "one" not in repr(file.secrets) or "secrets" not in repr(file)
+
+
+def test_a_secret_of_another_app_is_masked_by_itself_wherever_it_was_brought() -> None:
+    """A program may print the password alone, of an address that is built of it."""
+    other = {Layer(PROD, App("db")): {"pw": Entry("pw", '"canary-77"', 5)}}
+    own = {"url": Entry("url", '"pg://${mid}@x"', 5), "mid": Entry("mid", '"u:${db:pw}"', 5)}
+    snapshot = Snapshot(7, {OWN: own, **other})
+
+    def opened(resolved: Resolved) -> Resolved:
+        sealed = {key: replace(one, secret=key == "pw") for key, one in resolved.settings.items()}
+        return replace(resolved, settings=sealed)
+
+    rendered = render(effective(snapshot, PROD, WEB, None, opened), Binding(), KEY)
+    assert {"canary-77", "u:canary-77", "pg://u:canary-77@x"} <= set(rendered.hidden)
+    assert "canary" not in repr(effective(snapshot, PROD, WEB, None, opened))
 
 
 def test_the_digest_of_all_files_covers_how_they_are_written_and_checked() -> None:
