@@ -26,6 +26,7 @@ MEASURES: Mapping[str, Callable[[Rig], list[Row]]] = {
     "writes": governing.writes,
     "imports": governing.imports,
     "resolves": governing.resolves,
+    "validates": governing.validates,
     "crowd": crowds.crowd,
 }
 

@@ -7,24 +7,28 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import etcd3
+from jsonschema import Draft202012Validator
 
 from bench.rig import ENV, Rig, median_of
 from bench.rows import Row, at_most, over
 from confd.client import Edit, Scope
 from confd.formats import FORMATS
-from confd.keys import App, Env, Layer
+from confd.jsontext import parse
+from confd.keys import App, Env, Key, Layer
 from confd.model import Entry, Snapshot
 from confd.resolve import resolve
+from confd.validation import faults_of, parse_schema
 
-__all__ = ["imports", "resolves", "writes"]
+__all__ = ["imports", "resolves", "validates", "writes"]
 
 KEYS, ENVS, WRITES = 1000, 20, 60
 IMPORTED, PART = 10_000, 128
-APPS, OF_APP = 1000, 50
+APPS, OF_APP, VALIDATIONS = 1000, 50, 200
 
 
 def writes(rig: Rig) -> list[Row]:
@@ -86,6 +90,55 @@ def imports(rig: Rig) -> list[Row]:
         rows.append(at_most(f"import of {IMPORTED} keys, {name}", "s", time.monotonic() - began, floor, 5))
     bare.close()
     return rows
+
+
+def validates(_: Rig) -> list[Row]:
+    """An app of 50 keys against its schema: one value is new, and all of them are.
+
+    The floor is the same by plain `jsonschema`, its validator made once, with formats.
+    """
+    kinds: list[dict[str, Any]] = [
+        {"type": "integer", "minimum": 0, "maximum": 10_000_000},
+        {"type": "string", "minLength": 1, "maxLength": 64},
+        {"type": "string", "format": "uri"},
+        {"enum": ["debug", "info", "warning"]},
+        {"type": "array", "items": {"type": "string"}},
+    ]
+    document = {
+        "properties": {f"group/key-{number}": kinds[number % len(kinds)] for number in range(OF_APP)},
+        "required": ["group/key-0"],
+        "additionalProperties": False,
+    }
+    schema, plain = (
+        parse_schema(parse(json.dumps(document))),
+        Draft202012Validator(document, format_checker=Draft202012Validator.FORMAT_CHECKER),
+    )
+    took = {"one": list[float](), "all": list[float](), "plain": list[float]()}
+    for number in range(VALIDATIONS):
+        whole = [number, f"text {number}", f"http://host/{number}", "info", [f"item {number}"]]
+        values: dict[str, Any] = {f"group/key-{at}": whole[at % len(kinds)] for at in range(OF_APP)}
+        texts = {Key(key): json.dumps(value) for key, value in values.items()}
+        changed = {**texts, Key("group/key-0"): str(number + VALIDATIONS)}
+        for name, check in (
+            ("all", partial(faults_of, schema, texts)),
+            ("one", partial(faults_of, schema, changed)),
+            ("plain", partial(_errors, plain, texts)),
+        ):
+            began = time.thread_time()
+            found = check()
+            took[name].append((time.thread_time() - began) * 1000)
+            if found:
+                raise ValueError(f"a right value was refused: {found}")
+    name = f"an app of {OF_APP} keys against its schema"
+    floor = median_of(took["plain"])
+    return [
+        at_most(f"{name}, one value new, CPU, p50", "ms", median_of(took["one"]), floor, 1),
+        at_most(f"{name}, all values new, CPU, p50", "ms", median_of(took["all"]), floor, 1),
+    ]
+
+
+def _errors(validator: Any, texts: Mapping[Key, str]) -> list[Any]:
+    return list(validator.iter_errors({key: json.loads(text) for key, text in texts.items()}))
 
 
 def resolves(_: Rig) -> list[Row]:
