@@ -163,7 +163,7 @@ def test_a_template_with_a_secret_may_stand_in_memory_too(
     assert not any("DB_PASSWORD" in one for one in engine.inspect("templated")["Config"]["Env"] or ())
 
 
-def test_what_a_container_says_of_its_secret_is_masked_where_it_is_kept(
+def test_what_is_told_of_a_failed_container_has_its_secrets_masked_b149(
     confd: Confd, engine: EngineProcess
 ) -> None:
     secret = confd.plant("talks")
@@ -175,6 +175,7 @@ def test_what_a_container_says_of_its_secret_is_masked_where_it_is_kept(
     said = confd.ctl("why", "talks", "-e", "dev")
     assert secret not in said
     assert "********" in said
+    assert secret not in confd.log
 
 
 def test_a_run_option_or_an_argument_cannot_be_secret(confd: Confd, tmp_path: Path) -> None:
