@@ -195,7 +195,7 @@ def referred(resolved: Resolved, lookup: Lookup) -> Resolved:
         try:
             settings[key] = work.setting(Link(resolved.app, key), ())
         except _Broken as broken:
-            problems.append(Problem(broken.code, (key,), broken.words(resolved.app)))
+            problems.append(Problem(broken.code, (key,), work.words(broken, resolved.app)))
     return replace(resolved, settings=frozen(settings), problems=tuple(problems))
 
 
@@ -204,10 +204,10 @@ class _Broken(Exception):
 
     def __init__(self, code: str, way: tuple[Link, ...], why: str) -> None:
         super().__init__(why)
-        self.code, self._way, self._why = code, way, why
+        self.code, self.way, self._why = code, way, why
 
     def words(self, home: App) -> str:
-        names = [link.key if link.app == home else f"{link.app}:{link.key}" for link in self._way]
+        names = [link.key if link.app == home else f"{link.app}:{link.key}" for link in self.way]
         if self.code == MISSING and len(names) == 2:
             return f"{names[0]} refers to {names[1]}, which is not set; {self._why}"
         if len(names) == 1:
@@ -235,13 +235,20 @@ class _Work:
         setting = self._written(link)
         if setting is None:
             how = "" if len(here) == 2 else "is not set; "
-            raise _Broken(MISSING, here, f"{how}set it first, or write $${{ for a plain ${{")
+            raise _Broken(MISSING, here, f"{how}set it, change what refers to it, or write $${{ for a plain ${{")
         if len(here) > MAX_CHAIN:
             raise _Broken("reference", here, f"is a chain of more than {MAX_CHAIN} references; refer more directly")
         if _links(setting, link.app):
             setting = self._resolved(setting, here)
         self._done[link] = setting
         return setting
+
+    def words(self, broken: _Broken, home: App) -> str:
+        """What is wrong; of what stands in a secret not even the names."""
+        referring = [self._written(link) for link in broken.way[:-1]]
+        if any(setting is not None and setting.secret for setting in referring):
+            return f"{broken.way[0].key} comes to a secret in which a reference is none; $${{ there is a plain ${{"
+        return broken.words(home)
 
     def spend(self, characters: int, way: tuple[Link, ...]) -> None:
         """Raises `_Broken` once references have brought in more than they may."""

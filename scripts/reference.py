@@ -240,7 +240,7 @@ def _client_variables() -> Iterator[list[str]]:
 
 def cli() -> str:
     parts = ["## confctl", *_command(confctl, "confctl", [])]
-    common = [option.name for option in confctl.params]
+    common = [option.name for option in confctl.params if option.name != "version"]
     for name, command in _commands(confctl, "confctl"):
         parts += [f"## {name}", *_command(command, name, common)]
     parts += ["## confd-server", block("confd-server [OPTIONS] up|api"), _flags(config.SERVER_FLAGS)]

@@ -135,8 +135,9 @@ def _show_live(document: Document) -> None:
 
 
 def _against_file(client: Client, scope: Scope, file: str, format_name: str | None) -> Document:
-    from confd.cli.files import TYPED, guessed, read_settings
+    from confd.cli.files import K8S_SECRET, TYPED, guessed, read_settings
     from confd.jsontext import dump
+    from confd.secret import MASK
 
     own = client.settings(scope, own=True)["settings"]
     secret = {key for key, setting in own.items() if setting.get("secret")}
@@ -147,6 +148,8 @@ def _against_file(client: Client, scope: Scope, file: str, format_name: str | No
     for key in wanted.keys() & values.keys() if (format_name or guessed(file)) not in TYPED else ():
         if not isinstance(values[key], str) and dump(values[key]) == wanted[key]:  # a text, which the schema types
             wanted[key] = values[key]
+    if (format_name or guessed(file)) == K8S_SECRET:  # all of it is secret: what is new is shown as such
+        wanted = {key: MASK if key not in values else value for key, value in wanted.items()}
     return {"diff": _differences(values, wanted)}
 
 

@@ -25,7 +25,7 @@ __all__ = ["history_command", "rollback_command", "show_command"]
 @click.option("--key", metavar="PATTERN", help="Only changes of these keys: * within a segment, ** across.")
 @click.option("--author", metavar="NAME", help="Only changes by this author; out-of-band: edits in etcd itself.")
 @click.option(
-    "--kind", metavar="KIND", help="Only changes of settings, binding, freeze, policy, adoption or rules."
+    "--kind", metavar="KIND", help="Only changes of settings, binding, schema, freeze, policy, adoption or rules."
 )
 @common_options
 def history_command(common: Common, app: str, everything: bool, **given: Any) -> None:

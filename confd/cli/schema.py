@@ -115,6 +115,8 @@ def _write(common: Common, app: str, flags: dict[str, Any], send: Callable[[Clie
         say(f"the schema of {app} has version {last['version']} now")
     elif str(last["fresh"]) != "0":
         say(f"it would be refused without --force: {counted(int(str(last['fresh'])), 'fault')} would be new")
+        if not flags.get("force"):
+            click.get_current_context().exit(Invalid.exit_code)
 
 
 def _say_faults(faults: Sequence[Document]) -> None:

@@ -17,11 +17,21 @@ from confd.services.planning import Planner
 from confd.shrink import is_shrink
 from confd.wording import counted
 
-__all__ = ["MAX_CONTAINERS", "SHOWN", "check_reach", "check_shrink", "reached", "reached_hosts", "shrinks"]
+__all__ = [
+    "MAX_CONTAINERS",
+    "SHOWN",
+    "check_reach",
+    "check_shrink",
+    "needs_yes",
+    "reached",
+    "reached_hosts",
+    "shrinks",
+]
 
 MAX_CONTAINERS = 10
 """More than these, or more than one app, need a yes."""
 
+NAMED = 5
 SHOWN = 100
 """So many containers are named one by one."""
 
@@ -31,12 +41,13 @@ def reached(context: Context, after: Snapshot, places: Sequence[Place]) -> dict[
     told = [one for one in told_of(after, {(place.env, place.app) for place in places}) if _is_at(one, places)]
     planner = Planner(context, after)
     which = [_touch(planner, one) for one in told]
-    apps = len({place.app for place in places if place.app != DEFAULT})
+    names = sorted({place.app for place in places if place.app != DEFAULT})
     return {
-        "apps": apps,
+        "apps": len(names),
+        "names": names[:SHOWN],
         "hosts": len({one.host for one in told}),
         "containers": len(told),
-        "needs_yes": apps > 1 or len(told) > MAX_CONTAINERS,
+        "needs_yes": len(names) > 1 or len(told) > MAX_CONTAINERS,
         "actions": dict(Counter(one["action"] for one in which)),
         "which": which[:SHOWN],
     }
@@ -75,12 +86,20 @@ def _touch(planner: Planner, one: Told) -> dict[str, Any]:
 def check_reach(reaches: dict[str, Any], yes: bool) -> None:
     """Raises `NeedsYes` where a write reaches further than one asks for by the way."""
     if reaches["needs_yes"] and not yes:
-        apps, containers, hosts = (counted(reaches[name], name[:-1]) for name in ("apps", "containers", "hosts"))
-        done = ", ".join(f"{action} {count}" for action, count in sorted(reaches["actions"].items()))
-        raise NeedsYes(
-            f"this reaches {apps} with {containers} on {hosts}{f' ({done})' if done else ''}; "
-            "look with a dry run, then confirm with yes (confctl: --yes)"
-        )
+        raise NeedsYes(f"{_far(reaches)}; look with a dry run, then confirm with yes (confctl: --yes)")
+
+
+def needs_yes(reaches: Mapping[str, Any]) -> list[str]:
+    """What a dry run tells of a write that reaches so far."""
+    return [f"{_far(reaches)}: that needs yes (confctl: --yes)"] if reaches["needs_yes"] else []
+
+
+def _far(reaches: Mapping[str, Any]) -> str:
+    apps, containers, hosts = (counted(reaches[name], name[:-1]) for name in ("apps", "containers", "hosts"))
+    done = ", ".join(f"{action} {count}" for action, count in sorted(reaches["actions"].items()))
+    names = reaches.get("names", ())
+    which = f" ({', '.join(names[:NAMED])}{' ...' if len(names) > NAMED else ''})" if len(names) > 1 else ""
+    return f"this reaches {apps}{which} with {containers} on {hosts}{f' ({done})' if done else ''}"
 
 
 def shrinks(before: Snapshot, after: Snapshot, places: Iterable[Place]) -> list[str]:

@@ -31,7 +31,7 @@ from confd.ports import Area, Delete, Expect, Listing, Operation, Put
 from confd.revisions import Revisions
 from confd.rollout import settings_id, stop_in, stop_text
 from confd.services.context import Context
-from confd.services.meta import read_meta, restoring_meta
+from confd.services.meta import keyring_of, read_meta, restoring_meta
 from confd.snapshot import from_listing
 from confd.wording import counted
 
@@ -70,7 +70,7 @@ def prepare(context: Context, backup: Backup, asked: Asked) -> Prepared:
     written to since it was saved, and `NeedsYes`.
     """
     space = context.keyspace
-    _meta_of(backup)
+    _check_keys(context, _meta_of(backup))
     batches(space, backup.records)
     found = context.store.snapshot([Area(f"{space.prefix}/")])
     there, unfinished = _there(space, found), _unfinished(space, found)
@@ -91,6 +91,16 @@ def prepare(context: Context, backup: Backup, asked: Asked) -> Prepared:
                 "look with a dry run, then confirm with yes (confctl: --yes)"
             )
     return Prepared(backup, found, document)
+
+
+def _check_keys(context: Context, meta: Record) -> None:
+    """Raises `Refused` where this server could not open the secrets of the backup, nor start again with it."""
+    missing = sorted(set(keyring_of(meta.text, context.keys).shut.values()))
+    if missing:
+        raise Refused(
+            f"the secrets of the backup need master key {', '.join(missing)}, which is not in this server's key "
+            "file (--key-file); add it and start the server again: nothing was restored"
+        )
 
 
 def _meta_of(backup: Backup) -> Record:

@@ -15,6 +15,7 @@ from confd.keys import Env, Key, Layer, is_run_option
 from confd.model import EMPTY, Change, ChangeKind, Snapshot
 from confd.ports import Expect, Put
 from confd.resolve import NULL
+from confd.secret import MASK
 from confd.services.context import Context
 from confd.services.meta import keyring_of, read_meta, with_data_keys
 
@@ -102,6 +103,9 @@ def sealed(
 
 def _check(secret: Iterable[str], texts: Mapping[str, str | None]) -> None:
     for key in secret:
+        if texts[key] == jsontext.dump(MASK):
+            detail = f"{key}: {MASK} stands for a secret and is no value; give its value, or leave the key out"
+            raise Malformed(detail, pointer=jsontext.pointer("set", key))
         if texts[key] == NULL:
             raise Malformed(f"{key}: null takes a key away, and is no secret", pointer=jsontext.pointer("set", key))
         if is_run_option(Key(key)):

@@ -26,7 +26,7 @@ from confd.services.gate import Asked, Stored, asking, store
 from confd.services.goodstates import previous_good
 from confd.services.owning import store_claim
 from confd.services.places import Place, places_of
-from confd.services.reach import check_reach, check_shrink, reached, shrinks
+from confd.services.reach import check_reach, check_shrink, needs_yes, reached, shrinks
 from confd.services.referring import due_at
 from confd.services.scope import Scope
 from confd.services.sealing import Ciphertext, Marks, sealed
@@ -214,7 +214,7 @@ def rollback(context: Context, scope: Scope, to: int | None, wanted: Edit) -> Wr
         if current.heads.get(scope.layer, Head()).revision != seen:
             raise Conflict("the layer was changed meanwhile; look at its history and try again")
 
-    back = replace(wanted, set=parsed, plain=tuple(parsed), sealed=kept, unset=gone, message=message, check=unmoved)
+    back = replace(wanted, set=parsed, sealed=kept, unset=gone, message=message, check=unmoved)
     return edit(context, scope, replace(back, note=f"rollback to {to}", force=force))
 
 
@@ -302,6 +302,7 @@ def weigh(
     written = Written(head.number, snapshot.revision, differences, reaches, warnings, after)
     if wanted.dry_run:
         told = [f"{one}: that needs force (confctl: --force)" for one in gone if not wanted.force]
+        told += [] if wanted.yes else needs_yes(reaches)
         return replace(written, warnings=(*warnings, *told), approval=asking(snapshot, layer)), None
     check_shrink(gone, wanted.force)
     check_reach(reaches, wanted.yes)

@@ -140,9 +140,14 @@ def fault_document(found: Found) -> dict[str, Any]:
 
 
 def typed_texts(snapshot: Snapshot, layer: Layer, texts: Mapping[str, str]) -> dict[str, str]:
-    """The JSON texts of plain texts, by the types that the app's schema gives."""
-    now = current(snapshot, layer.app)
-    return {key: typed(now, Key(key), text) for key, text in texts.items()}
+    """The JSON texts of plain texts, by the types that the app's schema gives; of all apps, where theirs agree."""
+    apps = sorted(snapshot.schemas) if layer.app == DEFAULT else [layer.app]
+    found: dict[str, str] = {}
+    for key, text in texts.items():
+        string = jsontext.dump(text)
+        others = {typed(current(snapshot, app), Key(key), text) for app in apps} - {string}
+        found[key] = others.pop() if len(others) == 1 else string
+    return found
 
 
 def secrets_among(snapshot: Snapshot, places: Iterable[Place], keys: Sequence[Key]) -> list[Key]:

@@ -16,7 +16,7 @@ from confd.services.context import Context
 TOKEN = {"Authorization": "Bearer secret-token"}
 WEB = "/v1/apps/web/envs/dev"
 
-NOBODY = {"apps": 1, "hosts": 0, "containers": 0, "needs_yes": False, "actions": {}, "which": []}
+NOBODY = {"apps": 1, "names": ["web"], "hosts": 0, "containers": 0, "needs_yes": False, "actions": {}, "which": []}
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ from confd.resolve import resolve
 DEV, WEB, DB = Env("dev"), App("web"), App("db")
 Values = dict[str, Any]
 
+HOW = "set it, change what refers to it, or write $${ for a plain ${"
+
 
 def stored(web: Values, db: Values | None = None, **layers: Values) -> Snapshot:
     """`layers`: host -> a host's own settings of db."""
@@ -194,8 +196,16 @@ def test_what_is_not_set_is_told_with_the_way_and_how_to_mend_it() -> None:
     web = {"A": "${db:dsn}", "B": "${nope}", "C": "1"}
     snapshot = stored(web, {"dsn": "x${host}"})
     assert problems(snapshot) == [
-        (MISSING, ("A",), "A: A -> db:dsn -> db:host is not set; set it first, or write $${ for a plain ${"),
-        (MISSING, ("B",), "B refers to nope, which is not set; set it first, or write $${ for a plain ${"),
+        (
+            MISSING,
+            ("A",),
+            "A: A -> db:dsn -> db:host is not set; set it, change what refers to it, or write $${ for a plain ${",
+        ),
+        (
+            MISSING,
+            ("B",),
+            "B refers to nope, which is not set; set it, change what refers to it, or write $${ for a plain ${",
+        ),
     ]
     assert list(effective(snapshot, DEV, WEB).settings) == ["C"]
 

@@ -72,7 +72,11 @@ def test_a_container_is_due_what_is_referred_to(linked: Context) -> None:
     ("app", "values", "words"),
     [
         ("web", {"A": "${nope}"}, "A refers to nope, which is not set"),
-        ("web", {"A": "${db:nope}"}, "A refers to db:nope, which is not set; set it first, or write $${"),
+        (
+            "web",
+            {"A": "${db:nope}"},
+            "A refers to db:nope, which is not set; set it, change what refers",
+        ),
         ("web", {"A": "${HOME}/x"}, "write $${ for a plain ${"),
         ("web", {"a": "${b}", "b": "${c}", "c": "${a}"}, "a: a -> b -> c -> a goes round in a circle"),
         ("cache", {"name": "${web:URL}"}, "name -> web:URL -> db:dsn -> name goes round in a circle"),
@@ -292,5 +296,5 @@ def test_explain_tells_what_is_missing(linked: Context) -> None:
     assert found["value"] is None
     assert found["refers_to"] == [{"app": "db", "key": "nope", "layer": None, "value": None}]
     assert found["problems"] == [
-        "BROKEN refers to db:nope, which is not set; set it first, or write $${ for a plain ${"
+        "BROKEN refers to db:nope, which is not set; set it, change what refers to it, or write $${ for a plain ${"
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from confd.services.wanted import Wanted
 from confd.stores.memory import MemoryStore
 from tests.support.contexts import context_on
 from tests.support.hosts import HostStand
+from tests.support.secrets import KEYS
 from tests.support.stores import FailingStore
 
 SPACE = Keyspace()
@@ -88,11 +90,11 @@ def _change(scope: Scope, edit: dict[str, Any], unset: tuple[str, ...] = ()) -> 
     )
 
 
-KEYS = st.sampled_from(["A", "B", "db/pool"])
-EDITS = st.dictionaries(KEYS, st.one_of(st.integers(), st.text(max_size=3), st.none()), min_size=1)
+NAMES = st.sampled_from(["A", "B", "db/pool"])
+EDITS = st.dictionaries(NAMES, st.one_of(st.integers(), st.text(max_size=3), st.none()), min_size=1)
 STEPS = st.one_of(
     st.builds(_change, st.sampled_from(SCOPES), EDITS),
-    st.builds(lambda scope, key: _change(scope, {}, (key,)), st.sampled_from(SCOPES), KEYS),
+    st.builds(lambda scope, key: _change(scope, {}, (key,)), st.sampled_from(SCOPES), NAMES),
     st.builds(
         lambda scope, to: lambda context: settings.rollback(context, scope, to, Edit(yes=True, force=True)),
         st.sampled_from(SCOPES),
@@ -107,14 +109,14 @@ STEPS = st.one_of(
         st.sampled_from([None, WEB]),
     ),
     st.builds(
-        lambda key: lambda context: context.store.commit([Put(SPACE.settings(HERE.layer) + key, '"oob"')]), KEYS
+        lambda key: lambda context: context.store.commit([Put(SPACE.settings(HERE.layer) + key, '"oob"')]), NAMES
     ),
     st.builds(lambda layer: lambda context: outofband.record(context, layer), st.sampled_from([HERE.layer])),
     st.builds(
         lambda word: lambda context: envrules.put(context, DEV, {"out_of_band": word}, Edit()),
         st.sampled_from(["hold", "apply"]),
     ),
-    st.builds(lambda key: lambda context: _take_away(context, SPACE.settings(HERE.layer) + key), KEYS),
+    st.builds(lambda key: lambda context: _take_away(context, SPACE.settings(HERE.layer) + key), NAMES),
 )
 
 
@@ -251,6 +253,16 @@ def test_a_store_that_is_not_empty_is_not_written_to(context: Context) -> None:
     error = untouched(context, taken(context))
     assert isinstance(error, Refused)
     assert "rollback" in error.detail
+
+
+def test_secrets_that_this_server_has_no_key_for_are_not_restored(context: Context) -> None:
+    """It would not start again on such a store."""
+    settings.edit(replace(context, keys=KEYS), HERE, Edit({"s": "x"}, secret=("s",)))
+    whole = taken(context)
+    assert "need master key" in untouched(context, whole).detail
+    with context_on(MemoryStore()) as fresh:
+        put_back(replace(fresh, keys=KEYS), whole)
+        assert settings.read(fresh, fresh.fresh(), HERE)["settings"]["s"]["secret"] is True
 
 
 def test_it_needs_a_yes(context: Context) -> None:

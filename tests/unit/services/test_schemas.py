@@ -253,6 +253,15 @@ def test_b165_true_is_no_integer_and_a_boolean_is_true_or_false_alone(context: C
         assert "b: expected true or false" in refused(context, texts={"b": wrong}).detail
 
 
+def test_a_text_for_all_apps_gets_the_type_in_which_their_schemas_agree(context: Context) -> None:
+    stored(context, {"properties": {"n": {"type": "integer"}, "m": {"type": "integer"}}})
+    stored(context, {"properties": {"m": {"type": "boolean"}}}, API)
+    write(context, set={"x": 1})
+    done = write(context, EVERYTHING, texts={"n": "5", "o": "5"}, yes=True)
+    assert [(one.key, one.after) for one in done.differences] == [("n", "5"), ("o", '"5"')]
+    assert "expected an integer" in refused(context, EVERYTHING, texts={"m": "x"}, yes=True).detail
+
+
 def test_b163_a_wrong_format_is_refused_by_name(context: Context) -> None:
     stored(context, STRICT)
     assert "host: expected an IPv4 address" in refused(context, texts={"host": "nope"}).detail

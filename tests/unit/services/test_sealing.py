@@ -14,6 +14,7 @@ from confd.keyring import is_sealed
 from confd.keys import App, Env, Host
 from confd.ports import Area, Put
 from confd.resolve import resolve
+from confd.secret import MASK
 from confd.services import fleet, history, settings
 from confd.services.context import Context
 from confd.services.meta import keyring_of, read_meta
@@ -100,6 +101,17 @@ def test_a_secret_stays_one_until_somebody_says_otherwise(context: Context) -> N
     assert [one.action for one in set_secret(context, value="next").differences] == ["change"]
 
 
+def test_the_mask_is_no_value_of_a_secret(context: Context) -> None:
+    """As when what was shown is written back."""
+    with pytest.raises(Malformed, match="stands for a secret"):
+        set_secret(context, value=MASK)
+    set_secret(context)
+    first = stored(context)
+    with pytest.raises(Malformed, match="stands for a secret"):
+        settings.edit(context, HERE, Edit({"s": MASK}))
+    assert stored(context) == first
+
+
 def test_a_secret_is_taken_away_like_any_setting(context: Context) -> None:
     settings.edit(context, HERE, Edit({"s": CANARY, "a": 1, "b": 2, "c": 3}, secret=("s",)))
     settings.edit(context, HERE, Edit({"s": None}))
@@ -173,8 +185,10 @@ def test_a_rollback_restores_a_secret_unseen(context: Context) -> None:
     written = settings.rollback(context, HERE, 1, Edit(force=True))
     assert stored(context) == first
     assert CANARY not in str(written)
-    settings.rollback(context, HERE, 2, Edit())
-    assert stored(context) == {"s": '"next"', "t": "1"}
+    back = settings.rollback(context, HERE, 2, Edit())
+    ring = keyring_of(context.fresh().meta, context.keys)
+    assert ring.open(stored(context)["s"], HERE.layer, "s") == '"next"'  # what is a secret by now stays one
+    assert "kept secret" in back.warnings[0]
 
 
 def test_a_secret_is_sealed_anew_for_another_layer(context: Context) -> None:
