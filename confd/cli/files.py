@@ -86,7 +86,16 @@ def read_settings(
         if known == COMPOSE:
             return from_compose(text, service, prefix)
         form = FORMATS[known]
-        settings = _settings(form.load(text), f"{prefix.rstrip('/')}/" if prefix else "")
+        pairs = form.load(text)
+        if (
+            format_name is None
+            and known != K8S_SECRET
+            and {("kind", "Secret"), ("apiVersion", "v1")} <= _words(pairs)
+        ):
+            raise Malformed(
+                f"it is a Secret of Kubernetes; give --format {K8S_SECRET}, so that its data are secrets"
+            )
+        settings = _settings(pairs, f"{prefix.rstrip('/')}/" if prefix else "")
         if not form.keyed:  # such a file has what programs see: nothing in it is a reference
             settings = {key: plain_text(value) for key, value in settings.items()}
         warnings = form.warnings(text)
@@ -95,6 +104,10 @@ def read_settings(
     for warning in warnings:
         say(f"{file}: {cell(warning)}")
     return settings
+
+
+def _words(pairs: Sequence[tuple[str, Value]]) -> set[tuple[str, str]]:
+    return {(name, value) for name, value in pairs if isinstance(value, str)}
 
 
 def by_type(settings: Mapping[str, Value], *, texts: bool) -> dict[str, Mapping[str, Value]]:
@@ -162,7 +175,8 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
       confctl import web .env --secret '*PASSWORD*' --secret '*TOKEN*' -e prod
       confctl import web --from-container web_1 -e dev --dry-run
     """
-    form = given.pop("format_name") or guessed(file or "")
+    named = given.pop("format_name")
+    form = named or guessed(file or "")
     prefix, replace, service = given.pop("prefix"), given.pop("replace"), given.pop("service")
     globs = (*given.pop("secret"), *(("**",) if form == K8S_SECRET else ()))
     writing, scope, client = Writing(**given), common.scope(app), common.client()
@@ -171,7 +185,7 @@ def import_command(common: Common, app: str, file: str | None, container: str | 
     if container is not None or form == INSPECT:
         settings = from_container(inspected(container) if container else read_text(file or ""), prefix)
     else:
-        settings = read_settings(file or "", form, prefix, service)
+        settings = read_settings(file or "", named, prefix, service)
     unset: list[str] = []
     if replace:
         options = _of_keys(form)

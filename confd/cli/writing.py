@@ -198,6 +198,9 @@ def say_state(client: Client, scope: Scope, done: Document, writing: Writing) ->
     """Say whether a write is stored; with `--wait`, follow it. False where it is not in effect everywhere then."""
     timeout_s = parse_duration(writing.wait) if writing.wait else 0.0
     difference, where = done.get("diff") or [], _place(scope)
+    layer = (done.get("approved") or {}).get("layer")  # a proposal of a layer that reaches the app
+    if layer not in (None, f"{scope.env}/{scope.app}"):
+        where = f"layer {cell(layer)}"
     if done.get("proposal"):
         say(f"{where}: {proposed(done, scope.app, scope.env, scope.host)}")
         return True

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from confd.api.asgi import application
 from confd.cli.files import BY_NAME, COMPOSE, NAMES, guessed
 from confd.cli.program import confctl
+from confd.errors import Malformed
 from confd.formats import FORMATS
 from confd.jsontext import plain
 from confd.keys import App, Env
@@ -428,3 +429,12 @@ def test_a_key_that_is_no_shell_name_is_exported_as_its_variable_b21(run: Run) -
     run("set", "web", "EXAMPLE-ACCESS-TOKEN=1", "a.b=2", "1X=3")
     for form in ("env", "compose-env", "docker-env"):
         assert run("export", "web", "--format", form).stdout == "A_B=2\nEXAMPLE_ACCESS_TOKEN=1\n_1X=3\n"
+
+
+def test_a_secret_of_kubernetes_is_not_taken_for_plain_settings(run: Run, context: Context, tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text("apiVersion: v1\nkind: Secret\nstringData: {pw: canary-5a}\n")
+    result = run("import", "web", str(file))
+    assert (result.exit_code, "give --format k8s-secret" in result.stderr) == (Malformed.exit_code, True)
+    assert run("import", "web", str(file), "--format", "k8s-secret").exit_code == 0
+    assert "canary" not in run("diff", "web", str(file), "--format", "k8s-secret").output
