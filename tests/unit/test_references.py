@@ -371,3 +371,16 @@ def test_any_graph_is_substituted_or_its_circles_are_told(graph: Values) -> None
         way = problem.detail.partition(": ")[2].partition(" goes")[0].split(" -> ")
         assert way[-1] in way[:-1]
         assert all(f"{two}}}" in graph[one] for one, two in pairwise(way))
+
+
+def test_of_what_stands_in_a_secret_not_even_a_name_is_told() -> None:
+    resolved = resolve(stored({"A": "x ${s}", "s": "${canary}", "b": "${gone}"}), DEV, WEB)
+    settings = {key: Setting(key, one.text, key == "s", one.layer, 5) for key, one in resolved.settings.items()}
+    told = Resolved(WEB, DEV, None, 9, settings, {}, {}, {})
+    found = referred(told, lambda app: resolved).problems
+    assert [(one.keys, "canary" in one.detail) for one in found] == [
+        (("A",), False),
+        (("b",), False),
+        (("s",), False),
+    ]
+    assert "gone" in found[1].detail
