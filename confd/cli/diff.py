@@ -148,8 +148,8 @@ def _against_file(client: Client, scope: Scope, file: str, format_name: str | No
     for key in wanted.keys() & values.keys() if (format_name or guessed(file)) not in TYPED else ():
         if not isinstance(values[key], str) and dump(values[key]) == wanted[key]:  # a text, which the schema types
             wanted[key] = values[key]
-    if (format_name or guessed(file)) == K8S_SECRET:  # all of it is secret: what is new is shown as such
-        wanted = {key: MASK if key not in values else value for key, value in wanted.items()}
+    if (format_name or guessed(file)) == K8S_SECRET:  # all of it is secret: of what differs nothing is shown
+        wanted = {key: value if key in values and values[key] == value else MASK for key, value in wanted.items()}
     return {"diff": _differences(values, wanted)}
 
 

@@ -438,3 +438,6 @@ def test_a_secret_of_kubernetes_is_not_taken_for_plain_settings(run: Run, contex
     assert (result.exit_code, "give --format k8s-secret" in result.stderr) == (Malformed.exit_code, True)
     assert run("import", "web", str(file), "--format", "k8s-secret").exit_code == 0
     assert "canary" not in run("diff", "web", str(file), "--format", "k8s-secret").output
+    assert run("set", "other", "pw=open").exit_code == 0
+    shown = run("diff", "other", str(file), "--format", "k8s-secret")
+    assert (shown.exit_code, "canary" in shown.output, "pw" in shown.stdout) == (1, False, True)

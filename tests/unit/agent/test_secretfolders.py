@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -147,20 +146,6 @@ def test_many_at_once_each_have_their_own(memory: Path, target: MemoryTarget) ->
     for thread in threads:
         thread.join()
     assert {(Path(folder) / "DB").read_text() for folder in found} == set(map(str, range(8)))
-
-
-def test_where_there_is_only_a_disk_memory_is_mounted(tmp_path: Path, target: MemoryTarget) -> None:
-    if os.geteuid() != 0 or is_in_memory(tmp_path):
-        pytest.skip("needs root, and a folder on a disk")
-    folders = SecretFolders(tmp_path / "secrets" / "x", target)
-    assert folders.why_not() == ""
-    try:
-        with folders.filled([secret()]) as folder:
-            assert is_in_memory(Path(folder))
-        with folders.filled([secret()]) as folder:
-            assert len(os.listdir(folders.root)) == 2
-    finally:
-        subprocess.run(["umount", str(tmp_path / "secrets")], check=True)
 
 
 def test_a_host_that_cannot_keep_them_in_memory_says_what_to_do(
